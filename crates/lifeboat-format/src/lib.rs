@@ -1,9 +1,52 @@
 //! What the bytes of a Lifeboat repository are.
+//!
+//! Ids, page geometry, packs, records and object keys, with an encoder and a
+//! decoder for each. Pure: no clock, disk, network, randomness or runtime.
+//!
+//! ```
+//! use lifeboat_format::digest::{BlockHash, HashKey};
+//! use lifeboat_format::geometry::BlockNo;
+//! use lifeboat_format::id::{PackId, Suffix};
+//! use lifeboat_format::pack::{PackIndex, PackOptions, PackWriter};
+//!
+//! let key = HashKey::from_bytes([7; 32]);
+//! let block = vec![42; 4096];
+//! let mut writer = PackWriter::new(PackId::from_bytes([1; 16]), 4096, PackOptions::default())?;
+//! writer.push(BlockNo(5), BlockHash::of(&key, &block), &block)?;
+//! let pack = writer.finish()?;
+//!
+//! let entry = pack.entry(Suffix::from_bytes([2; 4]));
+//! let index = PackIndex::decode(pack.tail(), &entry)?;
+//! assert_eq!(index.blocks().collect::<Vec<_>>(), [BlockNo(5)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limitations
+//!
+//! Encrypted objects are recognised and refused by name; opening them is not
+//! this crate's work. Version 1 of the format is not yet frozen.
+//!
+//! # Code map
+//!
+//! - [`geometry`], [`digest`], [`id`], [`numbers`]: the types everything is
+//!   made of.
+//! - [`object`]: the preamble of every object, and small objects read whole.
+//! - [`info`], [`record`], [`list`]: what those small objects say.
+//! - [`pack`]: the objects that hold pages.
+//! - [`key`]: where each object lies.
+//! - [`source`]: the traits between those who read databases and those who
+//!   store them.
 
 pub mod digest;
 pub mod geometry;
 pub mod hex;
 pub mod id;
+pub mod info;
+pub mod key;
+pub mod list;
 pub mod numbers;
+pub mod object;
+pub mod pack;
 pub mod record;
 pub mod source;
+pub mod version;

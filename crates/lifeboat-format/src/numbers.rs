@@ -139,7 +139,7 @@ impl TryFrom<String> for NumberSet {
                 digits
                     .parse::<u64>()
                     .ok()
-                    .filter(|&n| plain && n >= 1 && n < u64::MAX / 2)
+                    .filter(|n| plain && (1..u64::MAX / 2).contains(n))
             };
             let (first, last) = number(first)
                 .zip(number(last))

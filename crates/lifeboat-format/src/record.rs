@@ -1,6 +1,147 @@
 //! Records: the numbered objects whose creation changes the state of a
 //! database in a repository.
+//!
+//! The body of the object is one line of JSON, the [`Envelope`], and in
+//! snapshots a second, the [`SnapshotBody`]. A copy to another destination
+//! keeps the second line byte for byte and writes its own first line.
 
 mod body;
+mod envelope;
 
 pub use body::{Attachment, Content, SnapshotBody, SqliteFacts, Statistics, Trigger};
+pub use envelope::{Envelope, Latest, RecordKind, State, Trashed};
+
+use crate::digest::Digest;
+use crate::id::{DatabaseName, RepositoryId};
+use crate::numbers::RecordNo;
+use crate::object::{self, DecodeError, ObjectKind};
+
+/// A record that was read and proven, or is about to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What belongs to the destination.
+    pub envelope: Envelope,
+    /// What is the same everywhere, in a snapshot.
+    pub body: Option<SnapshotBody>,
+    /// The bytes of the body, as they were written first.
+    body_text: Option<String>,
+    /// BLAKE3 of the whole object.
+    digest: Digest,
+    object_len: usize,
+}
+
+/// Where a record should have been written for, so that one that was moved or
+/// swapped is told apart.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordPlace<'a> {
+    /// The repository it is read from.
+    pub repository: RepositoryId,
+    /// The database it is read from.
+    pub database: &'a DatabaseName,
+    /// The number under which it lies.
+    pub number: RecordNo,
+}
+
+/// The text of a snapshot's body, to be written into records.
+pub fn body_text(body: &SnapshotBody) -> String {
+    serde_json::to_string(body).expect("strings, numbers and maps of strings always serialise")
+}
+
+/// Encodes a record. `envelope.body_digest` is set to fit `body_text`.
+pub fn encode(mut envelope: Envelope, body_text: Option<&str>) -> Vec<u8> {
+    envelope.body_digest = body_text.map(|text| Digest::of(text.as_bytes()));
+    let mut body = serde_json::to_vec(&envelope).expect("an envelope always serialises");
+    if let Some(text) = body_text {
+        body.push(b'\n');
+        body.extend_from_slice(text.as_bytes());
+    }
+    object::encode_control(ObjectKind::Record, &body)
+}
+
+impl Record {
+    /// Decodes and proves a record.
+    pub fn decode(object: &[u8], place: RecordPlace<'_>) -> Result<Self, DecodeError> {
+        let damaged = |what| DecodeError::damaged(ObjectKind::Record, what);
+        let misplaced = |place| DecodeError::Misplaced {
+            kind: ObjectKind::Record,
+            place,
+        };
+        let content = object::decode_control(ObjectKind::Record, object)?;
+        let content = std::str::from_utf8(content).map_err(|_| damaged("text"))?;
+        let (first, second) = match content.split_once('\n') {
+            Some((first, second)) => (first, Some(second)),
+            None => (content, None),
+        };
+        let envelope: Envelope = serde_json::from_str(first).map_err(|_| damaged("envelope"))?;
+        if envelope.repository != place.repository {
+            return Err(misplaced("repository"));
+        }
+        if envelope.database != *place.database {
+            return Err(misplaced("database"));
+        }
+        if envelope.number != place.number {
+            return Err(misplaced("number"));
+        }
+        if envelope.body_digest != second.map(|text| Digest::of(text.as_bytes())) {
+            return Err(damaged("body"));
+        }
+        let body = match second {
+            Some(text) => Some(serde_json::from_str(text).map_err(|_| damaged("body"))?),
+            None => None,
+        };
+        let is_snapshot = envelope.kind == RecordKind::Snapshot;
+        let has_geometry = body
+            .as_ref()
+            .is_none_or(|body: &SnapshotBody| body.geometry().is_some());
+        if is_snapshot != body.is_some() || !has_geometry {
+            return Err(damaged("body"));
+        }
+        if !state_is_possible(&envelope) {
+            return Err(damaged("state"));
+        }
+        Ok(Self {
+            envelope,
+            body,
+            body_text: second.map(str::to_owned),
+            digest: Digest::of(object),
+            object_len: object.len(),
+        })
+    }
+
+    /// BLAKE3 of the whole object.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The size of the object in bytes.
+    pub fn object_len(&self) -> usize {
+        self.object_len
+    }
+
+    /// The bytes of the body, to be copied to another destination.
+    pub fn body_text(&self) -> Option<&str> {
+        self.body_text.as_deref()
+    }
+
+    /// The number of the record.
+    pub fn number(&self) -> RecordNo {
+        self.envelope.number
+    }
+}
+
+/// Numbers in a state never lie beyond the record that states it: whoever
+/// walks them is bounded by the length of the log.
+fn state_is_possible(envelope: &Envelope) -> bool {
+    let state = &envelope.state;
+    let number = envelope.number;
+    let known = |n: RecordNo| n >= RecordNo::FIRST && n <= number;
+    state.alive.last().is_none_or(known)
+        && state
+            .trash
+            .iter()
+            .all(|t| known(t.number) && !state.alive.contains(t.number))
+        && state
+            .latest
+            .is_none_or(|latest| state.alive.contains(latest.number))
+        && state.partial.is_none_or(known)
+}

@@ -1,0 +1,109 @@
+//! Object keys: where each object of a repository lies, below its root.
+
+use crate::id::{DatabaseName, ListId};
+use crate::list::PackEntry;
+use crate::numbers::RecordNo;
+
+/// The folder that holds one folder for each database.
+pub const DATABASES: &str = "databases";
+/// The folder of the objects that say what the repository is.
+pub const FORMAT: &str = "format";
+/// The folder of wrapped data keys.
+pub const KEYS: &str = "keys";
+/// The folder in which a probe of the store works.
+pub const PROBES: &str = "probes";
+
+/// The key of the `k`-th format object, from 1.
+pub fn format(k: u64) -> String {
+    format!("{FORMAT}/{k}")
+}
+
+/// The keys of one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseKeys {
+    root: String,
+}
+
+impl DatabaseKeys {
+    /// The keys of the database of this name.
+    pub fn new(name: &DatabaseName) -> Self {
+        Self {
+            root: format!("{DATABASES}/{}", name.key()),
+        }
+    }
+
+    /// The folder of the database.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The key of an object named relative to the folder of the database.
+    pub fn at(&self, relative: &str) -> String {
+        format!("{}/{relative}", self.root)
+    }
+
+    /// The key of a record.
+    pub fn record(&self, n: RecordNo) -> String {
+        self.at(&format!("records/{:020}", n.0))
+    }
+
+    /// The folder of packs.
+    pub fn packs(&self) -> String {
+        self.at("packs")
+    }
+
+    /// The folder of pack lists.
+    pub fn lists(&self) -> String {
+        self.at("lists")
+    }
+
+    /// The folder of the commit log; below it one folder for each epoch.
+    pub fn log(&self) -> String {
+        self.at("log")
+    }
+
+    /// The folder of single-file snapshots.
+    pub fn archives(&self) -> String {
+        self.at("archives")
+    }
+
+    /// The folder of further objects of snapshots.
+    pub fn attachments(&self) -> String {
+        self.at("attachments")
+    }
+
+    /// The folder that says where the content of damaged packs lies now.
+    pub fn repairs(&self) -> String {
+        self.at("repairs")
+    }
+
+    /// The folder of the results of checks and drills.
+    pub fn checks(&self) -> String {
+        self.at("checks")
+    }
+
+    /// The folder of heartbeats.
+    pub fn heartbeats(&self) -> String {
+        self.at("heartbeats")
+    }
+
+    /// The folder of record bodies, on stores that ignore conditions.
+    pub fn bodies(&self) -> String {
+        self.at("bodies")
+    }
+
+    /// The folder of the rounds that decide records, on such stores.
+    pub fn rounds(&self) -> String {
+        self.at("rounds")
+    }
+}
+
+/// The key of a pack, relative to the folder of the database.
+pub fn pack(entry: &PackEntry) -> String {
+    format!("packs/{}-{}", entry.pack, entry.suffix)
+}
+
+/// The key of a pack list, relative to the folder of the database.
+pub fn list(id: ListId) -> String {
+    format!("lists/{id}")
+}

@@ -1,0 +1,31 @@
+//! Packs: the objects that hold pages.
+//!
+//! ```text
+//! header | frames | block hashes | index | trailer
+//! ```
+//!
+//! The header is the preamble of every object. A *frame* holds up to 256 KiB of
+//! consecutive blocks of the pack, compressed as one. The *index* says which
+//! blocks the pack holds and proves frames and hashes. The *trailer* has a
+//! fixed size, so that one read of the end of a pack finds the index.
+//! `docs/format.md` has the byte tables.
+
+mod frame;
+mod index;
+mod writer;
+
+pub use frame::{Encoding, Frame};
+pub use index::{PackIndex, Trailer};
+pub use writer::{PackError, PackOptions, PackWriter, WrittenPack};
+
+/// The most blocks one pack holds.
+pub const MAX_BLOCKS: u32 = 65_536;
+/// The most bytes of blocks one frame holds, before compression.
+pub const MAX_FRAME_LEN: u32 = 256 * 1024;
+/// The most bytes a pack may have that is read.
+pub const MAX_PACK_LEN: u64 = 64 * 1024 * 1024;
+/// The size of the trailer in bytes.
+pub const TRAILER_LEN: usize = 32;
+
+#[cfg(test)]
+mod tests;

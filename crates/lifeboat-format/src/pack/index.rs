@@ -1,0 +1,329 @@
+//! The index of a pack, and the trailer that finds it.
+//!
+//! | offset | size | index |
+//! |---|---|---|
+//! | 0 | 16 | pack id |
+//! | 16 | 4 | block size in bytes |
+//! | 20 | 4 | number of blocks |
+//! | 24 | 4 | number of frames |
+//! | 28 | 4 | number of runs |
+//! | 32 | 32 | BLAKE3 of the block hashes |
+//! | 64 | 24 each | frames: stored length (4), blocks (2), encoding (1), zero (1), digest (16) |
+//! | … | 8 each | runs of block numbers, ascending: first (4), count (4) |
+//!
+//! | offset | size | trailer |
+//! |---|---|---|
+//! | 0 | 4 | length of the header |
+//! | 4 | 4 | length of the frames |
+//! | 8 | 4 | length of the block hashes |
+//! | 12 | 4 | length of the index |
+//! | 16 | 4 | kind, format version, oldest reader, seal, as in the preamble |
+//! | 20 | 4 | zero |
+//! | 24 | 8 | `TAOBEFIL` |
+
+use crate::digest::{BlockHash, Digest};
+use crate::geometry::{BlockNo, MIN_BLOCK_SIZE};
+use crate::id::PackId;
+use crate::list::PackEntry;
+use crate::object::{DecodeError, ObjectKind, PREAMBLE_LEN, check_preamble, check_versions};
+use crate::version::{FORMAT_VERSION, MIN_READER_VERSION};
+
+use super::frame::{Encoding, Frame};
+use super::{MAX_BLOCKS, MAX_FRAME_LEN, MAX_PACK_LEN, TRAILER_LEN};
+
+const MAGIC: &[u8; 8] = b"TAOBEFIL";
+pub(super) const INDEX_HEADER_LEN: usize = 64;
+pub(super) const FRAME_ROW_LEN: usize = 24;
+pub(super) const RUN_ROW_LEN: usize = 8;
+
+fn damaged(what: &'static str) -> DecodeError {
+    DecodeError::damaged(ObjectKind::Pack, what)
+}
+
+/// The end of a pack: how long each of its parts is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trailer {
+    /// The length of the frames in bytes; they begin after the header.
+    pub frames_len: u32,
+    /// The length of the block hashes in bytes.
+    pub hashes_len: u32,
+    /// The length of the index in bytes.
+    pub index_len: u32,
+    /// Kind, format version, oldest reader and seal, as in the preamble.
+    format: [u8; 4],
+}
+
+impl Trailer {
+    /// Decodes the last bytes of a pack of `pack_len` bytes, and checks that
+    /// the parts fill it.
+    pub fn decode(end: &[u8], pack_len: u64) -> Result<Self, DecodeError> {
+        let kind = ObjectKind::Pack;
+        let Some(bytes) = end.last_chunk::<TRAILER_LEN>() else {
+            return Err(DecodeError::Truncated {
+                kind,
+                len: end.len() as u64,
+            });
+        };
+        if bytes[24..] != *MAGIC || bytes[16] != kind.letter() {
+            return Err(damaged("trailer"));
+        }
+        check_versions(kind, bytes[17], bytes[18], bytes[19])?;
+        if bytes[20..24] != [0; 4] || u32_at(bytes, 0) != PREAMBLE_LEN as u32 {
+            return Err(damaged("trailer"));
+        }
+        let trailer = Self {
+            frames_len: u32_at(bytes, 4),
+            hashes_len: u32_at(bytes, 8),
+            index_len: u32_at(bytes, 12),
+            format: [bytes[16], bytes[17], bytes[18], bytes[19]],
+        };
+        if trailer.pack_len() != pack_len || pack_len > MAX_PACK_LEN {
+            return Err(damaged("length"));
+        }
+        Ok(trailer)
+    }
+
+    pub(super) fn new(frames_len: usize, hashes_len: usize, index_len: usize) -> Self {
+        let format = [
+            ObjectKind::Pack.letter(),
+            FORMAT_VERSION,
+            MIN_READER_VERSION,
+            0,
+        ];
+        let [frames_len, hashes_len, index_len] =
+            [frames_len, hashes_len, index_len].map(|len| len as u32);
+        Self {
+            frames_len,
+            hashes_len,
+            index_len,
+            format,
+        }
+    }
+
+    pub(super) fn encode(&self) -> [u8; TRAILER_LEN] {
+        let mut bytes = [0; TRAILER_LEN];
+        bytes[0..4].copy_from_slice(&(PREAMBLE_LEN as u32).to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.frames_len.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.hashes_len.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.index_len.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.format);
+        bytes[24..].copy_from_slice(MAGIC);
+        bytes
+    }
+
+    fn pack_len(&self) -> u64 {
+        let parts = [self.frames_len, self.hashes_len, self.index_len];
+        (PREAMBLE_LEN + TRAILER_LEN) as u64 + parts.iter().map(|&len| u64::from(len)).sum::<u64>()
+    }
+
+    /// How many bytes at the end of the pack are index and trailer.
+    pub fn tail_len(&self) -> u64 {
+        u64::from(self.index_len) + TRAILER_LEN as u64
+    }
+
+    /// Where the block hashes lie in the pack.
+    pub fn hashes_range(&self) -> std::ops::Range<u64> {
+        let start = PREAMBLE_LEN as u64 + u64::from(self.frames_len);
+        start..start + u64::from(self.hashes_len)
+    }
+}
+
+/// The index of a pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackIndex {
+    pack: PackId,
+    block_size: u32,
+    block_count: u32,
+    hashes_digest: Digest,
+    frames: Vec<Frame>,
+    runs: Vec<(u32, u32)>,
+    trailer: Trailer,
+}
+
+impl PackIndex {
+    /// Decodes the index from the end of a pack. `end` must
+    /// reach back at least [`Trailer::tail_len`] bytes; what lies before the
+    /// index is ignored. `entry` is what the pack list says of the pack.
+    pub fn decode(end: &[u8], entry: &PackEntry) -> Result<Self, DecodeError> {
+        let trailer = Trailer::decode(end, u64::from(entry.size))?;
+        let Some(start) = (end.len() as u64).checked_sub(trailer.tail_len()) else {
+            let kind = ObjectKind::Pack;
+            return Err(DecodeError::Truncated {
+                kind,
+                len: end.len() as u64,
+            });
+        };
+        let tail = &end[start as usize..];
+        if Digest::of(tail) != entry.index_digest {
+            return Err(damaged("index digest"));
+        }
+        let index = Self::parse(&tail[..tail.len() - TRAILER_LEN], trailer)?;
+        if index.pack != entry.pack || index.block_count != entry.blocks {
+            return Err(DecodeError::Misplaced {
+                kind: ObjectKind::Pack,
+                place: "pack list",
+            });
+        }
+        Ok(index)
+    }
+
+    /// Proves the beginning of the pack, which a restore has no need to read.
+    pub fn check_header(&self, header: &[u8]) -> Result<(), DecodeError> {
+        check_preamble(ObjectKind::Pack, header)?;
+        if header[8..12] == self.trailer.format {
+            Ok(())
+        } else {
+            Err(damaged("preamble"))
+        }
+    }
+
+    fn parse(index: &[u8], trailer: Trailer) -> Result<Self, DecodeError> {
+        let Some((header, rows)) = index.split_first_chunk::<INDEX_HEADER_LEN>() else {
+            return Err(damaged("index length"));
+        };
+        let mut id = [0; 16];
+        id.copy_from_slice(&header[..16]);
+        let mut hashes_digest = [0; 32];
+        hashes_digest.copy_from_slice(&header[32..]);
+        let [block_size, block_count, frame_count, run_count] =
+            [16, 20, 24, 28].map(|at| u32_at(header, at));
+        let sane = block_size.is_power_of_two()
+            && (MIN_BLOCK_SIZE..=65_536).contains(&block_size)
+            && (1..=MAX_BLOCKS).contains(&block_count)
+            && frame_count <= block_count
+            && run_count <= block_count
+            && trailer.hashes_len as usize == block_count as usize * BlockHash::LEN;
+        if !sane {
+            return Err(damaged("index header"));
+        }
+        let frames_len = frame_count as usize * FRAME_ROW_LEN;
+        if rows.len() != frames_len + run_count as usize * RUN_ROW_LEN {
+            return Err(damaged("index length"));
+        }
+        let (frame_rows, run_rows) = rows.split_at(frames_len);
+        let index = Self {
+            pack: PackId::from_bytes(id),
+            block_size,
+            block_count,
+            hashes_digest: Digest::from_bytes(hashes_digest),
+            frames: parse_frames(frame_rows, block_size)?,
+            runs: parse_runs(run_rows)?,
+            trailer,
+        };
+        let stored: u64 = index
+            .frames
+            .iter()
+            .map(|frame| u64::from(frame.stored_len))
+            .sum();
+        let framed: u32 = index.frames.iter().map(|frame| frame.blocks).sum();
+        let numbered: u64 = index.runs.iter().map(|run| u64::from(run.1)).sum();
+        if stored != u64::from(trailer.frames_len)
+            || framed != block_count
+            || numbered != u64::from(block_count)
+        {
+            return Err(damaged("index sums"));
+        }
+        Ok(index)
+    }
+
+    /// The id of the pack.
+    pub fn pack(&self) -> PackId {
+        self.pack
+    }
+
+    /// The size of one block in bytes.
+    pub fn block_size(&self) -> u32 {
+        self.block_size
+    }
+
+    /// How many blocks the pack holds.
+    pub fn block_count(&self) -> u32 {
+        self.block_count
+    }
+
+    /// The numbers of the blocks in the pack, ascending.
+    pub fn blocks(&self) -> impl Iterator<Item = BlockNo> + '_ {
+        self.runs
+            .iter()
+            .flat_map(|&(first, count)| (first..=first + (count - 1)).map(BlockNo))
+    }
+
+    /// The frames, in the order of their blocks.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// The trailer that led here.
+    pub fn trailer(&self) -> &Trailer {
+        &self.trailer
+    }
+
+    /// Proves and decodes the section of block hashes: one for each block, in
+    /// the order of [`blocks`](Self::blocks).
+    pub fn decode_hashes(&self, section: &[u8]) -> Result<Vec<BlockHash>, DecodeError> {
+        if section.len() != self.trailer.hashes_len as usize
+            || Digest::of(section) != self.hashes_digest
+        {
+            return Err(damaged("block hashes"));
+        }
+        Ok(section
+            .as_chunks::<{ BlockHash::LEN }>()
+            .0
+            .iter()
+            .map(|hash| BlockHash(*hash))
+            .collect())
+    }
+}
+
+fn parse_frames(rows: &[u8], block_size: u32) -> Result<Vec<Frame>, DecodeError> {
+    let mut offset = PREAMBLE_LEN as u32;
+    let mut first = 0;
+    let mut frames = Vec::with_capacity(rows.len() / FRAME_ROW_LEN);
+    for row in rows.as_chunks::<FRAME_ROW_LEN>().0 {
+        let stored_len = u32_at(row, 0);
+        let blocks = u32::from(u16::from_le_bytes([row[4], row[5]]));
+        let raw_len = u64::from(blocks) * u64::from(block_size);
+        let encoding = Encoding::from_code(row[6]).ok_or(damaged("frame encoding"))?;
+        let sane = row[7] == 0
+            && blocks > 0
+            && raw_len <= u64::from(MAX_FRAME_LEN)
+            && u64::from(stored_len) <= raw_len
+            && (encoding == Encoding::Zstd || u64::from(stored_len) == raw_len);
+        if !sane {
+            return Err(damaged("frame row"));
+        }
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&row[8..]);
+        frames.push(Frame {
+            offset,
+            stored_len,
+            first,
+            blocks,
+            encoding,
+            digest,
+        });
+        offset = offset.checked_add(stored_len).ok_or(damaged("frame row"))?;
+        first += blocks;
+    }
+    Ok(frames)
+}
+
+fn parse_runs(rows: &[u8]) -> Result<Vec<(u32, u32)>, DecodeError> {
+    let mut runs: Vec<(u32, u32)> = Vec::with_capacity(rows.len() / RUN_ROW_LEN);
+    let mut least = 0u64;
+    for row in rows.as_chunks::<RUN_ROW_LEN>().0 {
+        let (first, count) = (u32_at(row, 0), u32_at(row, 4));
+        let end = u64::from(first) + u64::from(count);
+        if count == 0 || u64::from(first) < least || end > u64::from(u32::MAX) {
+            return Err(damaged("run row"));
+        }
+        runs.push((first, count));
+        // Runs that touch would be one run: each set of blocks has one form.
+        least = end + 1;
+    }
+    Ok(runs)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}

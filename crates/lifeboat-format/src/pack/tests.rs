@@ -1,0 +1,165 @@
+//! Packs out and back, and what damage does to them.
+
+use super::*;
+use crate::digest::{BlockHash, Digest, HashKey};
+use crate::geometry::BlockNo;
+use crate::id::{PackId, Suffix};
+use crate::list::PackEntry;
+use crate::object::PREAMBLE_LEN;
+
+fn block(n: u32, size: u32, compressible: bool) -> Vec<u8> {
+    let mut state = u64::from(n) + 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        if compressible {
+            b'a' + (state % 3) as u8
+        } else {
+            state as u8
+        }
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+fn written(numbers: &[u32], size: u32, compressible: bool) -> WrittenPack {
+    let key = HashKey::from_bytes([3; 32]);
+    let id = PackId::from_bytes([1; 16]);
+    let mut writer = PackWriter::new(id, size, PackOptions::default()).expect("starts");
+    for &n in numbers {
+        let data = block(n, size, compressible);
+        writer
+            .push(BlockNo(n), BlockHash::of(&key, &data), &data)
+            .expect("fits");
+    }
+    writer.finish().expect("not empty")
+}
+
+fn entry(pack: &WrittenPack) -> PackEntry {
+    pack.entry(Suffix::from_bytes([2; 4]))
+}
+
+fn check_round_trip(numbers: &[u32], size: u32, compressible: bool) {
+    let pack = written(numbers, size, compressible);
+    let index = PackIndex::decode(&pack.bytes, &entry(&pack)).expect("whole");
+    assert!(
+        index
+            .blocks()
+            .map(|block| block.0)
+            .eq(numbers.iter().copied())
+    );
+    let mut all = Vec::new();
+    let mut out = Vec::new();
+    for frame in index.frames() {
+        let start = frame.offset as usize;
+        let stored = &pack.bytes[start..start + frame.stored_len as usize];
+        frame.decode(stored, size, &mut out).expect("whole");
+        all.extend_from_slice(&out);
+    }
+    let expected: Vec<u8> = numbers
+        .iter()
+        .flat_map(|&n| block(n, size, compressible))
+        .collect();
+    assert!(all == expected);
+    let range = index.trailer().hashes_range();
+    let hashes = index
+        .decode_hashes(&pack.bytes[range.start as usize..range.end as usize])
+        .expect("whole");
+    let key = HashKey::from_bytes([3; 32]);
+    assert!(
+        hashes
+            .iter()
+            .zip(numbers)
+            .all(|(hash, &n)| { *hash == BlockHash::of(&key, &block(n, size, compressible)) })
+    );
+}
+
+#[test]
+fn round_trips() {
+    let many: Vec<u32> = (0..200).collect();
+    let scattered: Vec<u32> = (0..200).map(|n| n * 3 + n / 7).collect();
+    for size in [4096, 8192, 65_536] {
+        for compressible in [true, false] {
+            check_round_trip(&[0], size, compressible);
+            check_round_trip(&many, size, compressible);
+            check_round_trip(&scattered, size, compressible);
+        }
+    }
+    check_round_trip(&[u32::MAX - 2, u32::MAX - 1], 4096, true);
+}
+
+#[test]
+fn incompressible_blocks_cost_little_more_than_themselves() {
+    let pack = written(&(0..1000).map(|n| n * 9).collect::<Vec<_>>(), 4096, false);
+    let overhead = pack.bytes.len() as f64 / (1000.0 * 4096.0);
+    assert!(overhead < 1.01, "{overhead}");
+}
+
+/// Reads everything a restore or a verification would read.
+fn verify(bytes: &[u8], entry: &PackEntry) -> Result<(), crate::object::DecodeError> {
+    let index = PackIndex::decode(bytes, entry)?;
+    index.check_header(bytes)?;
+    let range = index.trailer().hashes_range();
+    index.decode_hashes(&bytes[range.start as usize..range.end as usize])?;
+    let mut out = Vec::new();
+    for frame in index.frames() {
+        let start = frame.offset as usize;
+        let stored = &bytes[start..start + frame.stored_len as usize];
+        frame.decode(stored, index.block_size(), &mut out)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_flipped_byte_and_every_cut_is_found() {
+    let pack = written(&[1, 2, 9], 4096, true);
+    verify(&pack.bytes, &entry(&pack)).expect("whole");
+    for at in 0..pack.bytes.len() {
+        let mut bad = pack.bytes.clone();
+        bad[at] ^= 0x10;
+        let error = verify(&bad, &entry(&pack)).expect_err("flipped");
+        // The seal may read as an encrypted pack; everything else is damage.
+        let seal = at == 11 || at == bad.len() - TRAILER_LEN + 19;
+        assert!(error.is_damage() || seal, "{at}: {error}");
+    }
+    for len in 0..pack.bytes.len() {
+        assert!(verify(&pack.bytes[..len], &entry(&pack)).is_err(), "{len}");
+    }
+}
+
+#[test]
+fn whatever_the_bytes_say_nothing_large_is_allocated() {
+    // An index whose digest is right but whose fields lie, as a person with
+    // write access to the store could make it.
+    let pack = written(&[1, 2, 9], 4096, true);
+    let index_at = pack.bytes.len() - pack.tail().len();
+    for field in 16..pack.tail().len() - TRAILER_LEN {
+        for value in [0x00, 0x7f, 0xff] {
+            let mut bad = pack.bytes.clone();
+            bad[index_at + field] = value;
+            let mut lying = entry(&pack);
+            lying.index_digest = Digest::of(&bad[index_at..]);
+            // What the fields may say freely is the numbers of the blocks.
+            let runs = field >= pack.tail().len() - TRAILER_LEN - 2 * 8;
+            let accepted = verify(&bad, &lying).is_ok();
+            assert!(!accepted || runs || bad == pack.bytes, "{field}");
+        }
+    }
+    assert!(index_at > PREAMBLE_LEN);
+}
+
+#[test]
+fn writers_refuse_disorder() {
+    let mut writer =
+        PackWriter::new(PackId::from_bytes([1; 16]), 4096, PackOptions::default()).expect("starts");
+    let data = vec![0; 4096];
+    writer
+        .push(BlockNo(5), BlockHash([1; 16]), &data)
+        .expect("first");
+    for block in [5, 4, 0] {
+        let refused = writer.push(BlockNo(block), BlockHash([1; 16]), &data);
+        assert!(matches!(refused, Err(PackError::OutOfOrder { .. })));
+    }
+    let refused = writer.push(BlockNo(6), BlockHash([1; 16]), &data[1..]);
+    assert!(matches!(refused, Err(PackError::BlockSize { .. })));
+}
