@@ -1,2 +1,67 @@
-//! Being written.
-fn main() {}
+//! `cargo xtask COMMAND`: everything that is done with this workspace, from one door.
+//!
+//! It depends on no crate of the workspace, so that it builds in seconds and
+//! still works while the crates themselves do not compile.
+
+mod build;
+mod demo;
+mod dist;
+mod embed;
+mod layers;
+mod process;
+mod suite;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  build                  build the release binary and say where it lies
+  test [-- ARGS…]        every check, then every test; ARGS go to the test runner
+  demo                   back up a real database, change it, restore it, compare
+  layers                 which crate may depend on which
+  tidy                   the house style, as far as a program can check it
+  dist                   a release archive for this machine, in dist/
+  embed [--with CASE]    use each library crate alone, and beside other SQLite crates
+                         (heavy: not part of `test`); `embed --list` names the cases
+
+`test` runs the others' checks too: layers, tidy, formatting, lints, licences, docs.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            process::exit_code_of(&error)
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["build"] => build::run(),
+        ["test"] => suite::run(&[]),
+        ["test", "--", extra @ ..] => suite::run(extra),
+        ["demo"] => demo::run(),
+        ["layers"] => layers::run(),
+        ["tidy"] => tidy::run(),
+        ["dist"] => dist::run(),
+        ["embed"] => embed::run(None),
+        ["embed", "--list"] => {
+            embed::list();
+            Ok(())
+        }
+        ["embed", "--with", case] => embed::run(Some(case)),
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        [] => bail!("which command?\n\n{USAGE}"),
+        other => bail!("`{}` is not understood\n\n{USAGE}", other.join(" ")),
+    }
+}

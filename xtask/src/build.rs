@@ -1,0 +1,46 @@
+//! The release binary, for `build`, `demo` and `dist`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::process;
+
+/// Builds, and prints the path of the binary as the only line on standard output.
+pub(crate) fn run() -> Result<()> {
+    println!("{}", release_binary()?.display());
+    Ok(())
+}
+
+/// Builds the release binary and returns where it lies.
+pub(crate) fn release_binary() -> Result<PathBuf> {
+    let root = process::root()?;
+    let arguments = ["build", "--release", "--package", "lifeboat-cli"];
+    process::run(process::cargo(&arguments).current_dir(&root))?;
+    let target = target_directory()?;
+    let binary = target
+        .join("release")
+        .join(format!("lifeboat{}", std::env::consts::EXE_SUFFIX));
+    ensure!(
+        binary.is_file(),
+        "the build made no binary named `lifeboat`: lifeboat-cli needs a `[[bin]]` of that name"
+    );
+    Ok(binary)
+}
+
+/// What cargo says of the workspace, without its dependencies.
+pub(crate) fn metadata() -> Result<Value> {
+    let arguments = ["metadata", "--format-version", "1", "--no-deps"];
+    let text = process::output(process::cargo(&arguments).current_dir(process::root()?))?;
+    serde_json::from_str(&text).context("the answer of `cargo metadata` is not JSON")
+}
+
+/// Where cargo builds: `target`, unless the environment says otherwise.
+fn target_directory() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    let path = metadata["target_directory"].as_str();
+    Ok(path
+        .context("`cargo metadata` names no target directory")?
+        .into())
+}
