@@ -1,0 +1,221 @@
+//! One store, and the operations that repositories are built on.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+};
+
+use crate::error::{Failure, RemoteError};
+
+/// Whether a create made the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The object is there, with these bytes, put by this call or by one before
+    /// it whose answer was lost.
+    New,
+    /// There was one already, with other bytes. It was not touched.
+    Exists,
+}
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When the store says it was put, in seconds since 1970, by its clock.
+    pub modified: i64,
+}
+
+/// A store, opened.
+///
+/// Cheap to clone. All operations are safe to cancel: a cancelled read leaves
+/// nothing, a cancelled create leaves the object whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    store: Arc<dyn ObjectStore>,
+    shown: Arc<str>,
+    identity: Arc<str>,
+}
+
+impl Remote {
+    /// Uses a store that the caller made. `shown` is how people know it, and by
+    /// default also how it is recognised from one run to the next.
+    pub fn from_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
+        Self {
+            store,
+            shown: shown.into(),
+            identity: shown.into(),
+        }
+    }
+
+    /// Recognised under another text than the one that is shown.
+    #[must_use]
+    pub fn with_identity(mut self, identity: String) -> Self {
+        self.identity = identity.into();
+        self
+    }
+
+    /// What to show people; never holds a secret.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// What recognises this store from one run to the next.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Reads a whole object of at most `limit` bytes.
+    pub async fn get(&self, key: &str, limit: u64) -> Result<Option<Bytes>, RemoteError> {
+        let fail = |source| RemoteError::new("reading", key, source);
+        let got = match self.store.get(&path(key)).await {
+            Ok(got) => got,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(fail(source)),
+        };
+        if got.meta.size > limit {
+            let (operation, what) = ("reading", Failure::TooLarge);
+            return Err(RemoteError {
+                operation,
+                key: key.to_owned(),
+                what,
+                source: None,
+            });
+        }
+        got.bytes().await.map(Some).map_err(fail)
+    }
+
+    /// Reads a range of an object; fewer bytes come where the object is
+    /// shorter.
+    pub async fn get_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+    ) -> Result<Option<Bytes>, RemoteError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            ..GetOptions::default()
+        };
+        match self.store.get_opts(&path(key), options).await {
+            Ok(got) => got
+                .bytes()
+                .await
+                .map(Some)
+                .map_err(|e| RemoteError::new("reading", key, e)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            // A range beyond the end is an untyped error: an object that was cut
+            // short must not look like a store that does not answer.
+            Err(source) => match self.size(key).await? {
+                None => Ok(None),
+                Some(size) if size <= range.start => Ok(Some(Bytes::new())),
+                Some(_) => Err(RemoteError::new("reading", key, source)),
+            },
+        }
+    }
+
+    /// The size of an object in bytes, if there is one.
+    pub async fn size(&self, key: &str) -> Result<Option<u64>, RemoteError> {
+        match self.store.head(&path(key)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(RemoteError::new("looking for", key, source)),
+        }
+    }
+
+    /// Creates an object, if there is none under this key.
+    ///
+    /// After a conflict or a lost answer the object is read back: if it has
+    /// exactly these bytes, it is the caller's own. On an error it is not known
+    /// whether the object was made; the same call may be made again.
+    pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, RemoteError> {
+        let options = PutOptions::from(PutMode::Create);
+        let payload = PutPayload::from_bytes(bytes.clone());
+        let source = match self.store.put_opts(&path(key), payload, options).await {
+            Ok(_) => return Ok(Created::New),
+            Err(source) => source,
+        };
+        let conflict = matches!(
+            source,
+            Error::AlreadyExists { .. } | Error::Precondition { .. }
+        );
+        let fail = |source| RemoteError::new("creating", key, source);
+        match self.get(key, bytes.len() as u64).await {
+            Ok(Some(there)) if there == bytes => {
+                tracing::debug!(key, "an answer was lost; the object is there");
+                Ok(Created::New)
+            }
+            Ok(Some(_)) => Ok(Created::Exists),
+            Err(error) if error.what == Failure::TooLarge => Ok(Created::Exists),
+            Ok(None) => Err(fail(source)),
+            Err(error) if conflict => Err(error),
+            Err(_) => Err(fail(source)),
+        }
+    }
+
+    /// Lists all objects whose keys begin with a folder.
+    ///
+    /// A listing may be stale; nothing is ever concluded to be absent from one.
+    pub async fn list(&self, folder: &str) -> Result<Vec<Listed>, RemoteError> {
+        let prefix = path(folder);
+        let listing = self.store.list(Some(&prefix)).map_ok(|meta| Listed {
+            key: meta.location.to_string(),
+            size: meta.size,
+            modified: meta.last_modified.timestamp(),
+        });
+        listing
+            .try_collect()
+            .await
+            .map_err(|e| RemoteError::new("listing", folder, e))
+    }
+
+    /// The names of the folders directly below a folder, sorted.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>, RemoteError> {
+        let listing = self
+            .store
+            .list_with_delimiter(Some(&path(folder)))
+            .await
+            .map_err(|e| RemoteError::new("listing", folder, e))?;
+        let mut names: Vec<String> = listing
+            .common_prefixes
+            .iter()
+            .filter_map(|prefix| {
+                prefix
+                    .parts()
+                    .next_back()
+                    .map(|part| part.as_ref().to_owned())
+            })
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Deletes objects. One that is not there counts as deleted. Killed or
+    /// cancelled half-way, some are gone and some are left.
+    pub async fn delete(&self, keys: &[String]) -> Result<(), RemoteError> {
+        let locations: Vec<_> = keys.iter().map(|key| Ok(path(key))).collect();
+        let locations = futures::stream::iter(locations).boxed();
+        let mut results = self.store.delete_stream(locations);
+        let mut failed = None;
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(source) => failed = Some(RemoteError::new("deleting", "objects", source)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Keys are made by us of characters that every store takes; what is
+/// percent-encoded in them stays as it is.
+fn path(key: &str) -> Path {
+    Path::parse(key).unwrap_or_else(|_| Path::from(key))
+}
