@@ -1,0 +1,16 @@
+//! All `unsafe` code: small safe wrappers around `sqlite3`, `sqlite3_stmt`,
+//! `sqlite3_file` and the mapped wal-index.
+#![expect(
+    unsafe_code,
+    reason = "SQLite's file handles and wal-index are reachable through C alone"
+)]
+
+mod db;
+mod file;
+mod shm;
+mod statement;
+
+pub(crate) use db::{Db, DbConfig, library_version};
+pub use file::{Completeness, FileHandle};
+pub(crate) use shm::Shm;
+pub(crate) use statement::Statement;
