@@ -1,1 +1,54 @@
-//! Being written.
+//! Snapshots in a remote: commit, list, read, collect, copy.
+//!
+//! ```
+//! use lifeboat_remote::Remote;
+//! use lifeboat_repository::{Local, LocalOptions, Repository};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # let dir = tempfile::tempdir()?;
+//! # runtime.block_on(async {
+//! let local = Local::open(LocalOptions::new(dir.path().join("state"), dir.path().join("cache")))?;
+//! let repository = Repository::create(Remote::memory(), local).await?;
+//! let database = repository.database("app".to_owned().try_into()?);
+//! assert!(database.snapshots(None).await?.snapshots.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limitations
+//!
+//! Plain repositories on stores that honour a conditional create. Systems with
+//! Unix file handles.
+//!
+//! # Code map
+//!
+//! - [`Repository`], [`Database`]: what is opened, and what can be done with it.
+//! - `log`: the record log; every change of state is a commit there.
+//! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
+//! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
+//! - `local`: what an installation remembers, and its caches.
+
+mod backup;
+mod change;
+mod collect;
+mod copy;
+mod error;
+mod local;
+mod log;
+mod ownership;
+mod packs;
+mod progress;
+mod repository;
+mod restore;
+mod snapshots;
+
+pub use backup::{Backup, BackupOptions, BackupReport};
+pub use collect::{CollectOptions, CollectReport};
+pub use error::{BackupError, LocalError, ReadError, ResolveError, RestoreError, WriteError};
+pub use local::{Clock, Local, LocalOptions};
+pub use ownership::Ownership;
+pub use progress::{Event, Progress};
+pub use repository::{Database, Repository};
+pub use restore::{RestoreOptions, RestoreReport};
+pub use snapshots::{Listing, Selector, Snapshot};

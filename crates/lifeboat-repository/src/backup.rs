@@ -1,0 +1,201 @@
+//! Taking a snapshot: plan, capture, upload, commit.
+//!
+//! The record is written last. Cancelled or killed at any earlier point, the
+//! repository has some packs that no record names: the next run uses them
+//! again, or a collection removes them.
+
+mod base;
+mod commit;
+mod known;
+mod queue;
+mod sink;
+mod upload;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_format::geometry::{BlockNo, Geometry};
+use lifeboat_format::id::SnapshotId;
+use lifeboat_format::numbers::RecordNo;
+use lifeboat_format::record::{Record, RecordKind, SqliteFacts, Trigger};
+use lifeboat_format::source::PageSource;
+
+use crate::error::BackupError;
+use crate::log::Head;
+use crate::ownership::Ownership;
+use crate::progress::{Listener, Progress};
+use crate::repository::Database;
+
+/// How often a backup begins anew when others commit meanwhile.
+pub(crate) const MAX_TRIES: u32 = 8;
+
+/// How a snapshot is taken.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct BackupOptions {
+    /// The canonical path of the database, as text.
+    pub origin: String,
+    /// What made the snapshot be taken.
+    pub trigger: Trigger,
+    /// What a person wrote of it.
+    pub description: Option<String>,
+    /// Names and values.
+    pub tags: BTreeMap<String, String>,
+    /// Send every page, whatever is known.
+    pub full: bool,
+    /// What to do where another installation owns the database.
+    pub ownership: Ownership,
+    /// The newest record that is meant, where it is not the highest seen.
+    pub expect: Option<RecordNo>,
+    /// The zstd level.
+    pub level: i32,
+    /// How much disk packs may take that wait for their upload, in bytes; by
+    /// default a quarter of what is free.
+    pub spool_limit: Option<u64>,
+    /// How long objects that no record names are safe from collection. Uploads
+    /// that take longer than a quarter of it write partial records.
+    pub grace: Duration,
+    /// Note which blocks changed, for the caller.
+    pub note_changes: bool,
+    /// Who listens.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+impl BackupOptions {
+    /// The usual way, for the database at a canonical path.
+    pub fn new(origin: impl Into<String>) -> Self {
+        Self {
+            origin: origin.into(),
+            trigger: Trigger::Manual,
+            description: None,
+            tags: BTreeMap::new(),
+            full: false,
+            ownership: Ownership::default(),
+            expect: None,
+            level: 3,
+            spool_limit: None,
+            grace: Duration::from_secs(24 * 3600),
+            note_changes: false,
+            progress: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for BackupOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackupOptions")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a backup did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// The snapshot that holds the image: a new one, or, if nothing changed,
+    /// the one that was there.
+    pub snapshot_id: SnapshotId,
+    /// The number of its record.
+    pub number: RecordNo,
+    /// Nothing changed, and nothing was written.
+    pub unchanged: bool,
+    /// The shape of the image.
+    pub geometry: Geometry,
+    /// What SQLite's header says of the database.
+    pub sqlite: SqliteFacts,
+    /// The snapshot that this one was compared with.
+    pub parent: Option<SnapshotId>,
+    /// How many pages changed since then.
+    pub pages_changed: u64,
+    /// The runs of blocks that changed, if they were to be noted.
+    pub changed: Vec<(BlockNo, u32)>,
+    /// The database was vacuumed since then: most pages moved.
+    pub vacuumed: bool,
+    /// How many bytes of the database and its WAL were read.
+    pub bytes_read: u64,
+    /// The sizes of all objects put, in bytes.
+    pub bytes_sent: u64,
+    /// How many objects were put.
+    pub objects_written: u64,
+    /// Packs of an interrupted run that were used again.
+    pub packs_resumed: u64,
+    /// The database had another owner here before.
+    pub adopted_from: Option<String>,
+    /// Records that are damaged and were passed over.
+    pub damaged_records: Vec<RecordNo>,
+}
+
+/// The source comes back to the caller, with what was done.
+#[derive(Debug)]
+pub struct Backup<S> {
+    /// The source, which may know more of the image now.
+    pub source: S,
+    /// What was done.
+    pub report: BackupReport,
+}
+
+impl Database {
+    /// Takes a snapshot of a database, unless nothing changed since the last.
+    ///
+    /// Cancelled, it leaves at most packs that no record names; the next run
+    /// uses them.
+    pub async fn backup<S: PageSource + 'static>(
+        &self,
+        mut source: S,
+        options: BackupOptions,
+    ) -> Result<Backup<S>, BackupError<S::Error>> {
+        let listener = Listener(options.progress.clone());
+        let mut head = self.head(options.expect).await?;
+        let damaged_records = head.burnt.clone();
+        let adopted_from = self.own(&mut head, &options.ownership).await?;
+        for attempt in 0..MAX_TRIES {
+            if attempt > 0 {
+                self.advance(&mut head).await?;
+                // Whoever took over meanwhile has won, whatever the options say.
+                self.own(&mut head, &Ownership::Refuse).await?;
+            }
+            let base = self.base(&head, options.full, &listener).await?;
+            let fingerprint;
+            (source, fingerprint) = upload::fingerprint(source).await?;
+            let mut report = if let Some(report) = base.unchanged(fingerprint.as_ref()) {
+                report
+            } else {
+                let (back, result) = self
+                    .send(source, base, &mut head, &options, &listener)
+                    .await;
+                source = back;
+                match result? {
+                    Some(report) => report,
+                    None => continue,
+                }
+            };
+            report.damaged_records = damaged_records;
+            report.adopted_from = adopted_from.map(|owner| owner.to_string());
+            return Ok(Backup { source, report });
+        }
+        Err(crate::error::WriteError::Contention { tries: MAX_TRIES }.into())
+    }
+}
+
+/// The living snapshot that a next one is compared with: the newest number.
+pub(crate) fn parent_of(head: &Head) -> Option<(RecordNo, RecordKind)> {
+    let state = head.state();
+    let snapshot = state
+        .alive
+        .last()
+        .map(|number| (number, RecordKind::Snapshot));
+    let partial = state.partial.map(|number| (number, RecordKind::Partial));
+    snapshot
+        .into_iter()
+        .chain(partial)
+        .max_by_key(|(number, _)| *number)
+}
+
+/// Whether the records that others wrote meanwhile leave this image the newest.
+pub(crate) fn is_overtaken(news: &[Arc<Record>], taken_at: time::OffsetDateTime) -> bool {
+    news.iter()
+        .filter_map(|record| record.body.as_ref())
+        .any(|body| body.taken_at >= taken_at)
+}

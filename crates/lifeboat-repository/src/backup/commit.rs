@@ -1,0 +1,222 @@
+//! Committing a snapshot by the rules of the record log.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use lifeboat_format::digest::Digest;
+use lifeboat_format::id::{ListId, SnapshotId};
+use lifeboat_format::key;
+use lifeboat_format::list::{self, ListRef, PackEntry, PackListRef, packs_digest};
+use lifeboat_format::object::{DecodeError, ObjectKind};
+use lifeboat_format::record::{
+    Content, Latest, Record, RecordKind, SnapshotBody, Statistics, body_text,
+};
+use lifeboat_format::source::CapturedImage;
+use lifeboat_remote::Created;
+
+use super::base::Base;
+use super::sink::Taken;
+use super::upload::{NewList, delta};
+use super::{BackupOptions, BackupReport, MAX_TRIES, is_overtaken};
+use crate::error::{ReadError, WriteError};
+use crate::local::random;
+use crate::log::{Committed, Draft, Head};
+use crate::ownership::Ownership;
+use crate::packs::PackList;
+use crate::repository::Database;
+
+impl Base {
+    /// Remembers what records condemned.
+    pub(super) fn condemn(&mut self, news: &[Arc<Record>]) {
+        for record in news {
+            self.condemned
+                .extend(record.envelope.condemned.iter().cloned());
+        }
+    }
+
+    /// Whether a record after `head` may reference these packs (rule R3): they
+    /// belong to a snapshot that is alive there, or are one's own and no record
+    /// has condemned them.
+    pub(super) fn may_be_referenced(&self, packs: &[PackEntry], head: &Head) -> bool {
+        // Nobody knows what a record condemned that was damaged since.
+        if head
+            .burnt
+            .iter()
+            .any(|&number| Some(number) > self.planned_at)
+        {
+            return false;
+        }
+        let state = head.state();
+        let number = self.parent.as_ref().map(|parent| parent.number());
+        let alive = number.is_none_or(|n| state.alive.contains(n) || state.partial == Some(n));
+        let listed: HashSet<_> = self.list.packs.iter().map(|entry| entry.pack).collect();
+        alive
+            && packs
+                .iter()
+                .filter(|entry| !listed.contains(&entry.pack))
+                .all(|entry| !self.condemned.contains(&key::pack(entry)))
+    }
+}
+
+impl Database {
+    /// Puts the list of a record into a new list object where it is too long
+    /// to stand in the record itself.
+    pub(crate) async fn write_list(
+        &self,
+        list: &PackList,
+        packs: &[PackEntry],
+    ) -> Result<(PackListRef, NewList), WriteError> {
+        if let Some(reference) = delta(list, packs) {
+            return Ok((reference, None));
+        }
+        let object = list::encode(packs);
+        let list_ref = ListRef {
+            id: ListId::from_bytes(random()),
+            digest: Digest::of(&object),
+        };
+        let relative = key::list(list_ref.id);
+        let len = object.len() as u64;
+        let key = self.keys.at(&relative);
+        if self.remote().create(&key, object.into()).await? == Created::Exists {
+            let error = DecodeError::Misplaced {
+                kind: ObjectKind::List,
+                place: "upload",
+            };
+            return Err(ReadError::unusable(key)(error).into());
+        }
+        let reference = PackListRef {
+            list: Some(list_ref),
+            ..PackListRef::default()
+        };
+        Ok((reference, Some((relative, len))))
+    }
+
+    /// Makes a captured image, whose packs are stored, a snapshot. `None` means
+    /// that others committed meanwhile in a way that makes it necessary to
+    /// begin anew.
+    pub(super) async fn commit_snapshot(
+        &self,
+        image: CapturedImage,
+        taken: Taken,
+        mut base: Base,
+        head: &mut Head,
+        options: &BackupOptions,
+    ) -> Result<Option<BackupReport>, WriteError> {
+        let (reference, new_list) = self.write_list(&base.list, &taken.packs).await?;
+        let list_len = new_list.as_ref().map_or(0, |(_, len)| *len);
+        let mut body = describe(&image, &taken, options);
+        body.statistics.bytes_sent = taken.new_bytes + list_len;
+        for _ in 0..MAX_TRIES {
+            let list_is_gone = new_list
+                .as_ref()
+                .is_some_and(|(key, _)| base.condemned.contains(key));
+            if list_is_gone || !base.may_be_referenced(&taken.packs, head) {
+                return Ok(None);
+            }
+            let mut state = head.state();
+            let number = head.next();
+            body.generation = state.generation + 1;
+            state.generation = body.generation;
+            state.owner = Some(self.local().installation().clone());
+            state.alive.insert(number);
+            state.latest = Some(Latest {
+                number,
+                generation: body.generation,
+            });
+            state.partial = None;
+            let text = body_text(&body);
+            let mut draft = Draft::new(RecordKind::Snapshot, state);
+            draft.packs = Some(reference.clone());
+            draft.body = Some(&text);
+            match self.commit(head, draft).await? {
+                Committed::Done(record) => {
+                    let objects = taken.new_packs as u64 + u64::from(new_list.is_some()) + 1;
+                    let resumed = base.resumed.len() as u64;
+                    let report = BackupReport {
+                        objects_written: objects,
+                        packs_resumed: resumed,
+                        bytes_sent: body.statistics.bytes_sent + record.object_len() as u64,
+                        ..report(&body, &taken, &base, record.number())
+                    };
+                    self.keep_table(taken, &record, &base, image.fingerprint.as_ref());
+                    base.journal.end();
+                    return Ok(Some(report));
+                }
+                Committed::Lost => {
+                    let news = self.advance(head).await?;
+                    // Whoever took over meanwhile has won, whatever the options say.
+                    self.own(head, &Ownership::Refuse).await?;
+                    base.condemn(&news);
+                    if is_overtaken(&news, image.taken_at) {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+}
+
+fn describe(image: &CapturedImage, taken: &Taken, options: &BackupOptions) -> SnapshotBody {
+    SnapshotBody {
+        snapshot_id: SnapshotId::new(image.taken_at, random()),
+        generation: 0,
+        taken_at: image.taken_at,
+        page_size: taken.geometry.page_size().bytes(),
+        page_count: taken.geometry.page_count(),
+        image_digest: taken.image_digest,
+        content: Content::Pages {
+            packs_digest: packs_digest(&taken.packs),
+        },
+        attachments: Vec::new(),
+        origin: options.origin.clone(),
+        trigger: options.trigger,
+        description: options.description.clone(),
+        tags: options.tags.clone(),
+        sqlite: image.sqlite.clone(),
+        statistics: Statistics {
+            pages_changed: pages_changed(taken),
+            bytes_read: image.bytes_read,
+            bytes_sent: 0,
+        },
+    }
+}
+
+fn pages_changed(taken: &Taken) -> u64 {
+    let pages = taken.blocks_changed * u64::from(taken.geometry.pages_per_block());
+    pages.min(u64::from(taken.geometry.page_count()))
+}
+
+fn report(
+    body: &SnapshotBody,
+    taken: &Taken,
+    base: &Base,
+    number: lifeboat_format::numbers::RecordNo,
+) -> BackupReport {
+    let parent = base.parent.as_ref().and_then(|parent| parent.body.as_ref());
+    BackupReport {
+        snapshot_id: body.snapshot_id.clone(),
+        number,
+        unchanged: false,
+        geometry: taken.geometry,
+        sqlite: body.sqlite.clone(),
+        parent: parent.map(|parent| parent.snapshot_id.clone()),
+        pages_changed: body.statistics.pages_changed,
+        changed: taken.changed.clone(),
+        vacuumed: parent.is_some_and(|parent| was_vacuumed(parent, body)),
+        bytes_read: body.statistics.bytes_read,
+        bytes_sent: body.statistics.bytes_sent,
+        objects_written: 0,
+        packs_resumed: 0,
+        adopted_from: None,
+        damaged_records: Vec::new(),
+    }
+}
+
+/// A VACUUM counts the schema up, empties the freelist and moves most pages.
+fn was_vacuumed(before: &SnapshotBody, now: &SnapshotBody) -> bool {
+    before.page_size == now.page_size
+        && before.sqlite.schema_cookie != now.sqlite.schema_cookie
+        && now.sqlite.free_pages == 0
+        && now.statistics.pages_changed * 2 > u64::from(now.page_count)
+}

@@ -1,0 +1,166 @@
+//! Copying a snapshot to another destination (rule R7): the packs and the body
+//! as they are, under the next free number there.
+
+use std::collections::HashMap;
+
+use lifeboat_format::id::{PackId, Suffix};
+use lifeboat_format::key;
+use lifeboat_format::list::{PackEntry, packs_digest};
+use lifeboat_format::object::{DecodeError, ObjectKind};
+use lifeboat_format::pack::PackIndex;
+use lifeboat_format::record::{Latest, RecordKind, body_text};
+use lifeboat_remote::Created;
+
+use crate::backup::{MAX_TRIES, parent_of};
+use crate::error::{ReadError, WriteError};
+use crate::local::random;
+use crate::log::{Committed, Draft, Head};
+use crate::ownership::Ownership;
+use crate::packs::PackList;
+use crate::repository::Database;
+use crate::snapshots::Snapshot;
+
+impl Database {
+    /// Copies a snapshot of `source` to this destination, unless it is there.
+    /// Returns its number here.
+    ///
+    /// Killed or cancelled, it leaves packs that no record names.
+    pub async fn copy_from(
+        &self,
+        source: &Database,
+        snapshot: &Snapshot,
+        ownership: &Ownership,
+    ) -> Result<lifeboat_format::numbers::RecordNo, WriteError> {
+        let mut head = self.head(None).await?;
+        let wanted = source.pack_list(snapshot.record()).await?.packs;
+        // Only packs put by this call: no other may be referenced on trust.
+        let mut sent: HashMap<PackId, PackEntry> = HashMap::new();
+        let mut ownership = *ownership;
+        for _ in 0..MAX_TRIES {
+            self.own(&mut head, &ownership).await?;
+            ownership = Ownership::Refuse;
+            for number in head.state().alive.iter().rev() {
+                let record = self.record(number).await?;
+                if record
+                    .body
+                    .as_ref()
+                    .is_some_and(|body| body.snapshot_id == *snapshot.id())
+                {
+                    return Ok(number);
+                }
+            }
+            let here = self.living_packs(&head).await?;
+            let held: HashMap<PackId, PackEntry> = here
+                .packs
+                .iter()
+                .map(|entry| (entry.pack, *entry))
+                .collect();
+            let mut packs = Vec::with_capacity(wanted.len());
+            for entry in &wanted {
+                let there = held.get(&entry.pack).or(sent.get(&entry.pack)).copied();
+                if let Some(there) = there {
+                    packs.push(there);
+                    continue;
+                }
+                let own = self.copy_pack(source, entry).await?;
+                sent.insert(own.pack, own);
+                packs.push(own);
+            }
+            if self.commit_copy(&here, &packs, snapshot, &mut head).await? {
+                return Ok(head.newest.expect("a record was just created"));
+            }
+            for record in self.advance(&mut head).await? {
+                for condemned in &record.envelope.condemned {
+                    sent.retain(|_, entry| key::pack(entry) != *condemned);
+                }
+            }
+        }
+        Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+
+    /// The packs of the snapshot that the next one is compared with here.
+    async fn living_packs(&self, head: &Head) -> Result<PackList, ReadError> {
+        match parent_of(head) {
+            Some((number, _)) => self.pack_list(&*self.record(number).await?).await,
+            None => Ok(PackList::default()),
+        }
+    }
+
+    /// Puts the bytes of one pack here, under a suffix of its own.
+    async fn copy_pack(
+        &self,
+        source: &Database,
+        entry: &PackEntry,
+    ) -> Result<PackEntry, WriteError> {
+        let bytes = source.pack_range(entry, 0..u64::from(entry.size)).await?;
+        let from = source.keys.at(&key::pack(entry));
+        let index = PackIndex::decode(&bytes, entry).map_err(ReadError::unusable(from.as_str()))?;
+        let mut blocks = Vec::new();
+        let proven = index.check_header(&bytes).and_then(|()| {
+            let range = index.trailer().hashes_range();
+            index.decode_hashes(&bytes[range.start as usize..range.end as usize])?;
+            index.frames().iter().try_for_each(|frame| {
+                let at = frame.offset as usize;
+                let stored = &bytes[at..at + frame.stored_len as usize];
+                frame.decode(stored, index.block_size(), &mut blocks)
+            })
+        });
+        proven.map_err(ReadError::unusable(from))?;
+        let own = PackEntry {
+            suffix: Suffix::from_bytes(random()),
+            ..*entry
+        };
+        let key = self.keys.at(&key::pack(&own));
+        match self.remote().create(&key, bytes).await? {
+            Created::New => Ok(own),
+            Created::Exists => {
+                let error = DecodeError::Misplaced {
+                    kind: ObjectKind::Pack,
+                    place: "upload",
+                };
+                Err(ReadError::unusable(key)(error).into())
+            }
+        }
+    }
+
+    async fn commit_copy(
+        &self,
+        here: &PackList,
+        packs: &[PackEntry],
+        snapshot: &Snapshot,
+        head: &mut Head,
+    ) -> Result<bool, WriteError> {
+        let body = snapshot.body();
+        debug_assert!(
+            matches!(&body.content, lifeboat_format::record::Content::Pages {
+            packs_digest: digest
+        } if *digest == packs_digest(packs))
+        );
+        let (reference, _) = self.write_list(here, packs).await?;
+        let mut state = head.state();
+        let number = head.next();
+        state.owner = Some(self.local().installation().clone());
+        state.alive.insert(number);
+        state.generation = state.generation.max(body.generation);
+        if state
+            .latest
+            .is_none_or(|latest| latest.generation <= body.generation)
+        {
+            state.latest = Some(Latest {
+                number,
+                generation: body.generation,
+            });
+        }
+        let text = snapshot
+            .record()
+            .body_text()
+            .map_or_else(|| body_text(body), str::to_owned);
+        let mut draft = Draft::new(RecordKind::Snapshot, state);
+        draft.packs = Some(reference);
+        draft.body = Some(&text);
+        Ok(matches!(
+            self.commit(head, draft).await?,
+            Committed::Done(_)
+        ))
+    }
+}

@@ -1,0 +1,249 @@
+//! What can go wrong in a repository, one enum for each kind of operation.
+
+use std::path::PathBuf;
+
+use lifeboat_format::geometry::BlockNo;
+use lifeboat_format::id::{InstallationId, SnapshotId};
+use lifeboat_format::numbers::RecordNo;
+use lifeboat_format::object::{DecodeError, ObjectKind};
+use lifeboat_remote::RemoteError;
+
+/// The state or cache directory of this installation cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {}", path.display())]
+#[non_exhaustive]
+pub struct LocalError {
+    /// What was tried, for people: `reading`, `writing`, …
+    pub doing: &'static str,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What the system says.
+    #[source]
+    pub source: std::io::Error,
+}
+
+impl LocalError {
+    pub(crate) fn at(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+/// Why a repository, or something in it, cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no repository at this place.
+    #[error("there is no repository at {place}")]
+    NoRepository {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// An object that must be there is not.
+    #[error("{kind} {key} is missing")]
+    Missing {
+        /// What it is.
+        kind: ObjectKind,
+        /// Where it should be.
+        key: String,
+    },
+    /// An object is damaged, in the wrong place, too new, or encrypted.
+    #[error("{key} cannot be used")]
+    Unusable {
+        /// Where it is.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
+    },
+    /// The newest record has a lower number than one seen before: somebody
+    /// deleted records, or the store was rolled back.
+    #[error("the newest record is {} but record {seen} was seen here before", newest.map_or(0, |n| n.0))]
+    RolledBack {
+        /// The highest number that this installation remembers.
+        seen: RecordNo,
+        /// The newest that is there now.
+        newest: Option<RecordNo>,
+    },
+    /// A record is not the one that was seen under this number before.
+    #[error("record {number} is not the one that was seen here before")]
+    Replaced {
+        /// Its number.
+        number: RecordNo,
+    },
+    /// What this installation remembers cannot be read or written.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+}
+
+impl ReadError {
+    pub(crate) fn unusable(key: impl Into<String>) -> impl FnOnce(DecodeError) -> Self {
+        let key = key.into();
+        move |source| Self::Unusable { key, source }
+    }
+
+    /// Whether it shows that stored data was damaged or removed.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::RolledBack { .. } | Self::Replaced { .. } => true,
+            Self::Unusable { source, .. } => source.is_damage(),
+            Self::NoRepository { .. } | Self::Remote(_) | Self::Local(_) => false,
+        }
+    }
+}
+
+/// Why a record cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Reading what is there failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Another installation owns the database here.
+    #[error("the database is owned by installation {owner} since record {number}")]
+    HeldByOther {
+        /// Who owns it.
+        owner: InstallationId,
+        /// The newest record, to be named by who takes over.
+        number: RecordNo,
+    },
+    /// Somebody writes under this installation's id who is not this
+    /// installation: the machine, or its state, was cloned.
+    #[error("record {number} was written under this installation's id, but not by it")]
+    Twin {
+        /// The record.
+        number: RecordNo,
+    },
+    /// Other writers were faster, every time.
+    #[error("other writers were faster {tries} times")]
+    Contention {
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// There is no such snapshot, or it is not in the state that the change
+    /// needs.
+    #[error("snapshot {number} {why}")]
+    NotPossible {
+        /// The snapshot's number.
+        number: RecordNo,
+        /// What stands against it.
+        why: &'static str,
+    },
+}
+
+impl From<RemoteError> for WriteError {
+    fn from(error: RemoteError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+impl From<LocalError> for WriteError {
+    fn from(error: LocalError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+/// Why a backup failed. Nothing that existed before is affected; what was
+/// uploaded is used again by the next run, or collected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError<E: std::error::Error + 'static> {
+    /// The database cannot be read.
+    #[error(transparent)]
+    Source(E),
+    /// The snapshot cannot be stored.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A pack cannot be made.
+    #[error("a pack cannot be made")]
+    Pack(#[from] lifeboat_format::pack::PackError),
+    /// The run was cancelled.
+    #[error("the backup was cancelled")]
+    Cancelled,
+}
+
+impl<E: std::error::Error + 'static> From<ReadError> for BackupError<E> {
+    fn from(error: ReadError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl<E: std::error::Error + 'static> From<LocalError> for BackupError<E> {
+    fn from(error: LocalError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+/// Why an image cannot be restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError<E: std::error::Error + 'static> {
+    /// The repository cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The target cannot be written.
+    #[error(transparent)]
+    Sink(E),
+    /// No pack of the snapshot holds these blocks.
+    #[error("snapshot {snapshot} lacks {count} blocks, the first of them {first}")]
+    Incomplete {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// The first block that is missing.
+        first: BlockNo,
+        /// How many are missing.
+        count: u64,
+    },
+    /// The snapshot was stored in a form that this version cannot restore.
+    #[error("snapshot {snapshot} is stored as a single file")]
+    NotPages {
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
+    /// The run was cancelled.
+    #[error("the restore was cancelled")]
+    Cancelled,
+}
+
+/// Why no snapshot is meant by what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The repository cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The database has no snapshots here.
+    #[error("there are no snapshots of {database}")]
+    NoSnapshots {
+        /// The database.
+        database: String,
+        /// The names of databases that have some.
+        known: Vec<String>,
+    },
+    /// None is meant.
+    #[error("no snapshot is {asked}")]
+    NotFound {
+        /// What was asked for.
+        asked: String,
+        /// The nearest that there are.
+        nearest: Vec<SnapshotId>,
+    },
+    /// Several are meant.
+    #[error("{asked} is the beginning of {} snapshot ids", matches.len())]
+    Ambiguous {
+        /// What was asked for.
+        asked: String,
+        /// The snapshots that it could mean.
+        matches: Vec<SnapshotId>,
+    },
+}

@@ -1,0 +1,172 @@
+//! What an installation keeps on its own machine: its id, what it remembers of
+//! each destination, and caches that save work.
+//!
+//! State must last, because it tells a destination that was rolled back from
+//! one that was not. The cache may be deleted at any time.
+
+mod journal;
+mod memory;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lifeboat_format::digest::Digest;
+use lifeboat_format::hex;
+use lifeboat_format::id::InstallationId;
+use time::OffsetDateTime;
+
+use crate::error::LocalError;
+
+pub(crate) use journal::{Journal, Leftover, Plan};
+pub(crate) use memory::{Memory, Remembered};
+pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
+
+/// Tells the time. Injected, so that tests do not wait for it.
+pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// Where an installation keeps its state and its cache.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LocalOptions {
+    /// The directory for what must last; made if it is not there.
+    pub state_dir: PathBuf,
+    /// The directory for what may be deleted; made if it is not there.
+    pub cache_dir: PathBuf,
+    /// The id to use instead of the stored one, for containers that keep no
+    /// state.
+    pub installation_id: Option<InstallationId>,
+}
+
+impl LocalOptions {
+    /// Keeps state and cache in these directories.
+    pub fn new(state_dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            cache_dir: cache_dir.into(),
+            installation_id: None,
+        }
+    }
+}
+
+/// An installation of Lifeboat on a machine.
+#[derive(Clone)]
+pub struct Local {
+    installation: InstallationId,
+    state_dir: PathBuf,
+    cache_dir: PathBuf,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local")
+            .field("installation", &self.installation)
+            .field("state_dir", &self.state_dir)
+            .field("cache_dir", &self.cache_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    /// Opens an installation; a new one draws its id at random and stores it.
+    pub fn open(options: LocalOptions) -> Result<Self, LocalError> {
+        let LocalOptions {
+            state_dir,
+            cache_dir,
+            installation_id,
+        } = options;
+        for dir in [&state_dir, &cache_dir] {
+            std::fs::create_dir_all(dir).map_err(LocalError::at("making the directory", dir))?;
+        }
+        let installation = match installation_id {
+            Some(id) => id,
+            None => stored_id(&state_dir.join("installation-id"))?,
+        };
+        let clock: Clock = Arc::new(OffsetDateTime::now_utc);
+        Ok(Self {
+            installation,
+            state_dir,
+            cache_dir,
+            clock,
+        })
+    }
+
+    /// The same installation with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The id under which it writes.
+    pub fn installation(&self) -> &InstallationId {
+        &self.installation
+    }
+
+    /// The directory for what may be deleted.
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache_dir
+    }
+
+    pub(crate) fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        (self.clock)()
+    }
+}
+
+/// Reads the id from its file, or makes it. Two processes that start at once
+/// agree, because only one link to the file succeeds.
+fn stored_id(path: &Path) -> Result<InstallationId, LocalError> {
+    for _ in 0..2 {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                return InstallationId::new(text.trim()).map_err(|_| LocalError {
+                    doing: "reading the installation id in",
+                    path: path.to_owned(),
+                    source: std::io::Error::from(std::io::ErrorKind::InvalidData),
+                });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LocalError::at("reading", path)(source)),
+        }
+        let id = hex::encode(&random::<16>());
+        let draft = path.with_extension(format!("{}.new", hex::encode(&random::<4>())));
+        write_durably(&draft, id.as_bytes())?;
+        // Fails where another process was first; its id is read in the next round.
+        let linked = std::fs::hard_link(&draft, path);
+        let _ = std::fs::remove_file(&draft);
+        match linked {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(LocalError::at("writing", path)(source)),
+        }
+    }
+    Err(LocalError::at("reading", path)(std::io::Error::from(
+        std::io::ErrorKind::NotFound,
+    )))
+}
+
+/// Writes a file and waits until it is on disk.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).map_err(LocalError::at("writing", path))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(LocalError::at("writing", path))
+}
+
+/// A short name for something whose own name may be long or strange.
+pub(crate) fn short_name(text: &str) -> String {
+    hex::encode(&Digest::of(text.as_bytes()).as_bytes()[..8])
+}
+
+/// Bytes drawn at random from the system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    bytes
+}

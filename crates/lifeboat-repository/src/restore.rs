@@ -1,0 +1,217 @@
+//! Restoring: packs to the blocks of an image.
+//!
+//! Packs are read from the newest to the oldest; the first that holds a block
+//! has its content. Only frames that hold a block that is still wanted are
+//! fetched. What is proven here is every frame; the image as a whole is proven
+//! by who takes the blocks, who knows what really reached the disk.
+
+mod plan;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use lifeboat_format::geometry::Geometry;
+use lifeboat_format::key;
+use lifeboat_format::list::PackEntry;
+use lifeboat_format::object::{DecodeError, ObjectKind};
+use lifeboat_format::record::Content;
+use lifeboat_format::source::PageSink;
+use tokio::sync::mpsc;
+
+use crate::error::{ReadError, RestoreError};
+use crate::progress::{Event, Listener, Progress};
+use crate::repository::Database;
+use crate::snapshots::Snapshot;
+use plan::{Chunk, Wanted, chunks};
+
+/// How many indexes are read ahead.
+const INDEX_READERS: usize = 4;
+/// How many chunks are fetched at once.
+const FETCHERS: usize = 2;
+
+/// How an image is restored.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct RestoreOptions {
+    /// Who listens.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+impl RestoreOptions {
+    /// These options with a listener.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+}
+
+/// What a restore read.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// The shape of the image.
+    pub geometry: Geometry,
+    /// How many bytes of frames were fetched.
+    pub bytes_fetched: u64,
+    /// How many packs were read.
+    pub packs: u64,
+}
+
+/// Bytes of a chunk, fetched.
+struct Fetched {
+    chunk: Chunk,
+    bytes: Bytes,
+}
+
+impl Database {
+    /// Hands all blocks of a snapshot's image to a sink, each once, in no
+    /// particular order.
+    ///
+    /// On an error, or cancelled, the sink has part of an image.
+    pub async fn restore<S: PageSink + 'static>(
+        &self,
+        snapshot: &Snapshot,
+        mut sink: S,
+        options: &RestoreOptions,
+    ) -> Result<(S, RestoreReport), RestoreError<S::Error>> {
+        let listener = Listener(options.progress.clone());
+        let body = snapshot.body();
+        let Content::Pages { .. } = body.content else {
+            return Err(RestoreError::NotPages {
+                snapshot: body.snapshot_id.clone(),
+            });
+        };
+        let geometry = body.geometry().expect("a record is refused without one");
+        let list = self.pack_list(snapshot.record()).await?;
+        listener.tell(Event::Restoring {
+            bytes: geometry.file_size(),
+        });
+
+        let (sender, receiver) = mpsc::channel(1);
+        let progress = listener.clone();
+        let writer = tokio::task::spawn_blocking(move || {
+            let result = write(&mut sink, geometry, receiver, &progress);
+            (sink, result)
+        });
+        let fetched = self.fetch(&list.packs, geometry, sender).await;
+        let (sink, written) = match writer.await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        written?;
+        let (wanted, mut report) = fetched?;
+        report.geometry = geometry;
+        if let Some((first, count)) = wanted.missing() {
+            let snapshot = body.snapshot_id.clone();
+            return Err(RestoreError::Incomplete {
+                snapshot,
+                first,
+                count,
+            });
+        }
+        Ok((sink, report))
+    }
+
+    /// Fetches what is wanted of the packs, newest first. Ends early, and well,
+    /// when nobody takes it: the one who stopped knows why.
+    async fn fetch(
+        &self,
+        packs: &[PackEntry],
+        geometry: Geometry,
+        sender: mpsc::Sender<Fetched>,
+    ) -> Result<(Wanted, RestoreReport), ReadError> {
+        let mut wanted = Wanted::all_of(geometry);
+        let mut report = RestoreReport {
+            geometry,
+            bytes_fetched: 0,
+            packs: 0,
+        };
+        {
+            let remaining = wanted.remaining();
+            let plans = futures::stream::iter(packs.iter().rev().copied())
+                .map(|entry| async move { (entry, self.pack_index(&entry).await) })
+                .buffered(INDEX_READERS)
+                .take_while(|_| futures::future::ready(remaining.get() > 0))
+                .map(|(entry, read)| {
+                    let (index, whole) = read?;
+                    if index.block_size() != geometry.block_size() {
+                        let kind = ObjectKind::Pack;
+                        let error = DecodeError::Misplaced {
+                            kind,
+                            place: "pack list",
+                        };
+                        let key = self.keys.at(&key::pack(&entry));
+                        return Err(ReadError::unusable(key)(error));
+                    }
+                    report.packs += 1;
+                    let key = self.keys.at(&key::pack(&entry));
+                    let chunks = chunks(entry, key, Arc::new(index), whole, &mut wanted);
+                    Ok(futures::stream::iter(chunks.into_iter().map(Ok)))
+                })
+                .try_flatten();
+            let mut fetches = std::pin::pin!(
+                plans
+                    .map_ok(|chunk| self.fetch_chunk(chunk))
+                    .try_buffered(FETCHERS)
+            );
+            while let Some(fetched) = fetches.try_next().await? {
+                report.bytes_fetched += fetched.bytes.len() as u64;
+                if sender.send(fetched).await.is_err() {
+                    break;
+                }
+            }
+        }
+        Ok((wanted, report))
+    }
+
+    async fn fetch_chunk(&self, chunk: Chunk) -> Result<Fetched, ReadError> {
+        let range = chunk.range();
+        let bytes = match &chunk.whole {
+            Some(whole) => whole.slice(range.start as usize..range.end as usize),
+            None => self.pack_range(&chunk.entry, range).await?,
+        };
+        Ok(Fetched { chunk, bytes })
+    }
+}
+
+/// Decodes what was fetched and hands it to the sink; runs on its own thread.
+fn write<S: PageSink>(
+    sink: &mut S,
+    geometry: Geometry,
+    mut fetched: mpsc::Receiver<Fetched>,
+    listener: &Listener,
+) -> Result<(), RestoreError<S::Error>> {
+    sink.begin(geometry).map_err(RestoreError::Sink)?;
+    let size = geometry.block_size() as usize;
+    let mut blocks = Vec::new();
+    while let Some(Fetched { chunk, bytes }) = fetched.blocking_recv() {
+        let start = chunk.range().start;
+        let mut wanted = chunk.wanted.iter().copied().peekable();
+        for frame in &chunk.index.frames()[chunk.frames.clone()] {
+            let at = (u64::from(frame.offset) - start) as usize;
+            let stored = &bytes[at..at + frame.stored_len as usize];
+            frame
+                .decode(stored, size as u32, &mut blocks)
+                .map_err(ReadError::unusable(&*chunk.key))?;
+            let end = frame.first + frame.blocks;
+            while let Some((position, first)) = wanted.next_if(|(position, _)| *position < end) {
+                let mut count = 1;
+                while wanted
+                    .next_if(|&(p, b)| p < end && p == position + count && b.0 == first.0 + count)
+                    .is_some()
+                {
+                    count += 1;
+                }
+                let from = (position - frame.first) as usize * size;
+                let data = &blocks[from..from + count as usize * size];
+                sink.blocks(first, data).map_err(RestoreError::Sink)?;
+                listener.tell(Event::Restored {
+                    bytes: data.len() as u64,
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Which frames of a pack a restore needs; pure.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use lifeboat_format::geometry::{BlockNo, Geometry};
+use lifeboat_format::list::PackEntry;
+use lifeboat_format::pack::PackIndex;
+
+/// The most bytes that one request fetches.
+const CHUNK_LEN: u64 = 8 * 1024 * 1024;
+
+/// The blocks of an image that no pack has given yet: one bit each.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    bits: Vec<u64>,
+    remaining: Remaining,
+}
+
+/// How many blocks are still wanted, to be read while others change it.
+#[derive(Clone, Debug)]
+pub(super) struct Remaining(Arc<AtomicU64>);
+
+impl Remaining {
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wanted {
+    /// All blocks of an image but the one that is absent.
+    pub(super) fn all_of(geometry: Geometry) -> Self {
+        let blocks = geometry.block_count();
+        let mut bits = vec![u64::MAX; blocks.div_ceil(64) as usize];
+        if let Some(last) = bits.last_mut().filter(|_| !blocks.is_multiple_of(64)) {
+            *last = (1 << (blocks % 64)) - 1;
+        }
+        let remaining = Remaining(Arc::new(AtomicU64::new(u64::from(blocks))));
+        let mut wanted = Self { bits, remaining };
+        if let Some(absent) = geometry.absent_block() {
+            wanted.take(absent);
+        }
+        wanted
+    }
+
+    pub(super) fn remaining(&self) -> Remaining {
+        self.remaining.clone()
+    }
+
+    /// Takes a block out; false if it is not wanted.
+    fn take(&mut self, block: BlockNo) -> bool {
+        let Some(word) = self.bits.get_mut(block.0 as usize / 64) else {
+            return false;
+        };
+        let bit = 1 << (block.0 % 64);
+        let was = *word & bit != 0;
+        *word &= !bit;
+        if was {
+            self.remaining.0.fetch_sub(1, Ordering::Relaxed);
+        }
+        was
+    }
+
+    /// The first block that is still wanted, and how many there are.
+    pub(super) fn missing(&self) -> Option<(BlockNo, u64)> {
+        let at = self.bits.iter().position(|word| *word != 0)?;
+        let first = at as u32 * 64 + self.bits[at].trailing_zeros();
+        Some((BlockNo(first), self.remaining.get()))
+    }
+}
+
+/// Consecutive frames of one pack, to be fetched with one request.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) entry: PackEntry,
+    pub(super) key: Arc<str>,
+    pub(super) index: Arc<PackIndex>,
+    /// The whole pack, if it was read already.
+    pub(super) whole: Option<Bytes>,
+    /// Which frames.
+    pub(super) frames: Range<usize>,
+    /// The wanted blocks in them: position in the pack, and block number.
+    pub(super) wanted: Vec<(u32, BlockNo)>,
+}
+
+impl Chunk {
+    /// Where the frames lie in the pack.
+    pub(super) fn range(&self) -> Range<u64> {
+        let frames = &self.index.frames()[self.frames.clone()];
+        let first = frames.first().expect("a chunk has frames");
+        let last = frames.last().expect("a chunk has frames");
+        u64::from(first.offset)..u64::from(last.offset) + u64::from(last.stored_len)
+    }
+}
+
+/// Takes out of `wanted` what a pack holds, and says which frames give it.
+pub(super) fn chunks(
+    entry: PackEntry,
+    key: String,
+    index: Arc<PackIndex>,
+    whole: Option<Bytes>,
+    wanted: &mut Wanted,
+) -> Vec<Chunk> {
+    let key: Arc<str> = key.into();
+    let taken: Vec<(u32, BlockNo)> = (0..)
+        .zip(index.blocks())
+        .filter(|(_, block)| wanted.take(*block))
+        .collect();
+    let mut taken = taken.into_iter().peekable();
+    let mut chunks: Vec<Chunk> = Vec::new();
+    for (at, frame) in index.frames().iter().enumerate() {
+        let mut blocks = Vec::new();
+        while let Some(block) = taken.next_if(|(p, _)| *p < frame.first + frame.blocks) {
+            blocks.push(block);
+        }
+        if blocks.is_empty() {
+            continue;
+        }
+        let stored = u64::from(frame.stored_len);
+        match chunks.last_mut() {
+            Some(last) if last.frames.end == at && span(last) + stored <= CHUNK_LEN => {
+                last.frames.end += 1;
+                last.wanted.append(&mut blocks);
+            }
+            _ => chunks.push(Chunk {
+                entry,
+                key: Arc::clone(&key),
+                index: Arc::clone(&index),
+                whole: whole.clone(),
+                frames: at..at + 1,
+                wanted: blocks,
+            }),
+        }
+    }
+    chunks
+}
+
+fn span(chunk: &Chunk) -> u64 {
+    let range = chunk.range();
+    range.end - range.start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lifeboat_format::geometry::PageSize;
+
+    #[test]
+    fn every_block_is_wanted_once() {
+        let geometry = Geometry::new(PageSize::new(4096).expect("valid"), 262_200).expect("valid");
+        let mut wanted = Wanted::all_of(geometry);
+        let remaining = wanted.remaining();
+        assert_eq!(remaining.get(), 262_199, "the lock page is absent");
+        assert!(wanted.take(BlockNo(0)) && !wanted.take(BlockNo(0)));
+        assert!(!wanted.take(BlockNo(262_144)) && !wanted.take(BlockNo(262_200)));
+        assert_eq!(wanted.missing(), Some((BlockNo(1), 262_198)));
+    }
+}
