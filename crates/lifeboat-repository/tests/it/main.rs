@@ -1,0 +1,5 @@
+//! The repository through its public API, with images in memory.
+
+mod image;
+mod round_trip;
+mod world;
