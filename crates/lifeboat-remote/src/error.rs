@@ -7,13 +7,13 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     /// The text is neither a path nor a URL of a scheme that is known.
-    #[error("the scheme {scheme:?} is not known; a path, file:// and memory:// are")]
+    #[error("open a URL of the scheme {scheme:?}; a path, file:// and memory:// are known")]
     UnknownScheme {
         /// The scheme of the URL.
         scheme: String,
     },
     /// The text begins like a URL but is none.
-    #[error("not a URL: {url}")]
+    #[error("understand the URL {url}")]
     NotAUrl {
         /// The text.
         url: String,
@@ -22,13 +22,13 @@ pub enum OpenError {
         source: url::ParseError,
     },
     /// The local directory is not there.
-    #[error("there is no directory {}", path.display())]
+    #[error("find the directory {}", path.display())]
     NoDirectory {
         /// Its path.
         path: PathBuf,
     },
     /// The local directory cannot be made or used.
-    #[error("the directory {} cannot be used", path.display())]
+    #[error("use the directory {}", path.display())]
     Directory {
         /// Its path.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The store refuses to be opened.
-    #[error("the store cannot be opened")]
+    #[error("open the store")]
     Store(#[source] object_store::Error),
 }
 
@@ -46,7 +46,7 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} {key}: {what}")]
 pub struct RemoteError {
-    /// What was tried, for people: `reading`, `creating`, …
+    /// What was tried, for people: `read`, `create`, …
     pub operation: &'static str,
     /// The key of the object, or the prefix.
     pub key: String,

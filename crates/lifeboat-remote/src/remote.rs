@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -43,16 +44,19 @@ pub struct Remote {
     store: Arc<dyn ObjectStore>,
     shown: Arc<str>,
     identity: Arc<str>,
+    requests: Arc<AtomicU64>,
 }
 
 impl Remote {
     /// Uses a store that the caller made. `shown` is how people know it, and by
     /// default also how it is recognised from one run to the next.
     pub fn from_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
+        let requests = Arc::default();
         Self {
             store,
             shown: shown.into(),
             identity: shown.into(),
+            requests,
         }
     }
 
@@ -73,16 +77,27 @@ impl Remote {
         &self.identity
     }
 
+    /// How many requests this store and its clones were asked for; one that is
+    /// retried below counts once, and a listing as one.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) -> &dyn ObjectStore {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        &*self.store
+    }
+
     /// Reads a whole object of at most `limit` bytes.
     pub async fn get(&self, key: &str, limit: u64) -> Result<Option<Bytes>, RemoteError> {
-        let fail = |source| RemoteError::new("reading", key, source);
-        let got = match self.store.get(&path(key)).await {
+        let fail = |source| RemoteError::new("read", key, source);
+        let got = match self.count().get(&path(key)).await {
             Ok(got) => got,
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(fail(source)),
         };
         if got.meta.size > limit {
-            let (operation, what) = ("reading", Failure::TooLarge);
+            let (operation, what) = ("read", Failure::TooLarge);
             return Err(RemoteError {
                 operation,
                 key: key.to_owned(),
@@ -104,29 +119,29 @@ impl Remote {
             range: Some(GetRange::Bounded(range.clone())),
             ..GetOptions::default()
         };
-        match self.store.get_opts(&path(key), options).await {
+        match self.count().get_opts(&path(key), options).await {
             Ok(got) => got
                 .bytes()
                 .await
                 .map(Some)
-                .map_err(|e| RemoteError::new("reading", key, e)),
+                .map_err(|e| RemoteError::new("read", key, e)),
             Err(Error::NotFound { .. }) => Ok(None),
             // A range beyond the end is an untyped error: an object that was cut
             // short must not look like a store that does not answer.
             Err(source) => match self.size(key).await? {
                 None => Ok(None),
                 Some(size) if size <= range.start => Ok(Some(Bytes::new())),
-                Some(_) => Err(RemoteError::new("reading", key, source)),
+                Some(_) => Err(RemoteError::new("read", key, source)),
             },
         }
     }
 
     /// The size of an object in bytes, if there is one.
     pub async fn size(&self, key: &str) -> Result<Option<u64>, RemoteError> {
-        match self.store.head(&path(key)).await {
+        match self.count().head(&path(key)).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(RemoteError::new("looking for", key, source)),
+            Err(source) => Err(RemoteError::new("look for", key, source)),
         }
     }
 
@@ -138,7 +153,7 @@ impl Remote {
     pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, RemoteError> {
         let options = PutOptions::from(PutMode::Create);
         let payload = PutPayload::from_bytes(bytes.clone());
-        let source = match self.store.put_opts(&path(key), payload, options).await {
+        let source = match self.count().put_opts(&path(key), payload, options).await {
             Ok(_) => return Ok(Created::New),
             Err(source) => source,
         };
@@ -146,7 +161,7 @@ impl Remote {
             source,
             Error::AlreadyExists { .. } | Error::Precondition { .. }
         );
-        let fail = |source| RemoteError::new("creating", key, source);
+        let fail = |source| RemoteError::new("create", key, source);
         match self.get(key, bytes.len() as u64).await {
             Ok(Some(there)) if there == bytes => {
                 tracing::debug!(key, "an answer was lost; the object is there");
@@ -165,7 +180,7 @@ impl Remote {
     /// A listing may be stale; nothing is ever concluded to be absent from one.
     pub async fn list(&self, folder: &str) -> Result<Vec<Listed>, RemoteError> {
         let prefix = path(folder);
-        let listing = self.store.list(Some(&prefix)).map_ok(|meta| Listed {
+        let listing = self.count().list(Some(&prefix)).map_ok(|meta| Listed {
             key: meta.location.to_string(),
             size: meta.size,
             modified: meta.last_modified.timestamp(),
@@ -173,16 +188,16 @@ impl Remote {
         listing
             .try_collect()
             .await
-            .map_err(|e| RemoteError::new("listing", folder, e))
+            .map_err(|e| RemoteError::new("list", folder, e))
     }
 
     /// The names of the folders directly below a folder, sorted.
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>, RemoteError> {
         let listing = self
-            .store
+            .count()
             .list_with_delimiter(Some(&path(folder)))
             .await
-            .map_err(|e| RemoteError::new("listing", folder, e))?;
+            .map_err(|e| RemoteError::new("list", folder, e))?;
         let mut names: Vec<String> = listing
             .common_prefixes
             .iter()
@@ -202,12 +217,12 @@ impl Remote {
     pub async fn delete(&self, keys: &[String]) -> Result<(), RemoteError> {
         let locations: Vec<_> = keys.iter().map(|key| Ok(path(key))).collect();
         let locations = futures::stream::iter(locations).boxed();
-        let mut results = self.store.delete_stream(locations);
+        let mut results = self.count().delete_stream(locations);
         let mut failed = None;
         while let Some(result) = results.next().await {
             match result {
                 Ok(_) | Err(Error::NotFound { .. }) => {}
-                Err(source) => failed = Some(RemoteError::new("deleting", "objects", source)),
+                Err(source) => failed = Some(RemoteError::new("delete", "objects", source)),
             }
         }
         failed.map_or(Ok(()), Err)

@@ -21,7 +21,7 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Record, RecordKind, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
-use crate::error::BackupError;
+use crate::error::{BackupError, WriteError};
 use crate::log::Head;
 use crate::ownership::Ownership;
 use crate::progress::{Listener, Progress};
@@ -149,6 +149,7 @@ impl Database {
         let listener = Listener(options.progress.clone());
         let mut head = self.head(options.expect).await?;
         let damaged_records = head.burnt.clone();
+        self.check_origin(&head, &options).await?;
         let adopted_from = self.own(&mut head, &options.ownership).await?;
         for attempt in 0..MAX_TRIES {
             if attempt > 0 {
@@ -175,7 +176,32 @@ impl Database {
             report.adopted_from = adopted_from.map(|owner| owner.to_string());
             return Ok(Backup { source, report });
         }
-        Err(crate::error::WriteError::Contention { tries: MAX_TRIES }.into())
+        Err(WriteError::Contention { tries: MAX_TRIES }.into())
+    }
+}
+
+impl Database {
+    /// Two databases under one name would take turns in one history: snapshots
+    /// of another path are refused, unless the newest record is named.
+    async fn check_origin(&self, head: &Head, options: &BackupOptions) -> Result<(), WriteError> {
+        let (Some(latest), Some(number)) = (head.state().latest, head.newest) else {
+            return Ok(());
+        };
+        if options.ownership == Ownership::TakeOver(number) {
+            return Ok(());
+        }
+        let record = self.record_below(head, latest.number).await?;
+        match record.body.as_ref().map(|body| &body.origin) {
+            Some(there) if *there != options.origin => {
+                let (here, there) = (options.origin.clone(), there.clone());
+                Err(WriteError::OtherOrigin {
+                    here,
+                    there,
+                    number,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

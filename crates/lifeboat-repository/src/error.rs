@@ -13,7 +13,7 @@ use lifeboat_remote::RemoteError;
 #[error("{doing} {}", path.display())]
 #[non_exhaustive]
 pub struct LocalError {
-    /// What was tried, for people: `reading`, `writing`, …
+    /// What was tried, for people: `read`, `write`, …
     pub doing: &'static str,
     /// The file or directory.
     pub path: PathBuf,
@@ -41,7 +41,7 @@ impl LocalError {
 #[non_exhaustive]
 pub enum ReadError {
     /// There is no repository at this place.
-    #[error("there is no repository at {place}")]
+    #[error("find a repository at {place}")]
     NoRepository {
         /// Where it was looked for.
         place: String,
@@ -50,7 +50,7 @@ pub enum ReadError {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     /// An object that must be there is not.
-    #[error("{kind} {key} is missing")]
+    #[error("find {kind} {key}")]
     Missing {
         /// What it is.
         kind: ObjectKind,
@@ -58,7 +58,7 @@ pub enum ReadError {
         key: String,
     },
     /// An object is damaged, in the wrong place, too new, or encrypted.
-    #[error("{key} cannot be used")]
+    #[error("use {key}")]
     Unusable {
         /// Where it is.
         key: String,
@@ -68,7 +68,7 @@ pub enum ReadError {
     },
     /// The newest record has a lower number than one seen before: somebody
     /// deleted records, or the store was rolled back.
-    #[error("the newest record is {} but record {seen} was seen here before", newest.map_or(0, |n| n.0))]
+    #[error("trust the destination: its newest record is {}, but record {seen} was seen there before", newest.map_or(0, |n| n.0))]
     RolledBack {
         /// The highest number that this installation remembers.
         seen: RecordNo,
@@ -76,7 +76,7 @@ pub enum ReadError {
         newest: Option<RecordNo>,
     },
     /// A record is not the one that was seen under this number before.
-    #[error("record {number} is not the one that was seen here before")]
+    #[error("trust the destination: record {number} is not the one that was seen there before")]
     Replaced {
         /// Its number.
         number: RecordNo,
@@ -110,7 +110,7 @@ pub enum WriteError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Another installation owns the database here.
-    #[error("the database is owned by installation {owner} since record {number}")]
+    #[error("write where installation {owner} owns the database, as of record {number}")]
     HeldByOther {
         /// Who owns it.
         owner: InstallationId,
@@ -119,20 +119,33 @@ pub enum WriteError {
     },
     /// Somebody writes under this installation's id who is not this
     /// installation: the machine, or its state, was cloned.
-    #[error("record {number} was written under this installation's id, but not by it")]
+    #[error(
+        "write beside a twin: record {number} bears this installation's id, but was not written by it"
+    )]
     Twin {
         /// The record.
         number: RecordNo,
     },
+    /// The snapshots here are of a database at another path.
+    #[error("back up {here} as a database whose snapshots were taken of {there}")]
+    OtherOrigin {
+        /// The canonical path of the database that was to be backed up.
+        here: String,
+        /// That of the snapshots.
+        there: String,
+        /// The newest record, to be named by who says that it is the same
+        /// database, moved.
+        number: RecordNo,
+    },
     /// Other writers were faster, every time.
-    #[error("other writers were faster {tries} times")]
+    #[error("commit: other writers were faster {tries} times")]
     Contention {
         /// How often it was tried.
         tries: u32,
     },
     /// There is no such snapshot, or it is not in the state that the change
     /// needs.
-    #[error("snapshot {number} {why}")]
+    #[error("change snapshot {number}, which {why}")]
     NotPossible {
         /// The snapshot's number.
         number: RecordNo,
@@ -165,10 +178,10 @@ pub enum BackupError<E: std::error::Error + 'static> {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// A pack cannot be made.
-    #[error("a pack cannot be made")]
+    #[error("make a pack")]
     Pack(#[from] lifeboat_format::pack::PackError),
     /// The run was cancelled.
-    #[error("the backup was cancelled")]
+    #[error("go on: the backup was cancelled")]
     Cancelled,
 }
 
@@ -195,7 +208,7 @@ pub enum RestoreError<E: std::error::Error + 'static> {
     #[error(transparent)]
     Sink(E),
     /// No pack of the snapshot holds these blocks.
-    #[error("snapshot {snapshot} lacks {count} blocks, the first of them {first}")]
+    #[error("find {count} blocks of snapshot {snapshot} in its packs, the first of them {first}")]
     Incomplete {
         /// The snapshot.
         snapshot: SnapshotId,
@@ -205,13 +218,13 @@ pub enum RestoreError<E: std::error::Error + 'static> {
         count: u64,
     },
     /// The snapshot was stored in a form that this version cannot restore.
-    #[error("snapshot {snapshot} is stored as a single file")]
+    #[error("restore snapshot {snapshot}, which is stored as a single file")]
     NotPages {
         /// The snapshot.
         snapshot: SnapshotId,
     },
     /// The run was cancelled.
-    #[error("the restore was cancelled")]
+    #[error("go on: the restore was cancelled")]
     Cancelled,
 }
 
@@ -223,7 +236,7 @@ pub enum ResolveError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The database has no snapshots here.
-    #[error("there are no snapshots of {database}")]
+    #[error("find snapshots of {database}")]
     NoSnapshots {
         /// The database.
         database: String,
@@ -231,7 +244,7 @@ pub enum ResolveError {
         known: Vec<String>,
     },
     /// None is meant.
-    #[error("no snapshot is {asked}")]
+    #[error("find a snapshot {asked}")]
     NotFound {
         /// What was asked for.
         asked: String,
@@ -239,7 +252,7 @@ pub enum ResolveError {
         nearest: Vec<SnapshotId>,
     },
     /// Several are meant.
-    #[error("{asked} is the beginning of {} snapshot ids", matches.len())]
+    #[error("tell which snapshot {asked} means: there are {}", matches.len())]
     Ambiguous {
         /// What was asked for.
         asked: String,

@@ -77,7 +77,7 @@ impl Local {
             installation_id,
         } = options;
         for dir in [&state_dir, &cache_dir] {
-            std::fs::create_dir_all(dir).map_err(LocalError::at("making the directory", dir))?;
+            std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
         }
         let installation = match installation_id {
             Some(id) => id,
@@ -125,13 +125,13 @@ fn stored_id(path: &Path) -> Result<InstallationId, LocalError> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 return InstallationId::new(text.trim()).map_err(|_| LocalError {
-                    doing: "reading the installation id in",
+                    doing: "read the installation id in",
                     path: path.to_owned(),
                     source: std::io::Error::from(std::io::ErrorKind::InvalidData),
                 });
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(LocalError::at("reading", path)(source)),
+            Err(source) => return Err(LocalError::at("read", path)(source)),
         }
         let id = hex::encode(&random::<16>());
         let draft = path.with_extension(format!("{}.new", hex::encode(&random::<4>())));
@@ -142,10 +142,10 @@ fn stored_id(path: &Path) -> Result<InstallationId, LocalError> {
         match linked {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(LocalError::at("writing", path)(source)),
+            Err(source) => return Err(LocalError::at("write", path)(source)),
         }
     }
-    Err(LocalError::at("reading", path)(std::io::Error::from(
+    Err(LocalError::at("read", path)(std::io::Error::from(
         std::io::ErrorKind::NotFound,
     )))
 }
@@ -153,10 +153,10 @@ fn stored_id(path: &Path) -> Result<InstallationId, LocalError> {
 /// Writes a file and waits until it is on disk.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     use std::io::Write;
-    let mut file = std::fs::File::create(path).map_err(LocalError::at("writing", path))?;
+    let mut file = std::fs::File::create(path).map_err(LocalError::at("write", path))?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
-        .map_err(LocalError::at("writing", path))
+        .map_err(LocalError::at("write", path))
 }
 
 /// A short name for something whose own name may be long or strange.

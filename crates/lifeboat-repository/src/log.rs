@@ -95,6 +95,19 @@ impl Database {
         }
     }
 
+    /// As [`record`](Self::record), without a request where the record is the
+    /// one at the head.
+    pub(crate) async fn record_below(
+        &self,
+        head: &Head,
+        number: RecordNo,
+    ) -> Result<Arc<Record>, ReadError> {
+        match &head.record {
+            Some(record) if record.number() == number => Ok(Arc::clone(record)),
+            _ => self.record(number).await,
+        }
+    }
+
     /// Finds the end of the log.
     ///
     /// What this installation saw before must still be there, unless `expect`

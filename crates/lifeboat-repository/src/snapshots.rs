@@ -133,7 +133,7 @@ impl Database {
         };
         let mut records = std::pin::pin!(
             futures::stream::iter(state.alive.iter())
-                .map(|number| async move { (number, self.record(number).await) })
+                .map(|number| async move { (number, self.record_below(head, number).await) })
                 .buffered(READERS)
         );
         while let Some((number, record)) = records.next().await {
@@ -182,7 +182,7 @@ impl Database {
         }
         let state = head.state();
         if let (Selector::Latest(0), Some(latest)) = (selector, state.latest) {
-            let record = self.record(latest.number).await?;
+            let record = self.record_below(&head, latest.number).await?;
             let pinned = state.pins.contains(latest.number);
             return Ok(Snapshot { record, pinned });
         }

@@ -107,7 +107,7 @@ impl Database {
             .join("databases")
             .join(format!("{repository}-{destination}"))
             .join(self.name.key());
-        std::fs::create_dir_all(&cache).map_err(LocalError::at("making the directory", &cache))?;
+        std::fs::create_dir_all(&cache).map_err(LocalError::at("make the directory", &cache))?;
         Ok(cache)
     }
 
@@ -123,7 +123,7 @@ impl Database {
         // that are sent anew are sure to stay.
         let full = full || !head.burnt.is_empty();
         let parent = match parent_of(head).filter(|_| !full) {
-            Some((number, _)) => Some(self.record(number).await?),
+            Some((number, _)) => Some(self.record_below(head, number).await?),
             None => None,
         };
         let list = match &parent {

@@ -100,7 +100,7 @@ impl QueueIn {
 
     fn spool(&self, bytes: &[u8]) -> Result<Payload, LocalError> {
         use std::io::Write;
-        let failed = |source| LocalError::at("writing a pack to", &self.spool)(source);
+        let failed = |source| LocalError::at("write a pack to", &self.spool)(source);
         let mut file = tempfile::Builder::new()
             .suffix(".spool")
             .tempfile_in(&self.spool)
@@ -138,7 +138,7 @@ impl Queued {
                 // A local file of some MiB, written moments ago: it is in the
                 // page cache, and reading it here blocks nobody for long.
                 let bytes = std::fs::read(&path)
-                    .map_err(LocalError::at("reading a spooled pack from", &*path))?;
+                    .map_err(LocalError::at("read a spooled pack from", &*path))?;
                 spooled.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
                 Ok((self.entry, bytes.into(), slot))
             }

@@ -104,7 +104,7 @@ impl Sink {
     }
 
     fn local(&mut self, error: std::io::Error) -> Stopped {
-        let fault = LocalError::at("writing a page table in", &self.dir)(error);
+        let fault = LocalError::at("write a page table in", &self.dir)(error);
         self.stop(Fault::Local(fault))
     }
 
@@ -120,7 +120,7 @@ impl Sink {
         let table = image
             .table
             .finish(&footer)
-            .map_err(|e| Fault::Local(LocalError::at("writing a page table in", &self.dir)(e)))?;
+            .map_err(|e| Fault::Local(LocalError::at("write a page table in", &self.dir)(e)))?;
         let new_packs = self.packs.len() - self.base_packs;
         let mut live = image.live.iter();
         self.packs

@@ -109,8 +109,8 @@ impl Journal {
         if self.file.is_none() {
             let name = lifeboat_format::hex::encode(&random::<8>());
             let path = self.dir.join(format!("{name}.journal"));
-            let file = File::create(&path).map_err(LocalError::at("writing", &path))?;
-            file.lock().map_err(LocalError::at("locking", &path))?;
+            let file = File::create(&path).map_err(LocalError::at("write", &path))?;
+            file.lock().map_err(LocalError::at("lock", &path))?;
             self.file = Some((file, path));
             self.line(&self.plan)?;
         }
@@ -122,8 +122,7 @@ impl Journal {
         let mut file: &File = file;
         let mut line = serde_json::to_vec(value).expect("numbers and texts always serialise");
         line.push(b'\n');
-        file.write_all(&line)
-            .map_err(LocalError::at("writing", path))
+        file.write_all(&line).map_err(LocalError::at("write", path))
     }
 
     /// Ends it: its packs are referenced by a record, or of no use.

@@ -62,11 +62,11 @@ impl Memory {
     pub(crate) fn read(&self) -> Result<Remembered, LocalError> {
         match std::fs::read(&self.path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                let doing = "reading what was seen of a destination in";
+                let doing = "read what was seen of a destination in";
                 LocalError::at(doing, &self.path)(std::io::Error::other(error))
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Remembered::default()),
-            Err(source) => Err(LocalError::at("reading", &self.path)(source)),
+            Err(source) => Err(LocalError::at("read", &self.path)(source)),
         }
     }
 
@@ -105,20 +105,20 @@ impl Memory {
             .path
             .parent()
             .expect("the file lies in a folder of its destination");
-        std::fs::create_dir_all(dir).map_err(LocalError::at("making the directory", dir))?;
+        std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
         let lock_path = dir.join(".lock");
-        let lock = File::create(&lock_path).map_err(LocalError::at("writing", &lock_path))?;
-        lock.lock().map_err(LocalError::at("locking", &lock_path))?;
+        let lock = File::create(&lock_path).map_err(LocalError::at("write", &lock_path))?;
+        lock.lock().map_err(LocalError::at("lock", &lock_path))?;
         let mut seen = self.read()?;
         change(&mut seen);
         let bytes = serde_json::to_vec(&seen).expect("numbers and texts always serialise");
         let draft = self.path.with_extension("new");
         write_durably(&draft, &bytes)?;
-        std::fs::rename(&draft, &self.path).map_err(LocalError::at("writing", &self.path))?;
+        std::fs::rename(&draft, &self.path).map_err(LocalError::at("write", &self.path))?;
         #[cfg(unix)]
         File::open(dir)
             .and_then(|dir| dir.sync_all())
-            .map_err(LocalError::at("writing", dir))?;
+            .map_err(LocalError::at("write", dir))?;
         Ok(())
     }
 }
