@@ -1,2 +1,107 @@
-//! Being written.
-fn main() {}
+//! The `lifeboat` command: reads what was typed, calls the library, prints.
+
+mod arguments;
+mod commands;
+mod exit;
+mod hint;
+mod progress;
+mod report;
+mod text;
+mod when;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command};
+use exit::Exit;
+use report::Reporter;
+
+fn main() -> std::process::ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are errors to the parser, and successes to people.
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    log_to_stderr(&arguments);
+    let reporter = Reporter::new(&arguments);
+    if let Err(refusal) = arguments.check() {
+        reporter.refuse(&refusal);
+        return refusal.exit.into();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: failed to start: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            exit = run(&arguments, &reporter) => exit,
+            signal = interrupted() => {
+                reporter.interrupted(signal);
+                signal
+            }
+        }
+    });
+    // What still reads or writes notices within one group of pages; nothing it
+    // could leave behind is more than the next run clears away.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    exit.into()
+}
+
+async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
+    match &arguments.command {
+        Command::Init(init) => commands::init::run(arguments, init, reporter).await,
+        Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
+        Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
+        Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
+        Command::Completions { shell } => commands::completions::run(*shell),
+    }
+}
+
+/// Waits for a signal that ends the command. Whatever was running is dropped,
+/// which leaves at most garbage.
+async fn interrupted() -> Exit {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => Exit::Interrupted,
+        () = terminated => Exit::Terminated,
+    }
+}
+
+fn log_to_stderr(arguments: &Arguments) {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "lifeboat=info,warn",
+        (false, 2) => "lifeboat=debug,info",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_env("LIFEBOAT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(text::colours_on_stderr())
+        .without_time()
+        .with_target(false)
+        .init();
+}

@@ -55,6 +55,11 @@ impl<'c> ReadTransaction<'c> {
         self.db.journal_file()
     }
 
+    /// Whether the file at the path is no longer the one that is being read.
+    pub fn has_moved(&self) -> Result<bool, SqliteError> {
+        self.db.has_moved()
+    }
+
     /// What the wal-index says, in WAL mode: read after the transaction began,
     /// twice, and equal. Every state that it names stays readable until the
     /// transaction ends.

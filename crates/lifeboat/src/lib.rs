@@ -1,1 +1,50 @@
-//! Being written.
+//! Backups of live SQLite databases that are proven to restore.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), lifeboat::Error> {
+//! let lifeboat = lifeboat::Lifeboat::builder("app.db").destination("./backups").open().await?;
+//! let report = lifeboat.backup().await?;
+//! println!("{} of {} pages changed", report.pages_changed, report.geometry.page_count());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate is the paved path over the Lifeboat crates, which can also be
+//! used one by one and are re-exported here: [`format`], [`remote`],
+//! [`repository`], [`snapshot`].
+//!
+//! # Limitations
+//!
+//! - One SQLite in the process: the application and Lifeboat must share one
+//!   `libsqlite3-sys`, because a second copy of SQLite in a process destroys
+//!   the locks of the first. Cargo sees to it.
+//! - While a backup reads, the application cannot leave WAL mode or take the
+//!   database exclusively.
+//! - Destinations are local directories and memory, and any
+//!   `object_store::ObjectStore` handed in through [`remote::Remote`].
+//!
+//! # Code map
+//!
+//! - [`Lifeboat`] and its builder: one database, one destination.
+//! - [`Destination`]: any number of databases on one destination.
+//! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
+//! - [`Directories`]: where state and cache lie.
+
+mod builder;
+mod destination;
+mod directories;
+mod error;
+mod restore;
+mod take;
+
+pub use lifeboat_format as format;
+pub use lifeboat_remote as remote;
+pub use lifeboat_repository as repository;
+pub use lifeboat_snapshot as snapshot;
+
+pub use builder::{Lifeboat, LifeboatBuilder};
+pub use destination::{Destination, Missing};
+pub use directories::Directories;
+pub use error::{Error, ErrorKind};
+pub use restore::{RestoreReport, RestoreSettings};
+pub use take::{BackupReport, BackupSettings, Explanation};

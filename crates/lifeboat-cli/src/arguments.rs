@@ -1,0 +1,257 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+
+/// The repository where none is named.
+pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
+
+/// Backups of live SQLite databases that are proven to restore.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lifeboat",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  lifeboat backup app.db                       back up, into ./backups
+  lifeboat snapshots                           what there is
+  lifeboat restore app --target restored.db    the latest, proven page by page
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 7 restore refused or nothing
+of that name or time, 10 no repository, 11 held by another owner, 12 key missing or wrong,
+13 storage unreachable, 15 the source is not a usable SQLite database, 130 and 143 interrupted."
+)]
+pub(crate) struct Arguments {
+    /// Where the backups lie: a directory or a URL [default: ./backups]
+    #[arg(
+        short,
+        long = "repo",
+        value_name = "URL",
+        global = true,
+        env = "LIFEBOAT_REPOSITORY",
+        hide_env_values = true
+    )]
+    repo: Option<String>,
+
+    /// Print one JSON object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Log more (up to -vvv)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// How progress is shown, on standard error (json: on standard output)
+    #[arg(long, value_name = "HOW", global = true, default_value = "auto")]
+    pub(crate) progress: ProgressStyle,
+
+    /// Refused: the list of processes would show it
+    #[arg(long, global = true, hide = true, value_name = "KEY")]
+    key: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a repository
+    Init(InitArguments),
+    /// Back up databases while they are in use
+    Backup(BackupArguments),
+    /// Show what snapshots there are
+    #[command(alias = "list")]
+    Snapshots(SnapshotsArguments),
+    /// Bring a database back, to a new file
+    Restore(RestoreArguments),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Do without encryption (in a local directory that is the default)
+    #[arg(long)]
+    pub(crate) no_encryption: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// The database files
+    #[arg(required = true, value_name = "DATABASE")]
+    pub(crate) databases: Vec<PathBuf>,
+
+    /// The name in the repository [default: the file name without its extension]
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// A tag; may be given several times
+    #[arg(long = "tag", value_name = "K=V", value_parser = tag)]
+    pub(crate) tags: Vec<(String, String)>,
+
+    /// What to remember of this snapshot
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+
+    /// Send every page, whatever is there already
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    /// Say which tables the changed pages belong to
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// Make the repository if there is none (a local directory is made anyway)
+    #[arg(long)]
+    pub(crate) init: bool,
+
+    /// Take the database over, if record N is still the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) take_over: Option<u64>,
+
+    /// Accept record N as the newest, though a newer one was seen before
+    #[arg(long, value_name = "N")]
+    pub(crate) expect: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotsArguments {
+    /// The name of a database, or the path of its file [default: all]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The name of the database, or the path of its file
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) name: String,
+
+    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
+    #[arg(conflicts_with = "at")]
+    pub(crate) snapshot: Option<String>,
+
+    /// The file to make; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target: PathBuf,
+
+    /// The newest taken at this time or before, as in 2026-11-20T10:15:00Z,
+    /// "2026-11-20 10:15" (local time), "yesterday 14:00", "10 minutes ago"
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+
+    /// Only if record N is the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) expect: Option<u64>,
+
+    /// Have SQLite check the file before it appears: integrity_check and foreign_key_check
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// Bars on a terminal, else plain
+    Auto,
+    /// One line a phase
+    Plain,
+    /// Status objects
+    Json,
+    /// Nothing
+    None,
+}
+
+/// A command that is refused before it begins.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+/// Variables that ask for encryption.
+const KEY_VARIABLES: [&str; 6] = [
+    "LIFEBOAT_KEY",
+    "LIFEBOAT_KEY_FILE",
+    "LIFEBOAT_KEY_COMMAND",
+    "LIFEBOAT_PASSPHRASE",
+    "LIFEBOAT_PASSPHRASE_FILE",
+    "LIFEBOAT_PASSPHRASE_COMMAND",
+];
+
+impl Arguments {
+    /// The repository: a set but empty variable counts as unset.
+    pub(crate) fn repository(&self) -> &str {
+        self.repo
+            .as_deref()
+            .filter(|repo| !repo.is_empty())
+            .unwrap_or(DEFAULT_REPOSITORY)
+    }
+
+    /// Refuses what must not go on.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        if self.key.is_some() {
+            return Err(Refusal {
+                exit: Exit::Usage,
+                message: "a key is never an argument: the list of processes would show it".into(),
+                hint: "set LIFEBOAT_KEY instead, and consider this key known to others".into(),
+            });
+        }
+        // Encryption that is configured and not applied would be the worst of
+        // both: the user trusts it, and everybody can read the backups.
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if let Some(name) = KEY_VARIABLES.iter().find(|name| set(name)) {
+            return Err(Refusal {
+                exit: Exit::Key,
+                message: format!("{name} is set, but this version cannot encrypt"),
+                hint: format!("unset {name} to go on without encryption"),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a tag is NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_texts() {
+        let mut command = Arguments::command().term_width(100);
+        let mut all = command.render_long_help().to_string();
+        for name in ["init", "backup", "snapshots", "restore"] {
+            let sub = command.find_subcommand_mut(name).expect("exists").clone();
+            let sub = sub.bin_name(format!("lifeboat {name}"));
+            all.push_str(&format!(
+                "\n=== {name} ===\n{}",
+                { sub }.term_width(100).render_long_help()
+            ));
+        }
+        insta::assert_snapshot!(all);
+    }
+}

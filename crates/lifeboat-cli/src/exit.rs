@@ -1,0 +1,95 @@
+//! Exit codes, as `lifeboat --help` lists them.
+
+use lifeboat::ErrorKind;
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Exit {
+    Ok,
+    Failed,
+    Usage,
+    PartlyDone,
+    Damage,
+    Refused,
+    NoRepository,
+    HeldByOther,
+    Key,
+    Storage,
+    Source,
+    Interrupted,
+    Terminated,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::PartlyDone => 3,
+            Self::Damage => 4,
+            Self::Refused => 7,
+            Self::NoRepository => 10,
+            Self::HeldByOther => 11,
+            Self::Key => 12,
+            Self::Storage => 13,
+            Self::Source => 15,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Usage => Self::Usage,
+            ErrorKind::Damage => Self::Damage,
+            ErrorKind::Refused => Self::Refused,
+            ErrorKind::NoRepository => Self::NoRepository,
+            ErrorKind::HeldByOther => Self::HeldByOther,
+            ErrorKind::Key => Self::Key,
+            ErrorKind::Storage => Self::Storage,
+            ErrorKind::Source => Self::Source,
+            // Kinds may be added.
+            _ => Self::Failed,
+        }
+    }
+
+    /// How a command ends that did several things. Damage counts most; what was
+    /// done in part is said as such.
+    pub(crate) fn of_all(all: &[Self]) -> Self {
+        let failed: Vec<Self> = all
+            .iter()
+            .copied()
+            .filter(|exit| *exit != Self::Ok)
+            .collect();
+        match failed[..] {
+            [] => Self::Ok,
+            _ if failed.contains(&Self::Damage) => Self::Damage,
+            _ if failed.len() < all.len() => Self::PartlyDone,
+            [first, ..] if failed.iter().all(|exit| *exit == first) => first,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_at_once() {
+        let check = |all: &[Exit], expected| assert_eq!(Exit::of_all(all), expected, "{all:?}");
+        check(&[], Exit::Ok);
+        check(&[Exit::Ok, Exit::Ok], Exit::Ok);
+        check(&[Exit::Ok, Exit::Source], Exit::PartlyDone);
+        check(&[Exit::Source, Exit::Source], Exit::Source);
+        check(&[Exit::Source, Exit::Storage], Exit::Failed);
+        check(&[Exit::Ok, Exit::Source, Exit::Damage], Exit::Damage);
+    }
+}

@@ -1,0 +1,184 @@
+//! What to do next, and whether data is safe: the two lines under an error.
+
+use lifeboat::repository::{ReadError, ResolveError, WriteError};
+use lifeboat::snapshot::{CaptureFailure, OpenError, PublishError, StageError};
+use lifeboat::{Error, ErrorKind};
+
+/// What a person can do about an error.
+pub(crate) fn hint(error: &Error) -> Option<String> {
+    if let Some(hint) = error.write_error().and_then(of_write) {
+        return Some(hint);
+    }
+    if let Some(hint) = error.read_error().and_then(of_read) {
+        return Some(hint);
+    }
+    if error.is_busy() {
+        return Some(
+            "try again when the application has finished, or have it leave \
+             PRAGMA locking_mode=EXCLUSIVE"
+                .into(),
+        );
+    }
+    Some(match error {
+        Error::NoRepository { place } if lifeboat::remote::is_local_path(place) => {
+            "the first backup makes one; -r names another place".into()
+        }
+        Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
+        Error::Destination { .. } => "-r takes a directory or a URL".into(),
+        Error::Name { .. } => "give another name with --as".into(),
+        Error::Resolve(error) => return of_resolve(error),
+        Error::Stage(StageError::TargetExists { .. })
+        | Error::Publish(PublishError::TargetExists { .. }) => {
+            "name a file that does not exist; nothing is ever overwritten".into()
+        }
+        Error::Stage(StageError::SidecarExists { .. })
+        | Error::Publish(PublishError::SidecarExists { .. }) => {
+            "it belongs to an earlier database there: move it away, or name another target".into()
+        }
+        Error::Unsound { .. } => {
+            "the fault was there when the snapshot was taken: try an older one, or leave out \
+             --check to get the file as it was"
+                .into()
+        }
+        Error::Source(error) => return of_open(error),
+        Error::Backup(lifeboat::repository::BackupError::Source(error)) => {
+            return of_capture(error);
+        }
+        _ => match error.kind() {
+            ErrorKind::Storage => "look at the storage, then run the command again".into(),
+            _ => return None,
+        },
+    })
+}
+
+fn of_open(error: &OpenError) -> Option<String> {
+    Some(match error {
+        OpenError::NotFound { .. } => "look for a typing mistake in the path".into(),
+        OpenError::Unreadable { .. } => "run as a user who may read it".into(),
+        OpenError::IsDirectory { .. } => "name the database file in it".into(),
+        OpenError::Empty { .. } => {
+            "an empty file holds nothing to back up; if there should be a database, restore it"
+                .into()
+        }
+        OpenError::FirstRead(failure) => return of_capture(failure),
+        _ => return None,
+    })
+}
+
+fn of_capture(error: &CaptureFailure) -> Option<String> {
+    Some(match error {
+        CaptureFailure::NotADatabase { .. } => {
+            "the file does not begin as a SQLite database does; one that is encrypted as a whole \
+             cannot be backed up page by page"
+                .into()
+        }
+        CaptureFailure::Replaced { .. } => "run the command again".into(),
+        CaptureFailure::SidecarsUnavailable { .. } => {
+            "run as a user who may write to the directory of the database".into()
+        }
+        _ => return None,
+    })
+}
+
+fn of_write(error: &WriteError) -> Option<String> {
+    Some(match error {
+        WriteError::HeldByOther { number, .. } => format!(
+            "if that installation is gone for good, take over with --take-over {}; if not, use \
+             another name with --as",
+            number.0
+        ),
+        WriteError::OtherOrigin { number, .. } => format!(
+            "use another name with --as; if it is the same database, moved, say so with \
+             --take-over {}",
+            number.0
+        ),
+        WriteError::Twin { .. } => {
+            "this machine, or its state directory, is a copy of another: delete the file \
+             installation-id in the state directory of one of the two"
+                .into()
+        }
+        WriteError::Contention { .. } => "run the command again".into(),
+        _ => return None,
+    })
+}
+
+fn of_read(error: &ReadError) -> Option<String> {
+    use lifeboat::format::object::DecodeError;
+    Some(match error {
+        ReadError::RolledBack { newest, .. } => format!(
+            "records were deleted, or the storage was set back; if that is meant, say \
+             --expect {}",
+            newest.map_or(0, |number| number.0)
+        ),
+        ReadError::Replaced { .. } => {
+            "somebody else's repository may lie there now; look before you go on".into()
+        }
+        ReadError::Unusable {
+            source: DecodeError::TooNew { .. },
+            ..
+        } => "install a newer version of lifeboat".into(),
+        ReadError::Unusable { source, .. } if source.is_damage() => {
+            "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
+             the id of one"
+                .into()
+        }
+        ReadError::Missing { .. } => {
+            "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
+             the id of one"
+                .into()
+        }
+        ReadError::Remote(_) => {
+            "look whether the storage can be reached and written, then run the command again".into()
+        }
+        _ => return None,
+    })
+}
+
+fn of_resolve(error: &ResolveError) -> Option<String> {
+    Some(match error {
+        ResolveError::NoSnapshots { known, .. } if known.is_empty() => {
+            "the repository has no databases".into()
+        }
+        ResolveError::NoSnapshots { known, .. } => format!("there is: {}", known.join(", ")),
+        ResolveError::NotFound { nearest, .. } if nearest.is_empty() => return None,
+        ResolveError::NotFound { nearest, .. } => {
+            let ids: Vec<&str> = nearest.iter().map(|id| id.as_str()).collect();
+            format!("the nearest: {}", ids.join(", "))
+        }
+        ResolveError::Ambiguous { matches, .. } => {
+            let ids: Vec<&str> = matches.iter().map(|id| id.as_str()).collect();
+            format!("it could be {}", ids.join(", "))
+        }
+        _ => return None,
+    })
+}
+
+/// What a command was about, to say what became of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    Backup,
+    Restore,
+    Reading,
+}
+
+/// Whether data is safe, and in which words.
+pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
+    let damage = error.kind() == ErrorKind::Damage;
+    match (about, damage) {
+        (About::Backup, false) => (
+            true,
+            "The database and the snapshots that there are were not touched.",
+        ),
+        (About::Backup, true) => (
+            false,
+            "The database was not touched, but stored data is damaged or missing.",
+        ),
+        (About::Restore, false) => (true, "Nothing was written to the target."),
+        (About::Restore, true) => (
+            false,
+            "Nothing was written to the target, but stored data is damaged or missing.",
+        ),
+        (About::Reading, false) => (true, "Nothing was changed."),
+        (About::Reading, true) => (false, "Nothing was changed, but stored data is damaged."),
+    }
+}

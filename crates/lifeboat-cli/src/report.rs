@@ -1,0 +1,184 @@
+//! What is printed: tables and prose, or one JSON object a line.
+
+mod json;
+mod people;
+
+use std::time::Duration;
+
+use lifeboat::repository::{Listing, Snapshot};
+use lifeboat::{BackupReport, Error, RestoreReport};
+
+use crate::arguments::{Arguments, ProgressStyle, Refusal};
+use crate::exit::Exit;
+use crate::hint::About;
+use crate::progress::Style;
+
+/// Prints what a command did, in the form that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reporter {
+    json: bool,
+    quiet: bool,
+    progress: Style,
+}
+
+/// A backup, and what it took.
+#[derive(Debug)]
+pub(crate) struct Backed<'a> {
+    pub(crate) report: &'a BackupReport,
+    pub(crate) destination: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+}
+
+/// A restore, and what it took.
+#[derive(Debug)]
+pub(crate) struct Brought<'a> {
+    pub(crate) report: &'a RestoreReport,
+    pub(crate) name: &'a str,
+    pub(crate) destination: &'a str,
+    pub(crate) target: &'a std::path::Path,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+}
+
+/// The snapshots of one database.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) listing: Listing,
+}
+
+impl Reporter {
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        let json = arguments.json;
+        let progress = match arguments.progress {
+            ProgressStyle::None => Style::None,
+            _ if arguments.quiet => Style::None,
+            ProgressStyle::Json => Style::Json,
+            ProgressStyle::Plain => Style::Plain,
+            ProgressStyle::Auto if json => Style::None,
+            ProgressStyle::Auto if crate::text::colours_on_stderr() => Style::Bars,
+            ProgressStyle::Auto => Style::Plain,
+        };
+        Self {
+            json,
+            quiet: arguments.quiet,
+            progress,
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Style {
+        self.progress
+    }
+
+    fn prose(&self) -> bool {
+        !self.json && !self.quiet
+    }
+
+    /// A command that is refused before it begins.
+    pub(crate) fn refuse(&self, refusal: &Refusal) {
+        if self.json {
+            json::error(refusal.exit, &refusal.message, Some(&refusal.hint), true);
+        } else {
+            people::refusal(&refusal.message, &refusal.hint);
+        }
+    }
+
+    /// An error that ends a command, or a part of one.
+    pub(crate) fn error(&self, doing: &str, error: &Error, about: About) -> Exit {
+        let exit = Exit::of(error.kind());
+        let hint = crate::hint::hint(error);
+        let (safe, words) = crate::hint::safety(error, about);
+        let message = people::chain(doing, error);
+        if self.json {
+            json::error(exit, &message, hint.as_deref(), safe);
+        } else {
+            people::error(&message, hint.as_deref(), words);
+        }
+        exit
+    }
+
+    /// A signal ended the command.
+    pub(crate) fn interrupted(&self, exit: Exit) {
+        let message = "interrupted; what was stored is whole, and the next run goes on from there";
+        if self.json {
+            json::error(exit, message, None, true);
+        } else {
+            eprintln!("{message}");
+        }
+    }
+
+    /// Something to know that stops nothing.
+    pub(crate) fn warn(&self, text: &str) {
+        if self.json {
+            json::line("warning", serde_json::json!({ "message": text }));
+        } else {
+            people::warn(text);
+        }
+    }
+
+    /// Something to know that is no trouble.
+    pub(crate) fn say(&self, text: &str) {
+        if self.prose() {
+            println!("{text}");
+        }
+    }
+
+    /// A repository was made, or was there.
+    pub(crate) fn initialised(&self, place: &str, id: &str) {
+        if self.json {
+            json::line(
+                "summary",
+                serde_json::json!({ "destination": place, "repository": id }),
+            );
+        } else {
+            self.say(&format!("the repository {id} at {place} is ready"));
+        }
+    }
+
+    /// One database was backed up.
+    pub(crate) fn backed_up(&self, done: &Backed<'_>) {
+        if self.json {
+            json::line("backup", json::backup(done));
+        } else if !self.quiet {
+            people::backup(done);
+        }
+    }
+
+    /// All databases were backed up, or as many as could be.
+    pub(crate) fn all_backed_up(&self, done: &[serde_json::Value], failed: usize, exit: Exit) {
+        if self.json {
+            json::line("summary", json::sum(done, failed, exit));
+        }
+    }
+
+    /// The form in which a backup enters the summary.
+    pub(crate) fn tally(&self, done: &Backed<'_>) -> serde_json::Value {
+        json::backup(done)
+    }
+
+    /// The snapshots of all databases that were asked for.
+    pub(crate) fn snapshots(&self, all: &[Listed], destination: &str, exit: Exit) {
+        if self.json {
+            json::snapshots(all, destination, exit);
+        } else {
+            people::snapshots(all, destination);
+        }
+    }
+
+    /// What is about to be restored.
+    pub(crate) fn will_restore(&self, name: &str, snapshot: &Snapshot) {
+        if self.prose() {
+            people::will_restore(name, snapshot);
+        }
+    }
+
+    /// A database was restored.
+    pub(crate) fn restored(&self, done: &Brought<'_>) {
+        if self.json {
+            json::line("summary", json::restore(done));
+        } else if !self.quiet {
+            people::restored(done);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One JSON object a line, on standard output.
+
+use lifeboat::repository::Snapshot;
+use serde_json::{Value, json};
+
+use super::{Backed, Brought, Listed};
+use crate::exit::Exit;
+use crate::text::utc;
+
+/// Prints an object of a type.
+pub(super) fn line(message_type: &str, mut fields: Value) {
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert("message_type".into(), message_type.into());
+    }
+    println!("{fields}");
+}
+
+pub(super) fn error(exit: Exit, message: &str, hint: Option<&str>, safe: bool) {
+    line(
+        "error",
+        json!({ "code": exit.code(), "message": message, "hint": hint, "data_is_safe": safe }),
+    );
+}
+
+pub(super) fn backup(done: &Backed<'_>) -> Value {
+    let report = done.report;
+    let mut object = json!({
+        "database": report.name,
+        "snapshot_id": report.snapshot_id.as_str(),
+        "sequence": report.number.0,
+        "destination": done.destination,
+        "unchanged": report.unchanged,
+        "fallback_reason": null,
+        "pages_total": report.geometry.page_count(),
+        "pages_changed": report.pages_changed,
+        "bytes_read": report.bytes_read,
+        "bytes_sent": report.bytes_sent,
+        "objects_written": report.objects_written,
+        "requests": done.requests,
+        "duration_seconds": done.duration.as_secs_f64(),
+        "packs_resumed": report.packs_resumed,
+        "vacuumed": report.vacuumed,
+        "notices": report.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "damaged_records": report.damaged_records.iter().map(|n| n.0).collect::<Vec<_>>(),
+    });
+    if let Some(lifeboat::Explanation::Objects(objects)) = &report.explanation {
+        let rows: Vec<Value> = objects
+            .iter()
+            .map(|object| json!({ "name": object.name, "table": object.table, "pages": object.pages }))
+            .collect();
+        object["changed_objects"] = rows.into();
+    }
+    object
+}
+
+/// The summary of several backups: their fields if there is one, else sums.
+pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
+    let mut object = match done {
+        [one] => one.clone(),
+        many => {
+            let mut object = json!({});
+            for field in [
+                "pages_total",
+                "pages_changed",
+                "bytes_read",
+                "bytes_sent",
+                "objects_written",
+                "requests",
+            ] {
+                let total: u64 = many.iter().filter_map(|one| one[field].as_u64()).sum();
+                object[field] = total.into();
+            }
+            let seconds: f64 = many
+                .iter()
+                .filter_map(|one| one["duration_seconds"].as_f64())
+                .sum();
+            object["duration_seconds"] = seconds.into();
+            object["unchanged"] = many.iter().all(|one| one["unchanged"] == true).into();
+            object
+        }
+    };
+    object["databases"] = (done.len() + failed).into();
+    object["failed"] = failed.into();
+    object["code"] = exit.code().into();
+    object
+}
+
+fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
+    let body = snapshot.body();
+    json!({
+        "database": name,
+        "snapshot_id": snapshot.id().as_str(),
+        "sequence": snapshot.number().0,
+        "generation": body.generation,
+        "taken_at": utc(body.taken_at),
+        "size": u64::from(body.page_size) * u64::from(body.page_count),
+        "bytes_added": body.statistics.bytes_sent,
+        "pages_changed": body.statistics.pages_changed,
+        "trigger": body.trigger,
+        "tags": body.tags,
+        "description": body.description,
+        "kept_because": [],
+        "pinned": snapshot.is_pinned(),
+        "verified_at": null,
+        "drilled_at": null,
+        "origin": body.origin,
+        "destination": destination,
+    })
+}
+
+pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
+    let mut total = 0;
+    for Listed { name, listing } in all {
+        for one in &listing.snapshots {
+            line("snapshot", snapshot(name, one, destination));
+            total += 1;
+        }
+        for (number, error) in &listing.broken {
+            let message = super::people::causes(error);
+            line(
+                "finding",
+                json!({ "database": name, "sequence": number.0, "message": message }),
+            );
+        }
+        for number in &listing.burnt {
+            let message = "the newest record is damaged";
+            line(
+                "finding",
+                json!({ "database": name, "sequence": number.0, "message": message }),
+            );
+        }
+    }
+    line(
+        "summary",
+        json!({
+            "databases": all.len(),
+            "snapshots": total,
+            "destination": destination,
+            "code": exit.code(),
+        }),
+    );
+}
+
+pub(super) fn restore(done: &Brought<'_>) -> Value {
+    let body = &done.report.body;
+    json!({
+        "database": done.name,
+        "snapshot_id": done.report.snapshot_id.as_str(),
+        "sequence": done.report.number.0,
+        "taken_at": utc(body.taken_at),
+        "destination": done.destination,
+        "target": done.target.to_string_lossy(),
+        "size": u64::from(body.page_size) * u64::from(body.page_count),
+        "image_digest": body.image_digest,
+        "bytes_fetched": done.report.bytes_fetched,
+        "checked": done.report.checked,
+        "requests": done.requests,
+        "duration_seconds": done.duration.as_secs_f64(),
+    })
+}

@@ -1,0 +1,234 @@
+//! Tables and prose on standard output, errors on standard error.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use lifeboat::Explanation;
+use lifeboat::repository::Snapshot;
+use time::OffsetDateTime;
+
+use super::{Backed, Brought, Listed};
+use crate::text::{age, colours_on_stderr, count, local_time, size};
+
+/// "failed to … app.db: …: …", down to the last cause.
+pub(super) fn chain(doing: &str, error: &lifeboat::Error) -> String {
+    let doing = if doing.is_empty() {
+        String::new()
+    } else {
+        format!("{doing}: ")
+    };
+    format!("{doing}failed to {}", causes(error))
+}
+
+/// An error and its causes. A cause that only repeats its effect is left out.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            let _ = write!(text, ": {words}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn label(word: &str, colour: u8) -> String {
+    if colours_on_stderr() {
+        format!("\x1b[1;{colour}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    }
+}
+
+pub(super) fn error(message: &str, hint: Option<&str>, safety: &str) {
+    eprintln!("{} {message}", label("error:", 31));
+    if let Some(hint) = hint {
+        eprintln!(" {} {hint}", label("HINT:", 36));
+    }
+    eprintln!(" {safety}");
+}
+
+pub(super) fn refusal(message: &str, hint: &str) {
+    error(message, Some(hint), "Nothing was read or written.");
+}
+
+pub(super) fn warn(text: &str) {
+    eprintln!("{} {text}", label("warning:", 33));
+}
+
+pub(super) fn backup(done: &Backed<'_>) {
+    let report = done.report;
+    let (name, id) = (&report.name, &report.snapshot_id);
+    let seconds = done.duration.as_secs_f64();
+    if report.unchanged {
+        let how = if report.bytes_read == 0 {
+            "recognised without reading a page"
+        } else {
+            "read and compared"
+        };
+        println!("{name}: unchanged since {id} ({how}); nothing sent");
+        return;
+    }
+    println!(
+        "{name}: snapshot {id} in {} ({seconds:.2} s)",
+        done.destination
+    );
+    let total = u64::from(report.geometry.page_count());
+    let what = if report.parent.is_none() {
+        format!(
+            "all {} pages ({})",
+            count(total),
+            size(report.geometry.file_size())
+        )
+    } else {
+        format!(
+            "{} of {} pages changed",
+            count(report.pages_changed),
+            count(total)
+        )
+    };
+    println!(
+        "  {what}, {} sent in {} objects",
+        size(report.bytes_sent),
+        report.objects_written
+    );
+    if report.packs_resumed > 0 {
+        println!(
+            "  went on where an interrupted run had stopped: {} packs were there",
+            report.packs_resumed
+        );
+    }
+    if report.vacuumed {
+        println!("  the database was vacuumed: most pages moved, and were sent again");
+    }
+    match &report.explanation {
+        Some(Explanation::Objects(objects)) => {
+            println!("  changed pages:");
+            for object in objects {
+                let table = if object.table.is_empty() || object.table == object.name {
+                    String::new()
+                } else {
+                    format!(" (of {})", object.table)
+                };
+                println!("  {:>12}  {}{table}", count(object.pages), object.name);
+            }
+        }
+        Some(Explanation::Unavailable(why)) => {
+            println!("  which tables changed is not known: failed to {why}")
+        }
+        Some(_) | None => {}
+    }
+}
+
+pub(super) fn snapshots(all: &[Listed], destination: &str) {
+    let now = OffsetDateTime::now_utc();
+    if all.iter().all(|one| one.listing.snapshots.is_empty()) {
+        println!("no snapshots in {destination} yet");
+    }
+    for (at, Listed { name, listing }) in all.iter().enumerate() {
+        if at > 0 {
+            println!();
+        }
+        if !listing.snapshots.is_empty() {
+            let origin = listing
+                .snapshots
+                .last()
+                .map_or("", |last| last.body().origin.as_str());
+            println!("{name}  {origin}");
+            print!("{}", table(&listing.snapshots, destination, now));
+        }
+        for (number, error) in &listing.broken {
+            warn(&format!(
+                "{name}: snapshot {number} is damaged: failed to {}",
+                causes(error)
+            ));
+        }
+        for number in &listing.burnt {
+            warn(&format!(
+                "{name}: record {number}, after the last that can be read, is damaged"
+            ));
+        }
+    }
+}
+
+fn table(snapshots: &[Snapshot], destination: &str, now: OffsetDateTime) -> String {
+    let mut rows = vec![
+        [
+            "SNAPSHOT", "TAKEN", "AGE", "SIZE", "ADDED", "VERIFIED", "DRILLED", "WHERE", "NOTES",
+        ]
+        .map(str::to_owned),
+    ];
+    for snapshot in snapshots {
+        let body = snapshot.body();
+        rows.push([
+            snapshot.id().to_string(),
+            local_time(body.taken_at),
+            age(body.taken_at, now),
+            size(u64::from(body.page_size) * u64::from(body.page_count)),
+            size(body.statistics.bytes_sent),
+            "never".to_owned(),
+            "never".to_owned(),
+            destination.to_owned(),
+            notes(snapshot),
+        ]);
+    }
+    let mut widths = [0; 9];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (at, (cell, width)) in row.iter().zip(widths).enumerate() {
+            // Sizes stand below each other by their last digit.
+            let _ = match at {
+                3 | 4 => write!(line, " {cell:>width$} "),
+                _ => write!(line, " {cell:<width$} "),
+            };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn notes(snapshot: &Snapshot) -> String {
+    let body = snapshot.body();
+    let mut notes: Vec<String> = body.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    if snapshot.is_pinned() {
+        notes.insert(0, "pinned".to_owned());
+    }
+    notes.extend(body.description.clone());
+    notes.join(", ")
+}
+
+pub(super) fn will_restore(name: &str, snapshot: &Snapshot) {
+    let body = snapshot.body();
+    println!(
+        "{name}: restoring {}, record {}, taken {} ({}), {}",
+        snapshot.id(),
+        snapshot.number(),
+        local_time(body.taken_at),
+        age(body.taken_at, OffsetDateTime::now_utc()),
+        size(u64::from(body.page_size) * u64::from(body.page_count)),
+    );
+}
+
+pub(super) fn restored(done: &Brought<'_>) {
+    println!(
+        "{}: {} pages restored to {} and proven against the snapshot ({:.2} s){}",
+        done.name,
+        count(u64::from(done.report.body.page_count)),
+        done.target.display(),
+        done.duration.as_secs_f64(),
+        if done.report.checked {
+            "; SQLite's own checks found nothing wrong"
+        } else {
+            ""
+        },
+    );
+}

@@ -1,0 +1,103 @@
+//! Numbers, sizes and times as people read them.
+
+use std::io::IsTerminal;
+
+use jiff::tz::TimeZone;
+use time::OffsetDateTime;
+
+/// A number with separators: `12,345`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in binary units: `1.5 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ if value < 10.0 => format!("{value:.1} {unit}"),
+        _ => format!("{value:.0} {unit}"),
+    }
+}
+
+/// How long ago something was, roughly.
+pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
+    let seconds = (now - then).whole_seconds();
+    if seconds < -1 {
+        return "in the future".into();
+    }
+    let seconds = seconds.max(0);
+    let (n, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" })
+}
+
+/// A time in the local zone: `2026-11-20 11:15:30`.
+pub(crate) fn local_time(time: OffsetDateTime) -> String {
+    match jiff::Timestamp::from_second(time.unix_timestamp()) {
+        Ok(stamp) => stamp
+            .to_zoned(TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
+        Err(_) => time.to_string(),
+    }
+}
+
+/// A time for programs: RFC 3339 in UTC.
+pub(crate) fn utc(time: OffsetDateTime) -> String {
+    let time = time.to_offset(time::UtcOffset::UTC);
+    time.format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_default()
+}
+
+/// Whether colours and bars are wanted on standard error.
+pub(crate) fn colours_on_stderr() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !plain && std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn as_people_read_them() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1234), "1,234");
+        assert_eq!(count(123_456), "123,456");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(300 * 1024 * 1024), "300 MiB");
+        let then = datetime!(2026-11-20 10:00 UTC);
+        for (seconds, text) in [
+            (1, "1 second ago"),
+            (120, "2 minutes ago"),
+            (86_400, "24 hours ago"),
+            (864_000, "10 days ago"),
+        ] {
+            assert_eq!(age(then, then + time::Duration::seconds(seconds)), text);
+        }
+        assert_eq!(age(then + time::Duration::hours(1), then), "in the future");
+    }
+}

@@ -1,0 +1,132 @@
+//! One database and one destination, in five lines.
+
+use std::path::{Path, PathBuf};
+
+use lifeboat_repository::{Listing, Selector};
+use lifeboat_snapshot::default_name;
+
+use crate::destination::{Destination, Missing};
+use crate::directories::Directories;
+use crate::error::Error;
+use crate::restore::{RestoreReport, RestoreSettings};
+use crate::take::{BackupReport, BackupSettings};
+
+/// A database and the destination of its backups.
+#[derive(Clone, Debug)]
+pub struct Lifeboat {
+    path: PathBuf,
+    settings: BackupSettings,
+    destination: Destination,
+}
+
+/// Says which database goes where.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct LifeboatBuilder {
+    path: PathBuf,
+    place: String,
+    settings: BackupSettings,
+    directories: Directories,
+    missing: Missing,
+}
+
+impl Lifeboat {
+    /// Begins with the path of a database. By default its backups go to the
+    /// directory `./backups`, which the first one makes.
+    pub fn builder(database: impl Into<PathBuf>) -> LifeboatBuilder {
+        LifeboatBuilder {
+            path: database.into(),
+            place: "./backups".to_owned(),
+            settings: BackupSettings::default(),
+            directories: Directories::from_env(),
+            missing: Missing::CreateIfLocal,
+        }
+    }
+
+    /// Takes a snapshot, unless nothing changed since the last.
+    pub async fn backup(&self) -> Result<BackupReport, Error> {
+        self.destination.backup(&self.path, &self.settings).await
+    }
+
+    /// Takes a snapshot with other settings than the builder's.
+    pub async fn backup_with(&self, settings: &BackupSettings) -> Result<BackupReport, Error> {
+        self.destination.backup(&self.path, settings).await
+    }
+
+    /// The snapshots that there are, the oldest first.
+    pub async fn snapshots(&self) -> Result<Listing, Error> {
+        self.destination.snapshots(&self.name()).await
+    }
+
+    /// Restores a snapshot to a file that does not exist yet.
+    pub async fn restore(
+        &self,
+        selector: &Selector,
+        target: impl AsRef<Path>,
+    ) -> Result<RestoreReport, Error> {
+        let settings = RestoreSettings::default();
+        self.destination
+            .restore(&self.name(), selector, target.as_ref(), &settings, |_| ())
+            .await
+    }
+
+    /// The name of the database in the repository.
+    pub fn name(&self) -> String {
+        self.settings
+            .name
+            .clone()
+            .unwrap_or_else(|| default_name(&self.path))
+    }
+
+    /// The destination, for all that it can do.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+}
+
+impl LifeboatBuilder {
+    /// A path or URL.
+    pub fn destination(mut self, place: impl Into<String>) -> Self {
+        self.place = place.into();
+        self
+    }
+
+    /// The name of the database in the repository, instead of the stem of its
+    /// file name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = Some(name.into());
+        self
+    }
+
+    /// Where this installation keeps state and cache, instead of the usual
+    /// directories.
+    pub fn directories(mut self, directories: Directories) -> Self {
+        self.directories = directories;
+        self
+    }
+
+    /// What to do where there is no repository yet; by default one is made in a
+    /// plain local directory.
+    pub fn missing(mut self, missing: Missing) -> Self {
+        self.missing = missing;
+        self
+    }
+
+    /// Opens the destination. The database is not touched before the first
+    /// backup.
+    pub async fn open(self) -> Result<Lifeboat, Error> {
+        let Self {
+            path,
+            place,
+            settings,
+            directories,
+            missing,
+        } = self;
+        let destination = Destination::open(&place, &directories, missing).await?;
+        Ok(Lifeboat {
+            path,
+            settings,
+            destination,
+        })
+    }
+}

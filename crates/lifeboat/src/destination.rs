@@ -1,0 +1,122 @@
+//! A destination: a repository in a store, opened by an installation.
+
+use lifeboat_format::id::DatabaseName;
+use lifeboat_remote::{OpenError, Remote, is_local_path};
+use lifeboat_repository::{
+    Database, Listing, Local, LocalOptions, ReadError, Repository, Selector, Snapshot,
+};
+
+use crate::directories::Directories;
+use crate::error::Error;
+
+/// What to do where there is no repository yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Missing {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// Make one in a plain local directory; elsewhere it is an error.
+    CreateIfLocal,
+    /// Make one.
+    Create,
+}
+
+/// A repository on one destination. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    repository: Repository,
+    is_local: bool,
+}
+
+impl Destination {
+    /// Opens the repository at a path or URL.
+    pub async fn open(
+        place: &str,
+        directories: &Directories,
+        missing: Missing,
+    ) -> Result<Self, Error> {
+        let is_local = is_local_path(place);
+        let create = match missing {
+            Missing::Refuse => false,
+            Missing::CreateIfLocal => is_local,
+            Missing::Create => true,
+        };
+        let opened = if create {
+            Remote::open_or_create(place)
+        } else {
+            Remote::open(place)
+        };
+        let remote = opened.map_err(|source| match source {
+            OpenError::NoDirectory { .. } => Error::NoRepository {
+                place: place.to_owned(),
+            },
+            source => Error::Destination {
+                place: place.to_owned(),
+                source,
+            },
+        })?;
+        let options = LocalOptions::new(&directories.state, &directories.cache);
+        Self::on(remote, Local::open(options)?, is_local, create).await
+    }
+
+    /// Opens the repository in a store that the caller opened.
+    pub async fn on(
+        remote: Remote,
+        local: Local,
+        is_local: bool,
+        create: bool,
+    ) -> Result<Self, Error> {
+        let repository = match Repository::open(remote.clone(), local.clone()).await {
+            Ok(repository) => repository,
+            Err(ReadError::NoRepository { .. }) if create => {
+                Repository::create(remote, local).await?
+            }
+            Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            repository,
+            is_local,
+        })
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// Whether it lies in a plain local directory.
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// What to show people.
+    pub fn shown(&self) -> &str {
+        self.repository.remote().shown()
+    }
+
+    /// A database here, whether it has snapshots or not.
+    pub fn database(&self, name: &str) -> Result<Database, Error> {
+        let name = DatabaseName::new(name).map_err(|source| Error::Name {
+            name: name.to_owned(),
+            source,
+        })?;
+        Ok(self.repository.database(name))
+    }
+
+    /// The names of the databases here, sorted.
+    pub async fn databases(&self) -> Result<Vec<DatabaseName>, Error> {
+        Ok(self.repository.databases().await?)
+    }
+
+    /// The snapshots of one database.
+    pub async fn snapshots(&self, name: &str) -> Result<Listing, Error> {
+        Ok(self.database(name)?.snapshots(None).await?)
+    }
+
+    /// The snapshot that is meant.
+    pub async fn resolve(&self, name: &str, selector: &Selector) -> Result<Snapshot, Error> {
+        Ok(self.database(name)?.resolve(selector, None).await?)
+    }
+}

@@ -1,0 +1,232 @@
+//! What can go wrong on the paved path, and which kind of trouble it is.
+
+use std::path::PathBuf;
+
+use lifeboat_format::id::ParseIdError;
+use lifeboat_remote::OpenError as OpenRemoteError;
+use lifeboat_repository::{
+    BackupError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
+};
+use lifeboat_snapshot::{
+    CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, StageError,
+};
+
+/// Why something failed. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The destination is not one that can be opened.
+    #[error("open the destination {place}")]
+    Destination {
+        /// What was given.
+        place: String,
+        /// Why.
+        #[source]
+        source: OpenRemoteError,
+    },
+    /// There is no repository at the destination, and none is made there
+    /// without being asked for.
+    #[error("find a repository at {place}")]
+    NoRepository {
+        /// The destination.
+        place: String,
+    },
+    /// A directory of this installation cannot be used.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// A database cannot have this name.
+    #[error("use {name:?} as the name of a database")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        #[source]
+        source: ParseIdError,
+    },
+    /// The destination's repository cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The destination's repository cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Source(#[from] OpenError),
+    /// The backup failed.
+    #[error(transparent)]
+    Backup(#[from] BackupError<CaptureFailure>),
+    /// No snapshot is meant by what was asked for.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The file to be restored cannot be begun.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The restore failed.
+    #[error(transparent)]
+    Restore(#[from] RestoreError<StageError>),
+    /// What was restored is not what was backed up.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// SQLite could not check what was restored.
+    #[error("check the restored database")]
+    Check(#[from] CheckError),
+    /// SQLite finds faults in what was restored, byte for byte as it was backed
+    /// up. It was not put in its place.
+    #[error("accept the restored database: SQLite finds {} faults in it", report.integrity.len() + report.foreign_keys.len())]
+    Unsound {
+        /// What it finds.
+        report: CheckReport,
+    },
+    /// The restored file could not be put in its place.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The working directory is gone.
+    #[error("find the directory of {}", path.display())]
+    Path {
+        /// The path that was given.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Kinds of trouble, by what a person can do about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// None of the others.
+    Failed,
+    /// What was asked for makes no sense.
+    Usage,
+    /// Stored data is damaged or missing.
+    Damage,
+    /// A restore is refused, or there is nothing of that name or time.
+    Refused,
+    /// There is no repository.
+    NoRepository,
+    /// Another installation owns the database at the destination.
+    HeldByOther,
+    /// A key is missing or wrong.
+    Key,
+    /// The storage cannot be reached or written.
+    Storage,
+    /// The source is not a usable SQLite database.
+    Source,
+}
+
+impl Error {
+    /// Which kind of trouble it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Destination { source, .. } => match source {
+                OpenRemoteError::NoDirectory { .. } => ErrorKind::NoRepository,
+                OpenRemoteError::UnknownScheme { .. } | OpenRemoteError::NotAUrl { .. } => {
+                    ErrorKind::Usage
+                }
+                _ => ErrorKind::Storage,
+            },
+            Self::NoRepository { .. } => ErrorKind::NoRepository,
+            Self::Name { .. } => ErrorKind::Usage,
+            Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
+            Self::Read(error) => read_kind(error),
+            Self::Write(error) => write_kind(error),
+            Self::Source(error) if error.is_source_unusable() => ErrorKind::Source,
+            Self::Source(_) => ErrorKind::Failed,
+            Self::Backup(error) => match error {
+                BackupError::Source(error) if error.is_source_unusable() => ErrorKind::Source,
+                BackupError::Write(error) => write_kind(error),
+                _ => ErrorKind::Failed,
+            },
+            Self::Resolve(error) => match error {
+                ResolveError::Read(error) => read_kind(error),
+                ResolveError::Ambiguous { .. } => ErrorKind::Usage,
+                _ => ErrorKind::Refused,
+            },
+            Self::Stage(error) => stage_kind(error),
+            Self::Restore(error) => match error {
+                RestoreError::Read(error) => read_kind(error),
+                RestoreError::Sink(error) => stage_kind(error),
+                RestoreError::Incomplete { .. } => ErrorKind::Damage,
+                _ => ErrorKind::Failed,
+            },
+            Self::Prove(ProveError::Size { .. } | ProveError::Digest { .. })
+            | Self::Unsound { .. } => ErrorKind::Damage,
+            Self::Prove(_) => ErrorKind::Failed,
+            Self::Publish(error) => match error {
+                PublishError::TargetExists { .. } | PublishError::SidecarExists { .. } => {
+                    ErrorKind::Refused
+                }
+                _ => ErrorKind::Failed,
+            },
+        }
+    }
+
+    /// Whether another connection held the database too long, so that trying
+    /// again later helps.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_busy(),
+            Self::Backup(BackupError::Source(error)) => error.is_busy(),
+            _ => false,
+        }
+    }
+
+    /// The other installation that owns the database, and the newest record.
+    pub fn held_by(&self) -> Option<(&str, u64)> {
+        match self.write_error()? {
+            WriteError::HeldByOther { owner, number } => Some((owner.as_str(), number.0)),
+            _ => None,
+        }
+    }
+
+    /// The error of a commit, wherever it stands.
+    pub fn write_error(&self) -> Option<&WriteError> {
+        match self {
+            Self::Write(error) | Self::Backup(BackupError::Write(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The error of reading the repository, wherever it stands.
+    pub fn read_error(&self) -> Option<&ReadError> {
+        match self {
+            Self::Read(error)
+            | Self::Write(WriteError::Read(error))
+            | Self::Backup(BackupError::Write(WriteError::Read(error)))
+            | Self::Resolve(ResolveError::Read(error))
+            | Self::Restore(RestoreError::Read(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn read_kind(error: &ReadError) -> ErrorKind {
+    use lifeboat_format::object::DecodeError;
+    match error {
+        ReadError::NoRepository { .. } => ErrorKind::NoRepository,
+        ReadError::Remote(_) => ErrorKind::Storage,
+        ReadError::Unusable {
+            source: DecodeError::Sealed { .. },
+            ..
+        } => ErrorKind::Key,
+        error if error.is_damage() => ErrorKind::Damage,
+        _ => ErrorKind::Failed,
+    }
+}
+
+fn write_kind(error: &WriteError) -> ErrorKind {
+    match error {
+        WriteError::Read(error) => read_kind(error),
+        WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
+        WriteError::OtherOrigin { .. } => ErrorKind::Usage,
+        _ => ErrorKind::Failed,
+    }
+}
+
+fn stage_kind(error: &StageError) -> ErrorKind {
+    match error {
+        StageError::TargetExists { .. } | StageError::SidecarExists { .. } => ErrorKind::Refused,
+        _ => ErrorKind::Failed,
+    }
+}

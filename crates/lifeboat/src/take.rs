@@ -1,0 +1,172 @@
+//! Backing a database up: the live database and the repository put together.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lifeboat_format::record::Trigger;
+use lifeboat_repository::{BackupOptions, BackupReport as Stored, Ownership, Progress};
+use lifeboat_snapshot::{ChangedObject, LiveDatabase, Notice, OpenOptions, default_name};
+
+use crate::destination::Destination;
+use crate::error::Error;
+
+/// How a database is backed up.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct BackupSettings {
+    /// Its name in the repository; by default the stem of its file name.
+    pub name: Option<String>,
+    /// What made the snapshot be taken.
+    pub trigger: Trigger,
+    /// What a person wrote of it.
+    pub description: Option<String>,
+    /// Names and values.
+    pub tags: BTreeMap<String, String>,
+    /// Send every page, whatever is known.
+    pub full: bool,
+    /// Say which tables the changed pages belong to.
+    pub explain: bool,
+    /// The newest record, to be taken over from another installation.
+    pub take_over: Option<u64>,
+    /// The newest record that is meant, where it is not the highest seen.
+    pub expect: Option<u64>,
+    /// How the database is read.
+    pub source: OpenOptions,
+    /// Who listens.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+impl std::fmt::Debug for BackupSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackupSettings")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a backup did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// The name of the database in the repository.
+    pub name: String,
+    /// What was stored; its fields are reached directly as well.
+    pub stored: Stored,
+    /// What a person should know of the database.
+    pub notices: Vec<Notice>,
+    /// Which tables changed, if that was asked for.
+    pub explanation: Option<Explanation>,
+}
+
+impl Deref for BackupReport {
+    type Target = Stored;
+
+    fn deref(&self) -> &Stored {
+        &self.stored
+    }
+}
+
+/// Which tables and indexes the changed pages belong to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Explanation {
+    /// Those with the most changed pages first.
+    Objects(Vec<ChangedObject>),
+    /// It cannot be told, and why.
+    Unavailable(String),
+}
+
+impl Destination {
+    /// Backs up the database at a path, unless it has not changed.
+    ///
+    /// Cancelled, it leaves at most packs that no record names; the next run
+    /// uses them.
+    pub async fn backup(
+        &self,
+        path: &Path,
+        settings: &BackupSettings,
+    ) -> Result<BackupReport, Error> {
+        let name = settings.name.clone().unwrap_or_else(|| default_name(path));
+        let database = self.database(&name)?;
+        let source = open(path.to_owned(), self.spool(settings)).await?;
+        let options = self.options(source.path(), settings);
+        let done = database.backup(source, options).await?;
+        let (source, stored) = (done.source, done.report);
+        let explain = settings.explain && !stored.unchanged;
+        let (source, explanation) = if explain {
+            explain_changes(source, &stored).await
+        } else {
+            (source, None)
+        };
+        let notices = source.notices().to_vec();
+        drop_off_thread(source).await;
+        Ok(BackupReport {
+            name,
+            stored,
+            notices,
+            explanation,
+        })
+    }
+
+    /// What is read of a database in a rollback journal mode waits in the
+    /// cache, which is on a disk of the user's choice.
+    fn spool(&self, settings: &BackupSettings) -> OpenOptions {
+        let mut source = settings.source.clone();
+        let cache = || self.repository().local().cache_dir().to_owned();
+        source.spool_dir = Some(source.spool_dir.unwrap_or_else(cache));
+        source
+    }
+
+    fn options(&self, path: &Path, settings: &BackupSettings) -> BackupOptions {
+        let mut options = BackupOptions::new(path.to_string_lossy());
+        options.trigger = settings.trigger;
+        options.description.clone_from(&settings.description);
+        options.tags.clone_from(&settings.tags);
+        options.full = settings.full;
+        options.note_changes = settings.explain;
+        options.progress.clone_from(&settings.progress);
+        options.expect = settings.expect.map(lifeboat_format::numbers::RecordNo);
+        options.ownership = match settings.take_over {
+            Some(number) => Ownership::TakeOver(lifeboat_format::numbers::RecordNo(number)),
+            // A plain local directory has one user: who comes with a new
+            // installation there is that user with a new machine.
+            None if self.is_local() => Ownership::Adopt,
+            None => Ownership::Refuse,
+        };
+        options
+    }
+}
+
+/// SQLite blocks: this is the one place where a live database is reached from
+/// async code, apart from the capture itself.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn open(path: PathBuf, options: OpenOptions) -> Result<LiveDatabase, Error> {
+    Ok(off_thread(move || LiveDatabase::open(&path, &options)).await?)
+}
+
+async fn drop_off_thread(source: LiveDatabase) {
+    off_thread(move || drop(source)).await;
+}
+
+async fn explain_changes(
+    mut source: LiveDatabase,
+    stored: &Stored,
+) -> (LiveDatabase, Option<Explanation>) {
+    let (changed, geometry) = (stored.changed.clone(), stored.geometry);
+    off_thread(move || {
+        let explanation = match source.explain(&changed, geometry) {
+            Ok(objects) => Explanation::Objects(objects),
+            Err(error) => Explanation::Unavailable(error.to_string()),
+        };
+        (source, Some(explanation))
+    })
+    .await
+}
