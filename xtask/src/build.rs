@@ -19,9 +19,7 @@ pub(crate) fn release_binary() -> Result<PathBuf> {
     let arguments = ["build", "--release", "--package", "lifeboat-cli"];
     process::run(process::cargo(&arguments).current_dir(&root))?;
     let target = target_directory()?;
-    let binary = target
-        .join("release")
-        .join(format!("lifeboat{}", std::env::consts::EXE_SUFFIX));
+    let binary = target.join("release").join(format!("lifeboat{}", std::env::consts::EXE_SUFFIX));
     ensure!(
         binary.is_file(),
         "the build made no binary named `lifeboat`: lifeboat-cli needs a `[[bin]]` of that name"
@@ -40,7 +38,5 @@ pub(crate) fn metadata() -> Result<Value> {
 fn target_directory() -> Result<PathBuf> {
     let metadata = metadata()?;
     let path = metadata["target_directory"].as_str();
-    Ok(path
-        .context("`cargo metadata` names no target directory")?
-        .into())
+    Ok(path.context("`cargo metadata` names no target directory")?.into())
 }

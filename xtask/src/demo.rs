@@ -93,26 +93,14 @@ impl Stage {
 
         let original = database.dump(&self.folder.join("app.db"))?;
         let restored = database.dump(&self.folder.join("restored.db"))?;
-        ensure!(
-            original == restored,
-            "the restored database is not the one that was backed up"
-        );
-        let rows = original
-            .lines()
-            .filter(|line| line.starts_with("INSERT"))
-            .count();
-        println!(
-            "  dumped as SQL, both are the same: {rows} rows, {} bytes",
-            original.len()
-        );
+        ensure!(original == restored, "the restored database is not the one that was backed up");
+        let rows = original.lines().filter(|line| line.starts_with("INSERT")).count();
+        println!("  dumped as SQL, both are the same: {rows} rows, {} bytes", original.len());
 
         if fs::read(self.folder.join("app.db"))? == fs::read(self.folder.join("restored.db"))? {
             println!("  and the files are equal, byte for byte");
         }
-        let (before, after) = (
-            size(&self.folder.join("app.db"))?,
-            size_below(&self.backups())?,
-        );
+        let (before, after) = (size(&self.folder.join("app.db"))?, size_below(&self.backups())?);
         println!("  {before} bytes of database, {after} bytes for both backups");
         Ok(())
     }
@@ -124,9 +112,7 @@ impl Stage {
 
 fn size(path: &Path) -> Result<u64> {
     let metadata = fs::metadata(path);
-    Ok(metadata
-        .with_context(|| format!("{} is not there", path.display()))?
-        .len())
+    Ok(metadata.with_context(|| format!("{} is not there", path.display()))?.len())
 }
 
 /// The bytes of all files in a folder.
@@ -136,11 +122,7 @@ fn size_below(folder: &Path) -> Result<u64> {
     for entry in entries.with_context(|| format!("{} is not there", folder.display()))? {
         let entry = entry?;
         let is_folder = entry.file_type()?.is_dir();
-        total += if is_folder {
-            size_below(&entry.path())?
-        } else {
-            entry.metadata()?.len()
-        };
+        total += if is_folder { size_below(&entry.path())? } else { entry.metadata()?.len() };
     }
     Ok(total)
 }

@@ -15,10 +15,7 @@ const COMPANIONS: &[&str] = &["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICEN
 pub(crate) fn run() -> Result<()> {
     let root = process::root()?;
     for name in COMPANIONS {
-        ensure!(
-            root.join(name).is_file(),
-            "{name} is missing, and every archive carries it"
-        );
+        ensure!(root.join(name).is_file(), "{name} is missing, and every archive carries it");
     }
     // The release profile strips the binary while linking.
     let binary = build::release_binary()?;
@@ -38,10 +35,7 @@ pub(crate) fn run() -> Result<()> {
     let archive = pack(&dist, &name)?;
     let size = fs::metadata(dist.join(&archive))?.len();
     let line = process::output(Command::new("sha256sum").arg(&archive).current_dir(&dist))?;
-    let digest = line
-        .split_whitespace()
-        .next()
-        .context("sha256sum printed nothing")?;
+    let digest = line.split_whitespace().next().context("sha256sum printed nothing")?;
     println!("dist/{archive}\n{size} bytes\nSHA-256 {digest}");
     Ok(())
 }
@@ -61,12 +55,8 @@ fn pack(dist: &Path, name: &str) -> Result<String> {
 /// The version that all crates share.
 fn version() -> Result<String> {
     let metadata = build::metadata()?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("no list of packages")?;
-    let cli = packages
-        .iter()
-        .find(|package| package["name"] == "lifeboat-cli");
+    let packages = metadata["packages"].as_array().context("no list of packages")?;
+    let cli = packages.iter().find(|package| package["name"] == "lifeboat-cli");
     let version = cli.context("there is no lifeboat-cli")?["version"].as_str();
     Ok(version.context("lifeboat-cli has no version")?.to_owned())
 }
@@ -87,11 +77,7 @@ mod tests {
         let archives = ["first", "second"].map(|content| {
             let dist = tempfile::tempdir().expect("a temporary folder");
             fs::create_dir(dist.path().join("a")).expect("a folder");
-            for name in if content == "first" {
-                ["x", "y"]
-            } else {
-                ["y", "x"]
-            } {
+            for name in if content == "first" { ["x", "y"] } else { ["y", "x"] } {
                 fs::write(dist.path().join("a").join(name), name).expect("a file");
             }
             let archive = pack(dist.path(), "a").expect("it is packed");

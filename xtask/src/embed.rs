@@ -24,22 +24,13 @@ pub(crate) fn list() {
 pub(crate) fn run(wanted: Option<&str>) -> Result<()> {
     let root = process::root()?;
     let workshop = Workshop::open()?;
-    let libraries = if wanted.is_none() {
-        libraries()?
-    } else {
-        Vec::new()
-    };
+    let libraries = if wanted.is_none() { libraries()? } else { Vec::new() };
     let alone = libraries.iter().map(|library| alone(library));
-    let beside = BESIDE_SQLITE
-        .iter()
-        .filter(|case| wanted.is_none_or(|name| name == case.name));
+    let beside = BESIDE_SQLITE.iter().filter(|case| wanted.is_none_or(|name| name == case.name));
     let mut failures = Vec::new();
     let mut count = 0;
 
-    println!(
-        "{:<24}{:>8}  {:<16}result",
-        "case", "crates", "libsqlite3-sys"
-    );
+    println!("{:<24}{:>8}  {:<16}result", "case", "crates", "libsqlite3-sys");
     let mut one = |case: &Case| -> Result<()> {
         let outcome = workshop.check(&root, case)?;
         let (good, line) = judge(case, &outcome);
@@ -76,55 +67,38 @@ fn judge(case: &Case, outcome: &Outcome) -> (bool, String) {
         {
             (true, format!("cannot work: {because}"))
         }
-        (Expected::CannotWork { .. }, Outcome::Refused { .. }) => (
-            false,
-            "FAILED, but not for the reason in the table".to_owned(),
-        ),
-        (Expected::CannotWork { .. }, Outcome::Compiled { .. }) => (
-            false,
-            "works, although the table says that it cannot".to_owned(),
-        ),
+        (Expected::CannotWork { .. }, Outcome::Refused { .. }) => {
+            (false, "FAILED, but not for the reason in the table".to_owned())
+        }
+        (Expected::CannotWork { .. }, Outcome::Compiled { .. }) => {
+            (false, "works, although the table says that it cannot".to_owned())
+        }
     };
     let (packages, sqlite) = match outcome {
         Outcome::Compiled { packages, sqlite } => (packages.to_string(), sqlite.as_deref()),
         Outcome::Refused { .. } => ("-".to_owned(), None),
     };
     let sqlite = sqlite.unwrap_or("-");
-    (
-        good,
-        format!("{:<24}{packages:>8}  {sqlite:<16}{result}", case.name),
-    )
+    (good, format!("{:<24}{packages:>8}  {sqlite:<16}{result}", case.name))
 }
 
 /// A crate by itself, with its default features.
 fn alone(library: &'static str) -> Case {
-    Case {
-        name: library,
-        library,
-        beside: "",
-        source: "",
-        expected: Expected::Works,
-    }
+    Case { name: library, library, beside: "", source: "", expected: Expected::Works }
 }
 
 /// The crates of the workspace that are published and have a library.
 fn libraries() -> Result<Vec<&'static str>> {
     let metadata = build::metadata()?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("no list of packages")?;
-    let published = packages
-        .iter()
-        .filter(|package| package["publish"].is_null());
+    let packages = metadata["packages"].as_array().context("no list of packages")?;
+    let published = packages.iter().filter(|package| package["publish"].is_null());
     let libraries = published.filter(|package| {
         let targets = package["targets"].as_array().into_iter().flatten();
         targets.into_iter().any(|target| target["kind"][0] == "lib")
     });
     let names = libraries.filter_map(|package| package["name"].as_str());
     // The names live as long as the process, as those of the table do.
-    Ok(names
-        .map(|name| &*Box::leak(name.to_owned().into_boxed_str()))
-        .collect())
+    Ok(names.map(|name| &*Box::leak(name.to_owned().into_boxed_str())).collect())
 }
 
 #[cfg(test)]
@@ -133,24 +107,15 @@ mod tests {
 
     #[track_caller]
     fn check(expected: Expected, outcome: &Outcome, good: bool) {
-        let case = Case {
-            expected,
-            ..alone("lifeboat-format")
-        };
+        let case = Case { expected, ..alone("lifeboat-format") };
         assert_eq!(judge(&case, outcome).0, good);
     }
 
     #[test]
     fn a_case_that_surprises_fails_either_way() {
-        let compiled = Outcome::Compiled {
-            packages: 3,
-            sqlite: None,
-        };
+        let compiled = Outcome::Compiled { packages: 3, sqlite: None };
         let refused = |said: &str| Outcome::Refused { said: said.into() };
-        let impossible = Expected::CannotWork {
-            because: "a reason",
-            saying: "two links",
-        };
+        let impossible = Expected::CannotWork { because: "a reason", saying: "two links" };
         check(Expected::Works, &compiled, true);
         check(Expected::Works, &refused("two links"), false);
         check(impossible, &refused("error: two links"), true);

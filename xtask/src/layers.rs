@@ -24,29 +24,13 @@ const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
 /// Every crate of the workspace, present or planned, from the top down.
 pub(crate) const LAYERS: &[Layer] = &[
     layer("lifeboat-cli", &["lifeboat"]),
-    layer(
-        "lifeboat",
-        &[
-            "lifeboat-http",
-            "lifeboat-agent",
-            "lifeboat-links",
-            "lifeboat-config",
-        ],
-    ),
+    layer("lifeboat", &["lifeboat-http", "lifeboat-agent", "lifeboat-links", "lifeboat-config"]),
     layer("lifeboat-http", &["lifeboat-agent"]),
     layer(
         "lifeboat-agent",
-        &[
-            "lifeboat-snapshot",
-            "lifeboat-wal",
-            "lifeboat-repository",
-            "lifeboat-retention",
-        ],
+        &["lifeboat-snapshot", "lifeboat-wal", "lifeboat-repository", "lifeboat-retention"],
     ),
-    layer(
-        "lifeboat-repository",
-        &["lifeboat-format", "lifeboat-crypto", "lifeboat-remote"],
-    ),
+    layer("lifeboat-repository", &["lifeboat-format", "lifeboat-crypto", "lifeboat-remote"]),
     layer("lifeboat-snapshot", &["lifeboat-sqlite", "lifeboat-format"]),
     layer("lifeboat-wal", &["lifeboat-sqlite", "lifeboat-format"]),
     layer("lifeboat-links", &["lifeboat-remote", "lifeboat-sqlite"]),
@@ -58,10 +42,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("lifeboat-remote", &[]),
     layer("lifeboat-config", &[]),
     // Beside: nothing that is published rests on these.
-    layer(
-        TESTING,
-        &["lifeboat-repository", "lifeboat-snapshot", "lifeboat-wal"],
-    ),
+    layer(TESTING, &["lifeboat-repository", "lifeboat-snapshot", "lifeboat-wal"]),
     layer("lifeboat-end-to-end", &["lifeboat-cli"]),
     // Nothing, so that it builds in seconds and checks crates that do not compile.
     layer("xtask", &[]),
@@ -74,10 +55,7 @@ pub(crate) const TESTING: &str = "lifeboat-testing";
 /// or `[build-dependencies]`; the first is the owner.
 pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("object_store", &["lifeboat-remote", TESTING]),
-    (
-        "rusqlite",
-        &["lifeboat-sqlite", TESTING, "lifeboat-end-to-end"],
-    ),
+    ("rusqlite", &["lifeboat-sqlite", TESTING, "lifeboat-end-to-end"]),
     ("libsqlite3-sys", &["lifeboat-sqlite"]),
     ("figment", &["lifeboat-config"]),
     ("axum", &["lifeboat-http"]),
@@ -109,21 +87,8 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
 /// The pure crates and all that they may use from outside. They know no clock,
 /// disk, network, environment or runtime, and a short list keeps it so.
 pub(crate) const PURE: &[(&str, &[&str])] = &[
-    (
-        "lifeboat-format",
-        &["blake3", "serde", "serde_json", "thiserror", "time", "zstd"],
-    ),
-    (
-        "lifeboat-crypto",
-        &[
-            "argon2",
-            "ring",
-            "serde",
-            "serde_json",
-            "thiserror",
-            "zeroize",
-        ],
-    ),
+    ("lifeboat-format", &["blake3", "serde", "serde_json", "thiserror", "time", "zstd"]),
+    ("lifeboat-crypto", &["argon2", "ring", "serde", "serde_json", "thiserror", "zeroize"]),
     ("lifeboat-retention", &["serde", "thiserror", "time"]),
 ];
 
@@ -138,10 +103,7 @@ pub(crate) fn run() -> Result<()> {
     for violation in &violations {
         eprintln!("{violation}");
     }
-    bail!(
-        "{} violations of the table in xtask/src/layers.rs",
-        violations.len()
-    )
+    bail!("{} violations of the table in xtask/src/layers.rs", violations.len())
 }
 
 #[cfg(test)]
@@ -152,10 +114,8 @@ mod tests {
     fn the_workspace_keeps_to_its_layers() {
         let metadata = build::metadata().expect("cargo describes the workspace");
         let packages = manifest::parse(&metadata).expect("the description is understood");
-        let found: Vec<String> = check::violations(&packages)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let found: Vec<String> =
+            check::violations(&packages).iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "\n{}", found.join("\n"));
     }
 }

@@ -15,11 +15,7 @@ pub(crate) struct Failed {
 
 impl fmt::Display for Failed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "`{}` failed (exit code {})",
-            self.what, self.code
-        )
+        write!(formatter, "`{}` failed (exit code {})", self.what, self.code)
     }
 }
 
@@ -27,9 +23,7 @@ impl std::error::Error for Failed {}
 
 /// The exit code of the program that failed, or 1 where the fault is our own.
 pub(crate) fn exit_code_of(error: &anyhow::Error) -> ExitCode {
-    let failed = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Failed>());
+    let failed = error.chain().find_map(|cause| cause.downcast_ref::<Failed>());
     ExitCode::from(failed.map_or(1, |failed| failed.code))
 }
 
@@ -69,15 +63,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     // A child ended by a signal has no code: 1, and its own last words, must do.
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
-    Err(Failed {
-        what: display(command),
-        code: code.max(1),
-    }
-    .into())
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    Err(Failed { what: display(command), code: code.max(1) }.into())
 }
 
 /// Runs a command and returns what it printed on standard output.
@@ -108,15 +95,9 @@ pub(crate) fn answers(program: &str, arguments: &[&str]) -> bool {
 /// The command as a person would type it.
 fn display(command: &Command) -> String {
     let program = PathBuf::from(command.get_program());
-    let name = program
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut words = vec![name.unwrap_or_default()];
-    words.extend(
-        command
-            .get_args()
-            .map(|word| word.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }
 
@@ -126,11 +107,7 @@ mod tests {
 
     #[test]
     fn the_code_of_the_failing_program_is_found_below_other_causes() {
-        let error = anyhow::Error::from(Failed {
-            what: "x".into(),
-            code: 101,
-        })
-        .context("outer");
+        let error = anyhow::Error::from(Failed { what: "x".into(), code: 101 }).context("outer");
         assert_eq!(exit_code_of(&error), ExitCode::from(101));
         assert_eq!(exit_code_of(&anyhow::anyhow!("ours")), ExitCode::from(1));
     }

@@ -55,14 +55,7 @@ fn formatting() -> Result<()> {
 }
 
 fn lints() -> Result<()> {
-    process::run(&mut cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])?)
+    process::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?)
 }
 
 fn licences() -> Result<()> {
@@ -70,9 +63,7 @@ fn licences() -> Result<()> {
         eprintln!("    skipped: cargo-deny is not installed (`cargo install cargo-deny --locked`)");
         return Ok(());
     }
-    process::run(&mut cargo(&[
-        "deny", "check", "bans", "licenses", "sources",
-    ])?)
+    process::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"])?)
 }
 
 fn documentation() -> Result<()> {
@@ -92,14 +83,7 @@ fn tests(extra: &[&str]) -> Result<()> {
     let runner: &[&str] = if process::answers("cargo-nextest", &["nextest", "--version"]) {
         &["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
-        &[
-            "test",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--no-fail-fast",
-        ]
+        &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]
     };
     process::run(cargo(runner)?.args(extra))
 }

@@ -27,11 +27,7 @@ pub(crate) struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, rule: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            rule: rule.into(),
-        }
+        Self { path: path.to_owned(), line, rule: rule.into() }
     }
 }
 

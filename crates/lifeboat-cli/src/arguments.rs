@@ -193,10 +193,7 @@ const KEY_VARIABLES: [&str; 6] = [
 impl Arguments {
     /// The repository: a set but empty variable counts as unset.
     pub(crate) fn repository(&self) -> &str {
-        self.repo
-            .as_deref()
-            .filter(|repo| !repo.is_empty())
-            .unwrap_or(DEFAULT_REPOSITORY)
+        self.repo.as_deref().filter(|repo| !repo.is_empty()).unwrap_or(DEFAULT_REPOSITORY)
     }
 
     /// Refuses what must not go on.

@@ -57,11 +57,7 @@ impl Exit {
     /// How a command ends that did several things. Damage counts most; what was
     /// done in part is said as such.
     pub(crate) fn of_all(all: &[Self]) -> Self {
-        let failed: Vec<Self> = all
-            .iter()
-            .copied()
-            .filter(|exit| *exit != Self::Ok)
-            .collect();
+        let failed: Vec<Self> = all.iter().copied().filter(|exit| *exit != Self::Ok).collect();
         match failed[..] {
             [] => Self::Ok,
             _ if failed.contains(&Self::Damage) => Self::Damage,

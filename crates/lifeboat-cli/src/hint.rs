@@ -113,10 +113,9 @@ fn of_read(error: &ReadError) -> Option<String> {
         ReadError::Replaced { .. } => {
             "somebody else's repository may lie there now; look before you go on".into()
         }
-        ReadError::Unusable {
-            source: DecodeError::TooNew { .. },
-            ..
-        } => "install a newer version of lifeboat".into(),
+        ReadError::Unusable { source: DecodeError::TooNew { .. }, .. } => {
+            "install a newer version of lifeboat".into()
+        }
         ReadError::Unusable { source, .. } if source.is_damage() => {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
              the id of one"
@@ -165,19 +164,16 @@ pub(crate) enum About {
 pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
     let damage = error.kind() == ErrorKind::Damage;
     match (about, damage) {
-        (About::Backup, false) => (
-            true,
-            "The database and the snapshots that there are were not touched.",
-        ),
-        (About::Backup, true) => (
-            false,
-            "The database was not touched, but stored data is damaged or missing.",
-        ),
+        (About::Backup, false) => {
+            (true, "The database and the snapshots that there are were not touched.")
+        }
+        (About::Backup, true) => {
+            (false, "The database was not touched, but stored data is damaged or missing.")
+        }
         (About::Restore, false) => (true, "Nothing was written to the target."),
-        (About::Restore, true) => (
-            false,
-            "Nothing was written to the target, but stored data is damaged or missing.",
-        ),
+        (About::Restore, true) => {
+            (false, "Nothing was written to the target, but stored data is damaged or missing.")
+        }
         (About::Reading, false) => (true, "Nothing was changed."),
         (About::Reading, true) => (false, "Nothing was changed, but stored data is damaged."),
     }

@@ -99,28 +99,12 @@ struct State {
 
 impl Lines {
     fn new(style: Style, name: &str) -> Self {
-        let state = State {
-            phase: "",
-            total: 0,
-            done: 0,
-            sent: 0,
-            spoken: Instant::now(),
-        };
-        Self {
-            style,
-            name: name.to_owned(),
-            state: Mutex::new(state),
-        }
+        let state = State { phase: "", total: 0, done: 0, sent: 0, spoken: Instant::now() };
+        Self { style, name: name.to_owned(), state: Mutex::new(state) }
     }
 
     fn say(&self, state: &State) {
-        let State {
-            phase,
-            total,
-            done,
-            sent,
-            ..
-        } = state;
+        let State { phase, total, done, sent, .. } = state;
         if self.style == Style::Json {
             let object = serde_json::json!({
                 "message_type": "status",
@@ -134,17 +118,8 @@ impl Lines {
         } else if *done == 0 {
             eprintln!("{}: {phase} {}", self.name, size(*total));
         } else {
-            let sent = if *sent > 0 {
-                format!(", {} sent", size(*sent))
-            } else {
-                String::new()
-            };
-            eprintln!(
-                "{}: {phase} {} of {}{sent}",
-                self.name,
-                size(*done),
-                size(*total)
-            );
+            let sent = if *sent > 0 { format!(", {} sent", size(*sent)) } else { String::new() };
+            eprintln!("{}: {phase} {} of {}{sent}", self.name, size(*done), size(*total));
         }
     }
 }
@@ -155,13 +130,7 @@ impl Progress for Lines {
             return;
         };
         let begin = |state: &mut State, phase, total| {
-            *state = State {
-                phase,
-                total,
-                done: 0,
-                sent: 0,
-                spoken: Instant::now(),
-            };
+            *state = State { phase, total, done: 0, sent: 0, spoken: Instant::now() };
             self.say(state);
         };
         match event {

@@ -60,11 +60,7 @@ impl Reporter {
             ProgressStyle::Auto if crate::text::colours_on_stderr() => Style::Bars,
             ProgressStyle::Auto => Style::Plain,
         };
-        Self {
-            json,
-            quiet: arguments.quiet,
-            progress,
-        }
+        Self { json, quiet: arguments.quiet, progress }
     }
 
     pub(crate) fn progress(&self) -> Style {
@@ -127,10 +123,7 @@ impl Reporter {
     /// A repository was made, or was there.
     pub(crate) fn initialised(&self, place: &str, id: &str) {
         if self.json {
-            json::line(
-                "summary",
-                serde_json::json!({ "destination": place, "repository": id }),
-            );
+            json::line("summary", serde_json::json!({ "destination": place, "repository": id }));
         } else {
             self.say(&format!("the repository {id} at {place} is ready"));
         }

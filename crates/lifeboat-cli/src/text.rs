@@ -55,10 +55,7 @@ pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
 /// A time in the local zone: `2026-11-20 11:15:30`.
 pub(crate) fn local_time(time: OffsetDateTime) -> String {
     match jiff::Timestamp::from_second(time.unix_timestamp()) {
-        Ok(stamp) => stamp
-            .to_zoned(TimeZone::system())
-            .strftime("%Y-%m-%d %H:%M:%S")
-            .to_string(),
+        Ok(stamp) => stamp.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => time.to_string(),
     }
 }
@@ -66,8 +63,7 @@ pub(crate) fn local_time(time: OffsetDateTime) -> String {
 /// A time for programs: RFC 3339 in UTC.
 pub(crate) fn utc(time: OffsetDateTime) -> String {
     let time = time.to_offset(time::UtcOffset::UTC);
-    time.format(&time::format_description::well_known::Rfc3339)
-        .unwrap_or_default()
+    time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
 /// Whether colours and bars are wanted on standard error.

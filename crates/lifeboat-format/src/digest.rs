@@ -124,9 +124,7 @@ pub const IMAGE_CONTEXT: &str = "lifeboat 2026 image digest v1";
 
 impl Default for ImageDigester {
     fn default() -> Self {
-        Self {
-            hasher: blake3::Hasher::new_derive_key(IMAGE_CONTEXT),
-        }
+        Self { hasher: blake3::Hasher::new_derive_key(IMAGE_CONTEXT) }
     }
 }
 

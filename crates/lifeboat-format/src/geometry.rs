@@ -77,10 +77,7 @@ impl Geometry {
     /// An image of `page_count` pages, which SQLite bounds by
     /// [`MAX_PAGE_COUNT`].
     pub fn new(page_size: PageSize, page_count: u32) -> Option<Self> {
-        (page_count <= MAX_PAGE_COUNT).then_some(Self {
-            page_size,
-            page_count,
-        })
+        (page_count <= MAX_PAGE_COUNT).then_some(Self { page_size, page_count })
     }
 
     /// The size of one page.
@@ -127,10 +124,7 @@ impl Geometry {
     /// The blocks of one group: the first, and how many.
     pub fn blocks_of(self, group: GroupNo) -> (BlockNo, u32) {
         let first = group.0.saturating_mul(self.blocks_per_group());
-        let count = self
-            .block_count()
-            .saturating_sub(first)
-            .min(self.blocks_per_group());
+        let count = self.block_count().saturating_sub(first).min(self.blocks_per_group());
         (BlockNo(first), count)
     }
 
@@ -200,14 +194,8 @@ mod tests {
 
     #[test]
     fn page_sizes() {
-        assert_eq!(
-            PageSize::from_header([0, 1]).map(PageSize::bytes),
-            Some(65_536)
-        );
-        assert_eq!(
-            PageSize::from_header([0x10, 0]).map(PageSize::bytes),
-            Some(4096)
-        );
+        assert_eq!(PageSize::from_header([0, 1]).map(PageSize::bytes), Some(65_536));
+        assert_eq!(PageSize::from_header([0x10, 0]).map(PageSize::bytes), Some(4096));
         for bad in [0, 1, 256, 513, 1000, 131_072] {
             assert_eq!(PageSize::new(bad), None, "{bad}");
         }
@@ -216,10 +204,7 @@ mod tests {
     #[test]
     fn small_pages_share_a_block() {
         let g = geometry(512, 17);
-        assert_eq!(
-            (g.block_size(), g.pages_per_block(), g.block_count()),
-            (4096, 8, 3)
-        );
+        assert_eq!((g.block_size(), g.pages_per_block(), g.block_count()), (4096, 8, 3));
         assert_eq!(g.pages_of(BlockNo(2)), (PageNo(17), PageNo(17)));
         assert_eq!(g.block_of(PageNo(16)), BlockNo(1));
         let mut data = vec![7; 4096];
@@ -229,18 +214,11 @@ mod tests {
 
     #[test]
     fn groups_cover_every_block_once() {
-        for (size, pages) in [
-            (512, 1),
-            (1024, 1000),
-            (4096, 64),
-            (4096, 65),
-            (65_536, 9),
-            (8192, 0),
-        ] {
+        for (size, pages) in
+            [(512, 1), (1024, 1000), (4096, 64), (4096, 65), (65_536, 9), (8192, 0)]
+        {
             let g = geometry(size, pages);
-            let total: u32 = (0..g.group_count())
-                .map(|n| g.blocks_of(GroupNo(n)).1)
-                .sum();
+            let total: u32 = (0..g.group_count()).map(|n| g.blocks_of(GroupNo(n)).1).sum();
             assert_eq!(total, g.block_count());
             assert_eq!(g.blocks_of(GroupNo(g.group_count())).1, 0);
         }

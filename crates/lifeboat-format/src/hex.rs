@@ -54,9 +54,7 @@ macro_rules! text_form {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 $crate::hex::decode::<$len>(text)
                     .map(Self)
-                    .ok_or($crate::id::ParseIdError {
-                        what: stringify!($name),
-                    })
+                    .ok_or($crate::id::ParseIdError { what: stringify!($name) })
             }
         }
 

@@ -74,13 +74,7 @@ impl InstallationId {
     pub fn new(text: impl Into<String>) -> Result<Self, ParseIdError> {
         let text = text.into();
         let good = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
-        if good {
-            Ok(Self(text))
-        } else {
-            Err(ParseIdError {
-                what: "installation id",
-            })
-        }
+        if good { Ok(Self(text)) } else { Err(ParseIdError { what: "installation id" }) }
     }
 
     /// The text.
@@ -122,9 +116,7 @@ impl DatabaseName {
         if (1..=100).contains(&name.key().len()) {
             Ok(name)
         } else {
-            Err(ParseIdError {
-                what: "database name",
-            })
+            Err(ParseIdError { what: "database name" })
         }
     }
 
@@ -151,17 +143,12 @@ impl DatabaseName {
     /// Reads a name back from its form in object keys. Only the form that
     /// [`key`](Self::key) gives is accepted.
     pub fn from_key(key: &str) -> Result<Self, ParseIdError> {
-        let wrong = ParseIdError {
-            what: "database name in an object key",
-        };
+        let wrong = ParseIdError { what: "database name in an object key" };
         let mut bytes = Vec::with_capacity(key.len());
         let mut rest = key.bytes();
         while let Some(byte) = rest.next() {
             if byte == b'%' {
-                let digits = [
-                    rest.next().ok_or(wrong.clone())?,
-                    rest.next().ok_or(wrong.clone())?,
-                ];
+                let digits = [rest.next().ok_or(wrong.clone())?, rest.next().ok_or(wrong.clone())?];
                 let text = std::str::from_utf8(&digits).map_err(|_| wrong.clone())?;
                 bytes.push(u8::from_str_radix(text, 16).map_err(|_| wrong.clone())?);
             } else {
@@ -169,11 +156,7 @@ impl DatabaseName {
             }
         }
         let name = Self::new(String::from_utf8(bytes).map_err(|_| wrong.clone())?)?;
-        if name.key() == key {
-            Ok(name)
-        } else {
-            Err(wrong)
-        }
+        if name.key() == key { Ok(name) } else { Err(wrong) }
     }
 }
 
@@ -231,9 +214,7 @@ impl FromStr for SnapshotId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let wrong = ParseIdError {
-            what: "snapshot id",
-        };
+        let wrong = ParseIdError { what: "snapshot id" };
         let (second, random) = text.split_once('-').ok_or(wrong.clone())?;
         PrimitiveDateTime::parse(second, &SECOND).map_err(|_| wrong.clone())?;
         hex::decode::<4>(random).ok_or(wrong)?;
@@ -290,10 +271,7 @@ mod tests {
 
     #[test]
     fn snapshot_ids() {
-        let id = SnapshotId::new(
-            datetime!(2026-11-20 11:15:30.5 +1),
-            [0x3f, 0x9a, 0x2c, 0x1b],
-        );
+        let id = SnapshotId::new(datetime!(2026-11-20 11:15:30.5 +1), [0x3f, 0x9a, 0x2c, 0x1b]);
         assert_eq!(id.as_str(), "20261120T101530Z-3f9a2c1b");
         assert_eq!(id.as_str().parse(), Ok(id));
         for bad in [

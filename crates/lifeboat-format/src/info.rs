@@ -51,12 +51,7 @@ impl RepositoryInfo {
     /// A new plain repository, with an id and a hash key drawn at random.
     pub fn plain(repository: RepositoryId, key: &HashKey, created_at: OffsetDateTime) -> Self {
         let block_hash_key = hex::encode(key.as_bytes());
-        Self {
-            repository,
-            created_at,
-            scheme: Scheme::Plain { block_hash_key },
-            store: None,
-        }
+        Self { repository, created_at, scheme: Scheme::Plain { block_hash_key }, store: None }
     }
 
     /// The key of the block hashes, where it stands in the open.

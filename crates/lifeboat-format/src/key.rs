@@ -27,9 +27,7 @@ pub struct DatabaseKeys {
 impl DatabaseKeys {
     /// The keys of the database of this name.
     pub fn new(name: &DatabaseName) -> Self {
-        Self {
-            root: format!("{DATABASES}/{}", name.key()),
-        }
+        Self { root: format!("{DATABASES}/{}", name.key()) }
     }
 
     /// The folder of the database.

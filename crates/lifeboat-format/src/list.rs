@@ -41,25 +41,13 @@ type Row = (PackId, Suffix, u32, u32, Digest);
 
 impl From<PackEntry> for Row {
     fn from(entry: PackEntry) -> Self {
-        (
-            entry.pack,
-            entry.suffix,
-            entry.size,
-            entry.blocks,
-            entry.index_digest,
-        )
+        (entry.pack, entry.suffix, entry.size, entry.blocks, entry.index_digest)
     }
 }
 
 impl From<Row> for PackEntry {
     fn from((pack, suffix, size, blocks, index_digest): Row) -> Self {
-        Self {
-            pack,
-            suffix,
-            size,
-            blocks,
-            index_digest,
-        }
+        Self { pack, suffix, size, blocks, index_digest }
     }
 }
 
@@ -127,10 +115,7 @@ pub fn decode(object: &[u8], reference: &ListRef) -> Result<Vec<PackEntry>, Deco
     let damaged = |what| DecodeError::damaged(ObjectKind::List, what);
     let body = object::decode_control(ObjectKind::List, object)?;
     if Digest::of(object) != reference.digest {
-        return Err(DecodeError::Misplaced {
-            kind: ObjectKind::List,
-            place: "record",
-        });
+        return Err(DecodeError::Misplaced { kind: ObjectKind::List, place: "record" });
     }
     let (count, rows) = body.split_first_chunk::<4>().ok_or(damaged("count"))?;
     if u32::from_le_bytes(*count) as usize * ROW_LEN != rows.len() {
@@ -172,35 +157,19 @@ mod tests {
     fn round_trip_and_swap() {
         let packs = [entry(1), entry(2)];
         let object = encode(&packs);
-        let reference = ListRef {
-            id: ListId::from_bytes([9; 16]),
-            digest: Digest::of(&object),
-        };
+        let reference = ListRef { id: ListId::from_bytes([9; 16]), digest: Digest::of(&object) };
         assert_eq!(decode(&object, &reference).as_deref(), Ok(&packs[..]));
         let other = encode(&packs[..1]);
         let swapped = decode(&other, &reference).expect_err("another list");
-        assert_eq!(
-            swapped,
-            DecodeError::Misplaced {
-                kind: ObjectKind::List,
-                place: "record"
-            }
-        );
+        assert_eq!(swapped, DecodeError::Misplaced { kind: ObjectKind::List, place: "record" });
     }
 
     #[test]
     fn a_list_and_what_differs() {
-        let list = PackListRef {
-            list: None,
-            dropped: vec![entry(1).pack],
-            added: vec![entry(4)],
-        };
+        let list = PackListRef { list: None, dropped: vec![entry(1).pack], added: vec![entry(4)] };
         let packs = list.resolve(vec![entry(1), entry(2), entry(3)]);
         assert_eq!(packs, [entry(2), entry(3), entry(4)]);
         let json = serde_json::to_string(&list).expect("serialises");
-        assert_eq!(
-            serde_json::from_str::<PackListRef>(&json).expect("parses"),
-            list
-        );
+        assert_eq!(serde_json::from_str::<PackListRef>(&json).expect("parses"), list);
     }
 }

@@ -79,9 +79,7 @@ impl NumberSet {
 
     /// The numbers, ascending.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = RecordNo> + '_ {
-        self.runs
-            .iter()
-            .flat_map(|&(first, last)| (first..=last).map(RecordNo))
+        self.runs.iter().flat_map(|&(first, last)| (first..=last).map(RecordNo))
     }
 
     /// The greatest number.
@@ -113,11 +111,7 @@ impl FromIterator<RecordNo> for NumberSet {
 impl From<NumberSet> for String {
     fn from(set: NumberSet) -> Self {
         let runs = set.runs.iter().map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
         });
         runs.collect::<Vec<_>>().join(",")
     }
@@ -127,35 +121,23 @@ impl TryFrom<String> for NumberSet {
     type Error = ParseIdError;
 
     fn try_from(text: String) -> Result<Self, ParseIdError> {
-        let wrong = ParseIdError {
-            what: "set of record numbers",
-        };
+        let wrong = ParseIdError { what: "set of record numbers" };
         let mut set = Self::default();
         for run in text.split(',').filter(|_| !text.is_empty()) {
             let (first, last) = run.split_once('-').unwrap_or((run, run));
             let number = |digits: &str| {
                 let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
                 // Half the range, so that sums and successors cannot overflow.
-                digits
-                    .parse::<u64>()
-                    .ok()
-                    .filter(|n| plain && (1..u64::MAX / 2).contains(n))
+                digits.parse::<u64>().ok().filter(|n| plain && (1..u64::MAX / 2).contains(n))
             };
-            let (first, last) = number(first)
-                .zip(number(last))
-                .ok_or_else(|| wrong.clone())?;
+            let (first, last) = number(first).zip(number(last)).ok_or_else(|| wrong.clone())?;
             let apart = set.runs.last().is_none_or(|run| run.1 + 1 < first);
             if first > last || !apart {
                 return Err(wrong);
             }
             set.runs.push((first, last));
         }
-        if set
-            .runs
-            .iter()
-            .try_fold(0u64, |sum, run| sum.checked_add(run.1 - run.0 + 1))
-            .is_none()
-        {
+        if set.runs.iter().try_fold(0u64, |sum, run| sum.checked_add(run.1 - run.0 + 1)).is_none() {
             return Err(wrong);
         }
         Ok(set)
@@ -167,12 +149,7 @@ mod tests {
     use super::*;
 
     fn text(numbers: &[u64]) -> String {
-        numbers
-            .iter()
-            .copied()
-            .map(RecordNo)
-            .collect::<NumberSet>()
-            .into()
+        numbers.iter().copied().map(RecordNo).collect::<NumberSet>().into()
     }
 
     #[test]

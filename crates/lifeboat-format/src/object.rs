@@ -183,10 +183,7 @@ pub fn preamble(kind: ObjectKind) -> [u8; PREAMBLE_LEN] {
 /// right, so that damage is not mistaken for news.
 pub fn check_preamble(kind: ObjectKind, bytes: &[u8]) -> Result<(), DecodeError> {
     let Some(found) = bytes.first_chunk::<PREAMBLE_LEN>() else {
-        return Err(DecodeError::Truncated {
-            kind,
-            len: bytes.len() as u64,
-        });
+        return Err(DecodeError::Truncated { kind, len: bytes.len() as u64 });
     };
     if found[..8] != *MAGIC || found[8] != kind.letter() {
         return Err(DecodeError::NotThis { expected: kind });
@@ -208,11 +205,7 @@ pub(crate) fn check_versions(
         return Err(DecodeError::damaged(kind, "versions"));
     }
     if min_reader > FORMAT_VERSION {
-        return Err(DecodeError::TooNew {
-            kind,
-            version,
-            min_reader,
-        });
+        return Err(DecodeError::TooNew { kind, version, min_reader });
     }
     match seal {
         PLAIN => Ok(()),
@@ -238,16 +231,10 @@ pub fn encode_control(kind: ObjectKind, body: &[u8]) -> Vec<u8> {
 pub fn decode_control(kind: ObjectKind, object: &[u8]) -> Result<&[u8], DecodeError> {
     check_preamble(kind, object)?;
     let Some((content, digest)) = object.split_last_chunk::<{ Digest::LEN }>() else {
-        return Err(DecodeError::Truncated {
-            kind,
-            len: object.len() as u64,
-        });
+        return Err(DecodeError::Truncated { kind, len: object.len() as u64 });
     };
     if content.len() < PREAMBLE_LEN {
-        return Err(DecodeError::Truncated {
-            kind,
-            len: object.len() as u64,
-        });
+        return Err(DecodeError::Truncated { kind, len: object.len() as u64 });
     }
     if Digest::of(content).as_bytes() != digest {
         return Err(DecodeError::damaged(kind, "digest"));
@@ -265,10 +252,7 @@ mod tests {
         assert_eq!(decode_control(ObjectKind::Record, &object), Ok(&b"{}"[..]));
         assert!(decode_control(ObjectKind::List, &object).is_err());
         for len in 0..object.len() {
-            assert!(
-                decode_control(ObjectKind::Record, &object[..len]).is_err(),
-                "{len}"
-            );
+            assert!(decode_control(ObjectKind::Record, &object[..len]).is_err(), "{len}");
         }
         for bit in 0..object.len() * 8 {
             let mut bad = object.clone();
@@ -294,11 +278,6 @@ mod tests {
         assert!(!error.is_damage());
         object[9..12].copy_from_slice(&[1, 1, 1]);
         let error = decode_control(ObjectKind::Record, &object).expect_err("sealed");
-        assert_eq!(
-            error,
-            DecodeError::Sealed {
-                kind: ObjectKind::Record
-            }
-        );
+        assert_eq!(error, DecodeError::Sealed { kind: ObjectKind::Record });
     }
 }

@@ -62,10 +62,7 @@ impl Record {
     /// Decodes and proves a record.
     pub fn decode(object: &[u8], place: RecordPlace<'_>) -> Result<Self, DecodeError> {
         let damaged = |what| DecodeError::damaged(ObjectKind::Record, what);
-        let misplaced = |place| DecodeError::Misplaced {
-            kind: ObjectKind::Record,
-            place,
-        };
+        let misplaced = |place| DecodeError::Misplaced { kind: ObjectKind::Record, place };
         let content = object::decode_control(ObjectKind::Record, object)?;
         let content = std::str::from_utf8(content).map_err(|_| damaged("text"))?;
         let (first, second) = match content.split_once('\n') {
@@ -90,9 +87,8 @@ impl Record {
             None => None,
         };
         let is_snapshot = envelope.kind == RecordKind::Snapshot;
-        let has_geometry = body
-            .as_ref()
-            .is_none_or(|body: &SnapshotBody| body.geometry().is_some());
+        let has_geometry =
+            body.as_ref().is_none_or(|body: &SnapshotBody| body.geometry().is_some());
         if is_snapshot != body.is_some() || !has_geometry {
             return Err(damaged("body"));
         }
@@ -136,12 +132,7 @@ fn state_is_possible(envelope: &Envelope) -> bool {
     let number = envelope.number;
     let known = |n: RecordNo| n >= RecordNo::FIRST && n <= number;
     state.alive.last().is_none_or(known)
-        && state
-            .trash
-            .iter()
-            .all(|t| known(t.number) && !state.alive.contains(t.number))
-        && state
-            .latest
-            .is_none_or(|latest| state.alive.contains(latest.number))
+        && state.trash.iter().all(|t| known(t.number) && !state.alive.contains(t.number))
+        && state.latest.is_none_or(|latest| state.alive.contains(latest.number))
         && state.partial.is_none_or(known)
 }

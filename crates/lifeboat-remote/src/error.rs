@@ -87,12 +87,7 @@ impl RemoteError {
             | E::UnknownConfigurationKey { .. } => Failure::Unsupported,
             _ => Failure::Unavailable,
         };
-        Self {
-            operation,
-            key: key.to_owned(),
-            what,
-            source: Some(Box::new(source)),
-        }
+        Self { operation, key: key.to_owned(), what, source: Some(Box::new(source)) }
     }
 
     /// Whether the same call may succeed later.

@@ -29,10 +29,8 @@ impl Remote {
     /// made, with its parents.
     pub fn open_or_create(text: &str) -> Result<Self, OpenError> {
         if let Place::Directory(path) = parse(text)? {
-            std::fs::create_dir_all(&path).map_err(|source| OpenError::Directory {
-                path: path.clone(),
-                source,
-            })?;
+            std::fs::create_dir_all(&path)
+                .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
         }
         Self::open(text)
     }
@@ -53,21 +51,15 @@ fn parse(text: &str) -> Result<Place, OpenError> {
     let Some((scheme, _)) = text.split_once("://") else {
         return Ok(Place::Directory(PathBuf::from(text)));
     };
-    let url = Url::parse(text).map_err(|source| OpenError::NotAUrl {
-        url: text.to_owned(),
-        source,
-    })?;
+    let url =
+        Url::parse(text).map_err(|source| OpenError::NotAUrl { url: text.to_owned(), source })?;
     match scheme {
         "file" => match url.to_file_path() {
             Ok(path) => Ok(Place::Directory(path)),
-            Err(()) => Err(OpenError::NoDirectory {
-                path: PathBuf::from(url.path()),
-            }),
+            Err(()) => Err(OpenError::NoDirectory { path: PathBuf::from(url.path()) }),
         },
         "memory" => Ok(Place::Memory),
-        _ => Err(OpenError::UnknownScheme {
-            scheme: scheme.to_owned(),
-        }),
+        _ => Err(OpenError::UnknownScheme { scheme: scheme.to_owned() }),
     }
 }
 
@@ -76,27 +68,18 @@ fn open_directory(path: &Path, text: &str) -> Result<Remote, OpenError> {
         Ok(canonical) if canonical.is_dir() => canonical,
         Ok(_) => {
             let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
-            return Err(OpenError::Directory {
-                path: path.to_owned(),
-                source,
-            });
+            return Err(OpenError::Directory { path: path.to_owned(), source });
         }
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Err(OpenError::NoDirectory {
-                path: path.to_owned(),
-            });
+            return Err(OpenError::NoDirectory { path: path.to_owned() });
         }
         Err(source) => {
-            return Err(OpenError::Directory {
-                path: path.to_owned(),
-                source,
-            });
+            return Err(OpenError::Directory { path: path.to_owned(), source });
         }
     };
     // Without this a success would be reported before the bytes are on disk.
-    let store = LocalFileSystem::new_with_prefix(&canonical)
-        .map_err(OpenError::Store)?
-        .with_fsync(true);
+    let store =
+        LocalFileSystem::new_with_prefix(&canonical).map_err(OpenError::Store)?.with_fsync(true);
     let identity = format!("file://{}", canonical.display());
     Ok(Remote::from_store(Arc::new(store), text).with_identity(identity))
 }
@@ -107,13 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_a_local_path() {
-        for local in [
-            "./backups",
-            "/var/backups",
-            "backups",
-            "file:///tmp/x",
-            "a:b",
-        ] {
+        for local in ["./backups", "/var/backups", "backups", "file:///tmp/x", "a:b"] {
             assert!(is_local_path(local), "{local}");
         }
         for other in ["memory://", "s3://bucket", "file://host/x"] {

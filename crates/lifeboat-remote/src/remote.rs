@@ -52,12 +52,7 @@ impl Remote {
     /// default also how it is recognised from one run to the next.
     pub fn from_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
         let requests = Arc::default();
-        Self {
-            store,
-            shown: shown.into(),
-            identity: shown.into(),
-            requests,
-        }
+        Self { store, shown: shown.into(), identity: shown.into(), requests }
     }
 
     /// Recognised under another text than the one that is shown.
@@ -98,12 +93,7 @@ impl Remote {
         };
         if got.meta.size > limit {
             let (operation, what) = ("read", Failure::TooLarge);
-            return Err(RemoteError {
-                operation,
-                key: key.to_owned(),
-                what,
-                source: None,
-            });
+            return Err(RemoteError { operation, key: key.to_owned(), what, source: None });
         }
         got.bytes().await.map(Some).map_err(fail)
     }
@@ -115,16 +105,10 @@ impl Remote {
         key: &str,
         range: Range<u64>,
     ) -> Result<Option<Bytes>, RemoteError> {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range.clone())),
-            ..GetOptions::default()
-        };
+        let options =
+            GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         match self.count().get_opts(&path(key), options).await {
-            Ok(got) => got
-                .bytes()
-                .await
-                .map(Some)
-                .map_err(|e| RemoteError::new("read", key, e)),
+            Ok(got) => got.bytes().await.map(Some).map_err(|e| RemoteError::new("read", key, e)),
             Err(Error::NotFound { .. }) => Ok(None),
             // A range beyond the end is an untyped error: an object that was cut
             // short must not look like a store that does not answer.
@@ -157,10 +141,7 @@ impl Remote {
             Ok(_) => return Ok(Created::New),
             Err(source) => source,
         };
-        let conflict = matches!(
-            source,
-            Error::AlreadyExists { .. } | Error::Precondition { .. }
-        );
+        let conflict = matches!(source, Error::AlreadyExists { .. } | Error::Precondition { .. });
         let fail = |source| RemoteError::new("create", key, source);
         match self.get(key, bytes.len() as u64).await {
             Ok(Some(there)) if there == bytes => {
@@ -185,10 +166,7 @@ impl Remote {
             size: meta.size,
             modified: meta.last_modified.timestamp(),
         });
-        listing
-            .try_collect()
-            .await
-            .map_err(|e| RemoteError::new("list", folder, e))
+        listing.try_collect().await.map_err(|e| RemoteError::new("list", folder, e))
     }
 
     /// The names of the folders directly below a folder, sorted.
@@ -201,12 +179,7 @@ impl Remote {
         let mut names: Vec<String> = listing
             .common_prefixes
             .iter()
-            .filter_map(|prefix| {
-                prefix
-                    .parts()
-                    .next_back()
-                    .map(|part| part.as_ref().to_owned())
-            })
+            .filter_map(|prefix| prefix.parts().next_back().map(|part| part.as_ref().to_owned()))
             .collect();
         names.sort();
         Ok(names)

@@ -84,9 +84,7 @@ impl BackupOptions {
 
 impl std::fmt::Debug for BackupOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BackupOptions")
-            .field("origin", &self.origin)
-            .finish_non_exhaustive()
+        f.debug_struct("BackupOptions").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
@@ -163,9 +161,7 @@ impl Database {
             let mut report = if let Some(report) = base.unchanged(fingerprint.as_ref()) {
                 report
             } else {
-                let (back, result) = self
-                    .send(source, base, &mut head, &options, &listener)
-                    .await;
+                let (back, result) = self.send(source, base, &mut head, &options, &listener).await;
                 source = back;
                 match result? {
                     Some(report) => report,
@@ -194,11 +190,7 @@ impl Database {
         match record.body.as_ref().map(|body| &body.origin) {
             Some(there) if *there != options.origin => {
                 let (here, there) = (options.origin.clone(), there.clone());
-                Err(WriteError::OtherOrigin {
-                    here,
-                    there,
-                    number,
-                })
+                Err(WriteError::OtherOrigin { here, there, number })
             }
             _ => Ok(()),
         }
@@ -208,20 +200,12 @@ impl Database {
 /// The living snapshot that a next one is compared with: the newest number.
 pub(crate) fn parent_of(head: &Head) -> Option<(RecordNo, RecordKind)> {
     let state = head.state();
-    let snapshot = state
-        .alive
-        .last()
-        .map(|number| (number, RecordKind::Snapshot));
+    let snapshot = state.alive.last().map(|number| (number, RecordKind::Snapshot));
     let partial = state.partial.map(|number| (number, RecordKind::Partial));
-    snapshot
-        .into_iter()
-        .chain(partial)
-        .max_by_key(|(number, _)| *number)
+    snapshot.into_iter().chain(partial).max_by_key(|(number, _)| *number)
 }
 
 /// Whether the records that others wrote meanwhile leave this image the newest.
 pub(crate) fn is_overtaken(news: &[Arc<Record>], taken_at: time::OffsetDateTime) -> bool {
-    news.iter()
-        .filter_map(|record| record.body.as_ref())
-        .any(|body| body.taken_at >= taken_at)
+    news.iter().filter_map(|record| record.body.as_ref()).any(|body| body.taken_at >= taken_at)
 }

@@ -61,11 +61,7 @@ impl Database {
     /// Ends that protection.
     pub async fn unpin(&self, numbers: &[RecordNo]) -> Result<(), WriteError> {
         self.change(RecordKind::Unpin, numbers, |state, number| {
-            if state.pins.remove(number) {
-                Ok(())
-            } else {
-                Err("is not pinned")
-            }
+            if state.pins.remove(number) { Ok(()) } else { Err("is not pinned") }
         })
         .await
     }

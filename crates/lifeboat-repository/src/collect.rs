@@ -37,12 +37,7 @@ pub struct CollectOptions {
 impl Default for CollectOptions {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Self {
-            trash: day * 7,
-            grace: day,
-            floor_snapshots: 3,
-            floor_age: Duration::ZERO,
-        }
+        Self { trash: day * 7, grace: day, floor_snapshots: 3, floor_age: Duration::ZERO }
     }
 }
 
@@ -109,9 +104,7 @@ impl Database {
                 return Ok(CollectReport::default());
             }
             let mut state = head.state();
-            state
-                .trash
-                .retain(|trashed| !dropped.contains(&trashed.number));
+            state.trash.retain(|trashed| !dropped.contains(&trashed.number));
             for number in &dropped {
                 state.pins.remove(*number);
             }
@@ -127,11 +120,7 @@ impl Database {
                     let keys: Vec<String> = deleted.iter().map(|key| self.keys.at(key)).collect();
                     self.remote().delete(&keys).await?;
                     let bytes_freed = condemned.iter().map(|object| object.size).sum();
-                    return Ok(CollectReport {
-                        dropped,
-                        deleted,
-                        bytes_freed,
-                    });
+                    return Ok(CollectReport { dropped, deleted, bytes_freed });
                 }
             }
         }
@@ -147,11 +136,7 @@ impl Database {
             for object in self.remote().list(&folder).await? {
                 if let Some(key) = object.key.strip_prefix(&root) {
                     let (size, modified) = (object.size, object.modified);
-                    candidates.push(Candidate {
-                        key: key.to_owned(),
-                        size,
-                        modified,
-                    });
+                    candidates.push(Candidate { key: key.to_owned(), size, modified });
                 }
             }
         }
@@ -178,12 +163,7 @@ impl Database {
         dropped: &[RecordNo],
     ) -> Result<HashSet<String>, WriteError> {
         let mut needed = HashSet::new();
-        for number in head
-            .state()
-            .holders()
-            .iter()
-            .filter(|number| !dropped.contains(number))
-        {
+        for number in head.state().holders().iter().filter(|number| !dropped.contains(number)) {
             let record = self.record(number).await?;
             let list = self.pack_list(&record).await?;
             needed.extend(list.packs.iter().map(key::pack));
@@ -200,17 +180,11 @@ fn droppable(
     options: CollectOptions,
     now: OffsetDateTime,
 ) -> Vec<RecordNo> {
-    let mut newest: Vec<RecordNo> = state
-        .alive
-        .iter()
-        .chain(state.trash.iter().map(|trashed| trashed.number))
-        .collect();
+    let mut newest: Vec<RecordNo> =
+        state.alive.iter().chain(state.trash.iter().map(|trashed| trashed.number)).collect();
     newest.sort();
-    let spared: HashSet<RecordNo> = newest
-        .into_iter()
-        .rev()
-        .take(options.floor_snapshots)
-        .collect();
+    let spared: HashSet<RecordNo> =
+        newest.into_iter().rev().take(options.floor_snapshots).collect();
     state
         .trash
         .iter()
@@ -218,10 +192,7 @@ fn droppable(
         .map(|trashed| trashed.number)
         .filter(|number| !state.pins.contains(*number) && !spared.contains(number))
         .filter(|number| {
-            let taken = ages
-                .iter()
-                .find(|(n, _)| n == number)
-                .map(|(_, taken_at)| *taken_at);
+            let taken = ages.iter().find(|(n, _)| n == number).map(|(_, taken_at)| *taken_at);
             taken.is_some_and(|taken| now - taken >= options.floor_age)
         })
         .collect()

@@ -31,6 +31,11 @@ impl Database {
         snapshot: &Snapshot,
         ownership: &Ownership,
     ) -> Result<lifeboat_format::numbers::RecordNo, WriteError> {
+        if source.repository.info().repository != self.repository.info().repository {
+            // Other hash keys: nothing of it could be proven here.
+            let place = source.remote().shown().to_owned();
+            return Err(WriteError::OtherRepository { place });
+        }
         let mut head = self.head(None).await?;
         let wanted = source.pack_list(snapshot.record()).await?.packs;
         // Only packs put by this call: no other may be referenced on trust.
@@ -41,20 +46,13 @@ impl Database {
             ownership = Ownership::Refuse;
             for number in head.state().alive.iter().rev() {
                 let record = self.record(number).await?;
-                if record
-                    .body
-                    .as_ref()
-                    .is_some_and(|body| body.snapshot_id == *snapshot.id())
-                {
+                if record.body.as_ref().is_some_and(|body| body.snapshot_id == *snapshot.id()) {
                     return Ok(number);
                 }
             }
             let here = self.living_packs(&head).await?;
-            let held: HashMap<PackId, PackEntry> = here
-                .packs
-                .iter()
-                .map(|entry| (entry.pack, *entry))
-                .collect();
+            let held: HashMap<PackId, PackEntry> =
+                here.packs.iter().map(|entry| (entry.pack, *entry)).collect();
             let mut packs = Vec::with_capacity(wanted.len());
             for entry in &wanted {
                 let there = held.get(&entry.pack).or(sent.get(&entry.pack)).copied();
@@ -106,18 +104,12 @@ impl Database {
             })
         });
         proven.map_err(ReadError::unusable(from))?;
-        let own = PackEntry {
-            suffix: Suffix::from_bytes(random()),
-            ..*entry
-        };
+        let own = PackEntry { suffix: Suffix::from_bytes(random()), ..*entry };
         let key = self.keys.at(&key::pack(&own));
         match self.remote().create(&key, bytes).await? {
             Created::New => Ok(own),
             Created::Exists => {
-                let error = DecodeError::Misplaced {
-                    kind: ObjectKind::Pack,
-                    place: "upload",
-                };
+                let error = DecodeError::Misplaced { kind: ObjectKind::Pack, place: "upload" };
                 Err(ReadError::unusable(key)(error).into())
             }
         }
@@ -131,36 +123,22 @@ impl Database {
         head: &mut Head,
     ) -> Result<bool, WriteError> {
         let body = snapshot.body();
-        debug_assert!(
-            matches!(&body.content, lifeboat_format::record::Content::Pages {
+        debug_assert!(matches!(&body.content, lifeboat_format::record::Content::Pages {
             packs_digest: digest
-        } if *digest == packs_digest(packs))
-        );
+        } if *digest == packs_digest(packs)));
         let (reference, _) = self.write_list(here, packs).await?;
         let mut state = head.state();
         let number = head.next();
         state.owner = Some(self.local().installation().clone());
         state.alive.insert(number);
         state.generation = state.generation.max(body.generation);
-        if state
-            .latest
-            .is_none_or(|latest| latest.generation <= body.generation)
-        {
-            state.latest = Some(Latest {
-                number,
-                generation: body.generation,
-            });
+        if state.latest.is_none_or(|latest| latest.generation <= body.generation) {
+            state.latest = Some(Latest { number, generation: body.generation });
         }
-        let text = snapshot
-            .record()
-            .body_text()
-            .map_or_else(|| body_text(body), str::to_owned);
+        let text = snapshot.record().body_text().map_or_else(|| body_text(body), str::to_owned);
         let mut draft = Draft::new(RecordKind::Snapshot, state);
         draft.packs = Some(reference);
         draft.body = Some(&text);
-        Ok(matches!(
-            self.commit(head, draft).await?,
-            Committed::Done(_)
-        ))
+        Ok(matches!(self.commit(head, draft).await?, Committed::Done(_)))
     }
 }

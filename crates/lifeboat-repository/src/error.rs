@@ -28,11 +28,7 @@ impl LocalError {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self {
-            doing,
-            path,
-            source,
-        }
+        move |source| Self { doing, path, source }
     }
 }
 
@@ -136,6 +132,12 @@ pub enum WriteError {
         /// The newest record, to be named by who says that it is the same
         /// database, moved.
         number: RecordNo,
+    },
+    /// The destination holds another repository.
+    #[error("use {place} as a destination: it holds another repository")]
+    OtherRepository {
+        /// The destination.
+        place: String,
     },
     /// Other writers were faster, every time.
     #[error("commit: other writers were faster {tries} times")]

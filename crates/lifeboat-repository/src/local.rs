@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use crate::error::LocalError;
 
 pub(crate) use journal::{Journal, Leftover, Plan};
-pub(crate) use memory::{Memory, Remembered};
+pub(crate) use memory::Memory;
 pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
 
 /// Tells the time. Injected, so that tests do not wait for it.
@@ -41,11 +41,7 @@ pub struct LocalOptions {
 impl LocalOptions {
     /// Keeps state and cache in these directories.
     pub fn new(state_dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            state_dir: state_dir.into(),
-            cache_dir: cache_dir.into(),
-            installation_id: None,
-        }
+        Self { state_dir: state_dir.into(), cache_dir: cache_dir.into(), installation_id: None }
     }
 }
 
@@ -71,11 +67,7 @@ impl std::fmt::Debug for Local {
 impl Local {
     /// Opens an installation; a new one draws its id at random and stores it.
     pub fn open(options: LocalOptions) -> Result<Self, LocalError> {
-        let LocalOptions {
-            state_dir,
-            cache_dir,
-            installation_id,
-        } = options;
+        let LocalOptions { state_dir, cache_dir, installation_id } = options;
         for dir in [&state_dir, &cache_dir] {
             std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
         }
@@ -84,12 +76,7 @@ impl Local {
             None => stored_id(&state_dir.join("installation-id"))?,
         };
         let clock: Clock = Arc::new(OffsetDateTime::now_utc);
-        Ok(Self {
-            installation,
-            state_dir,
-            cache_dir,
-            clock,
-        })
+        Ok(Self { installation, state_dir, cache_dir, clock })
     }
 
     /// The same installation with another clock.
@@ -145,18 +132,14 @@ fn stored_id(path: &Path) -> Result<InstallationId, LocalError> {
             Err(source) => return Err(LocalError::at("write", path)(source)),
         }
     }
-    Err(LocalError::at("read", path)(std::io::Error::from(
-        std::io::ErrorKind::NotFound,
-    )))
+    Err(LocalError::at("read", path)(std::io::Error::from(std::io::ErrorKind::NotFound)))
 }
 
 /// Writes a file and waits until it is on disk.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     use std::io::Write;
     let mut file = std::fs::File::create(path).map_err(LocalError::at("write", path))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(LocalError::at("write", path))
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LocalError::at("write", path))
 }
 
 /// A short name for something whose own name may be long or strange.

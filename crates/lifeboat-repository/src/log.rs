@@ -40,18 +40,12 @@ impl Head {
 
     /// The state of the database: of the last good record, or of an empty log.
     pub(crate) fn state(&self) -> State {
-        self.record
-            .as_ref()
-            .map(|record| record.envelope.state.clone())
-            .unwrap_or_default()
+        self.record.as_ref().map(|record| record.envelope.state.clone()).unwrap_or_default()
     }
 
     /// The digest that the next record chains to; none after a damaged one.
     pub(crate) fn digest(&self) -> Option<Digest> {
-        self.record
-            .as_ref()
-            .filter(|_| self.burnt.is_empty())
-            .map(|record| record.digest())
+        self.record.as_ref().filter(|_| self.burnt.is_empty()).map(|record| record.digest())
     }
 }
 
@@ -70,11 +64,7 @@ impl Database {
             return Ok(Found::Absent);
         };
         let repository = self.repository.info().repository;
-        let place = RecordPlace {
-            repository,
-            database: &self.name,
-            number,
-        };
+        let place = RecordPlace { repository, database: &self.name, number };
         match Record::decode(&object, place) {
             Ok(record) => Ok(Found::Good(Arc::new(record))),
             Err(error) if error.is_damage() => Ok(Found::Damaged(error)),
@@ -88,10 +78,7 @@ impl Database {
         match self.find_record(number).await? {
             Found::Good(record) => Ok(record),
             Found::Damaged(error) => Err(ReadError::unusable(key)(error)),
-            Found::Absent => Err(ReadError::Missing {
-                kind: ObjectKind::Record,
-                key,
-            }),
+            Found::Absent => Err(ReadError::Missing { kind: ObjectKind::Record, key }),
         }
     }
 
@@ -127,30 +114,21 @@ impl Database {
                 Found::Absent => {
                     let newest = self.gallop(None).await?;
                     if expect.is_none() || expect != newest {
-                        return Err(ReadError::RolledBack {
-                            seen: number,
-                            newest,
-                        });
+                        return Err(ReadError::RolledBack { seen: number, newest });
                     }
                     newest
                 }
             },
         };
         if let Some(expect) = expect.filter(|_| expect != newest) {
-            return Err(ReadError::RolledBack {
-                seen: expect,
-                newest,
-            });
+            return Err(ReadError::RolledBack { seen: expect, newest });
         }
         let head = self.last_good(newest).await?;
-        let found = head
-            .record
-            .as_ref()
-            .map(|record| (record.number(), record.digest()));
-        match found {
-            Some((number, digest)) if expect.is_none() => self.memory().saw(number, digest)?,
-            found if expect.is_some() => self.memory().accept(found)?,
-            _ => {}
+        if expect.is_some() {
+            let found = head.record.as_ref().map(|record| (record.number(), record.digest()));
+            self.memory().accept(found)?;
+        } else if let Some(record) = &head.record {
+            self.memory().saw(record, self.local().installation())?;
         }
         Ok(head)
     }
@@ -166,29 +144,18 @@ impl Database {
         let mut free = taken + step;
         while free - taken > 1 {
             let middle = taken + (free - taken) / 2;
-            if self.is_taken(middle).await? {
-                taken = middle
-            } else {
-                free = middle
-            }
+            if self.is_taken(middle).await? { taken = middle } else { free = middle }
         }
         Ok((taken > 0).then_some(RecordNo(taken)))
     }
 
     async fn is_taken(&self, number: u64) -> Result<bool, ReadError> {
-        Ok(self
-            .remote()
-            .size(&self.keys.record(RecordNo(number)))
-            .await?
-            .is_some())
+        Ok(self.remote().size(&self.keys.record(RecordNo(number))).await?.is_some())
     }
 
     /// Reads the newest record, going down where records are damaged.
     async fn last_good(&self, newest: Option<RecordNo>) -> Result<Head, ReadError> {
-        let mut head = Head {
-            newest,
-            ..Head::default()
-        };
+        let mut head = Head { newest, ..Head::default() };
         let mut number = newest;
         while let Some(at) = number {
             match self.find_record(at).await? {
@@ -228,7 +195,7 @@ impl Database {
                     if broken {
                         return Err(ReadError::Replaced { number });
                     }
-                    self.memory().saw(number, record.digest())?;
+                    self.memory().saw(&record, self.local().installation())?;
                     head.burnt.clear();
                     head.record = Some(Arc::clone(&record));
                     news.push(record);

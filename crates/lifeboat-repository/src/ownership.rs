@@ -1,13 +1,10 @@
 //! Who may write snapshots of a database (rule R6).
 
-use std::sync::Arc;
-
 use lifeboat_format::id::InstallationId;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_format::record::{Record, RecordKind};
+use lifeboat_format::record::RecordKind;
 
 use crate::error::WriteError;
-use crate::local::Remembered;
 use crate::log::{Committed, Draft, Head};
 use crate::repository::Database;
 
@@ -36,7 +33,7 @@ impl Database {
         let me = self.local().installation();
         let mut superseded = None;
         for _ in 0..crate::backup::MAX_TRIES {
-            self.check_twin(head)?;
+            self.check_twin()?;
             let mut state = head.state();
             let (Some(owner), Some(number)) = (state.owner.take(), head.newest) else {
                 return Ok(None);
@@ -63,24 +60,14 @@ impl Database {
                 }
             }
         }
-        Err(WriteError::Contention {
-            tries: crate::backup::MAX_TRIES,
-        })
+        Err(WriteError::Contention { tries: crate::backup::MAX_TRIES })
     }
 
-    /// Looks for records that bear this installation's id and are not its own.
-    fn check_twin(&self, head: &Head) -> Result<(), WriteError> {
-        let seen = self.memory().read()?;
-        match &head.record {
-            Some(record) if self.is_twin(record, &seen) => Err(WriteError::Twin {
-                number: record.number(),
-            }),
-            _ => Ok(()),
+    /// Stops where a record bears this installation's id and is not its own.
+    fn check_twin(&self) -> Result<(), WriteError> {
+        match self.memory().read()?.twin_of(self.local().installation()) {
+            Some(number) => Err(WriteError::Twin { number }),
+            None => Ok(()),
         }
-    }
-
-    fn is_twin(&self, record: &Arc<Record>, seen: &Remembered) -> bool {
-        record.envelope.writer == *self.local().installation()
-            && seen.is_foreign(record.number(), record.envelope.nonce)
     }
 }

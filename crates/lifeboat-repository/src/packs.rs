@@ -45,24 +45,14 @@ impl Database {
             }
         };
         let packs = reference.resolve(base.clone());
-        if let Some(Content::Pages {
-            packs_digest: expected,
-        }) = record.body.as_ref().map(|body| &body.content)
+        if let Some(Content::Pages { packs_digest: expected }) =
+            record.body.as_ref().map(|body| &body.content)
             && packs_digest(&packs) != *expected
         {
-            let error = DecodeError::Misplaced {
-                kind: ObjectKind::List,
-                place: "record",
-            };
-            return Err(ReadError::unusable(self.keys.record(record.number()))(
-                error,
-            ));
+            let error = DecodeError::Misplaced { kind: ObjectKind::List, place: "record" };
+            return Err(ReadError::unusable(self.keys.record(record.number()))(error));
         }
-        Ok(PackList {
-            reference,
-            base,
-            packs,
-        })
+        Ok(PackList { reference, base, packs })
     }
 
     /// Reads the index of a pack. Also returns the bytes of the whole pack
@@ -74,27 +64,18 @@ impl Database {
         let size = u64::from(entry.size);
         let key = self.keys.at(&key::pack(entry));
         if size > MAX_PACK_LEN {
-            let error = DecodeError::Damaged {
-                kind: ObjectKind::Pack,
-                what: "length",
-            };
+            let error = DecodeError::Damaged { kind: ObjectKind::Pack, what: "length" };
             return Err(ReadError::unusable(key)(error));
         }
-        let mut tail = self
-            .pack_range(entry, size.saturating_sub(TAIL_LEN)..size)
-            .await?;
+        let mut tail = self.pack_range(entry, size.saturating_sub(TAIL_LEN)..size).await?;
         let trailer = Trailer::decode(&tail, size).map_err(ReadError::unusable(key.as_str()))?;
         if trailer.tail_len() > tail.len() as u64 {
-            tail = self
-                .pack_range(entry, size - trailer.tail_len()..size)
-                .await?;
+            tail = self.pack_range(entry, size - trailer.tail_len()..size).await?;
         }
         let index = PackIndex::decode(&tail, entry).map_err(ReadError::unusable(key.as_str()))?;
         let whole = (tail.len() as u64 == size).then_some(tail);
         if let Some(whole) = &whole {
-            index
-                .check_header(whole)
-                .map_err(ReadError::unusable(key))?;
+            index.check_header(whole).map_err(ReadError::unusable(key))?;
         }
         Ok((index, whole))
     }
@@ -111,9 +92,7 @@ impl Database {
             None => self.pack_range(entry, range).await?,
         };
         let key = self.keys.at(&key::pack(entry));
-        let hashes = index
-            .decode_hashes(&section)
-            .map_err(ReadError::unusable(key))?;
+        let hashes = index.decode_hashes(&section).map_err(ReadError::unusable(key))?;
         let pairs = index.blocks().zip(hashes).collect();
         Ok((index, pairs))
     }
@@ -128,17 +107,11 @@ impl Database {
         let wanted = range.end - range.start;
         let bytes = self.remote().get_range(&key, range.clone()).await?;
         let Some(bytes) = bytes else {
-            return Err(ReadError::Missing {
-                kind: ObjectKind::Pack,
-                key,
-            });
+            return Err(ReadError::Missing { kind: ObjectKind::Pack, key });
         };
         if (bytes.len() as u64) < wanted {
             let len = range.start + bytes.len() as u64;
-            let error = DecodeError::Truncated {
-                kind: ObjectKind::Pack,
-                len,
-            };
+            let error = DecodeError::Truncated { kind: ObjectKind::Pack, len };
             return Err(ReadError::unusable(key)(error));
         }
         Ok(bytes)

@@ -41,24 +41,13 @@ impl Repository {
             newest = Some(RepositoryInfo::decode(&object).map_err(ReadError::unusable(key))?);
         }
         let Some(info) = newest else {
-            return Err(ReadError::NoRepository {
-                place: remote.shown().to_owned(),
-            });
+            return Err(ReadError::NoRepository { place: remote.shown().to_owned() });
         };
         let Some(hash_key) = info.block_hash_key() else {
-            let sealed = DecodeError::Sealed {
-                kind: ObjectKind::Format,
-            };
+            let sealed = DecodeError::Sealed { kind: ObjectKind::Format };
             return Err(ReadError::unusable(key::format(1))(sealed));
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                remote,
-                local,
-                info,
-                hash_key,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { remote, local, info, hash_key }) })
     }
 
     /// Makes a plain repository in a store, and opens it. If there is one
@@ -68,16 +57,23 @@ impl Repository {
         let hash_key = HashKey::from_bytes(random());
         let info = RepositoryInfo::plain(id, &hash_key, local.now());
         match remote.create(&key::format(1), info.encode().into()).await? {
-            Created::New => Ok(Self {
-                inner: Arc::new(Inner {
-                    remote,
-                    local,
-                    info,
-                    hash_key,
-                }),
-            }),
+            Created::New => Ok(Self { inner: Arc::new(Inner { remote, local, info, hash_key }) }),
             Created::Exists => Ok(Self::open(remote, local).await?),
         }
+    }
+
+    /// Makes another store a destination of this repository, and opens it there.
+    /// A store that holds another repository is refused.
+    pub async fn replicate(&self, remote: Remote) -> Result<Self, WriteError> {
+        let object = self.info().encode();
+        // Whether it was made or was there, what is there now counts.
+        let _: Created = remote.create(&key::format(1), object.into()).await?;
+        let replica = Self::open(remote, self.local().clone()).await?;
+        if replica.info().repository != self.info().repository {
+            let place = replica.remote().shown().to_owned();
+            return Err(WriteError::OtherRepository { place });
+        }
+        Ok(replica)
     }
 
     /// What the repository is.
@@ -103,21 +99,14 @@ impl Repository {
     /// A database of this repository, whether it has snapshots or not.
     pub fn database(&self, name: DatabaseName) -> Database {
         let keys = DatabaseKeys::new(&name);
-        Database {
-            repository: self.clone(),
-            name,
-            keys,
-        }
+        Database { repository: self.clone(), name, keys }
     }
 
     /// The names of the databases that have a folder here, sorted.
     pub async fn databases(&self) -> Result<Vec<DatabaseName>, ReadError> {
         let folders = self.remote().folders(key::DATABASES).await?;
         // A folder with a name that is none of ours is somebody else's.
-        Ok(folders
-            .iter()
-            .filter_map(|folder| DatabaseName::from_key(folder).ok())
-            .collect())
+        Ok(folders.iter().filter_map(|folder| DatabaseName::from_key(folder).ok()).collect())
     }
 }
 

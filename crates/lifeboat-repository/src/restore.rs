@@ -79,15 +79,11 @@ impl Database {
         let listener = Listener(options.progress.clone());
         let body = snapshot.body();
         let Content::Pages { .. } = body.content else {
-            return Err(RestoreError::NotPages {
-                snapshot: body.snapshot_id.clone(),
-            });
+            return Err(RestoreError::NotPages { snapshot: body.snapshot_id.clone() });
         };
         let geometry = body.geometry().expect("a record is refused without one");
         let list = self.pack_list(snapshot.record()).await?;
-        listener.tell(Event::Restoring {
-            bytes: geometry.file_size(),
-        });
+        listener.tell(Event::Restoring { bytes: geometry.file_size() });
 
         let (sender, receiver) = mpsc::channel(1);
         let progress = listener.clone();
@@ -105,11 +101,7 @@ impl Database {
         report.geometry = geometry;
         if let Some((first, count)) = wanted.missing() {
             let snapshot = body.snapshot_id.clone();
-            return Err(RestoreError::Incomplete {
-                snapshot,
-                first,
-                count,
-            });
+            return Err(RestoreError::Incomplete { snapshot, first, count });
         }
         Ok((sink, report))
     }
@@ -123,11 +115,7 @@ impl Database {
         sender: mpsc::Sender<Fetched>,
     ) -> Result<(Wanted, RestoreReport), ReadError> {
         let mut wanted = Wanted::all_of(geometry);
-        let mut report = RestoreReport {
-            geometry,
-            bytes_fetched: 0,
-            packs: 0,
-        };
+        let mut report = RestoreReport { geometry, bytes_fetched: 0, packs: 0 };
         {
             let remaining = wanted.remaining();
             let plans = futures::stream::iter(packs.iter().rev().copied())
@@ -138,10 +126,7 @@ impl Database {
                     let (index, whole) = read?;
                     if index.block_size() != geometry.block_size() {
                         let kind = ObjectKind::Pack;
-                        let error = DecodeError::Misplaced {
-                            kind,
-                            place: "pack list",
-                        };
+                        let error = DecodeError::Misplaced { kind, place: "pack list" };
                         let key = self.keys.at(&key::pack(&entry));
                         return Err(ReadError::unusable(key)(error));
                     }
@@ -152,9 +137,7 @@ impl Database {
                 })
                 .try_flatten();
             let mut fetches = std::pin::pin!(
-                plans
-                    .map_ok(|chunk| self.fetch_chunk(chunk))
-                    .try_buffered(FETCHERS)
+                plans.map_ok(|chunk| self.fetch_chunk(chunk)).try_buffered(FETCHERS)
             );
             while let Some(fetched) = fetches.try_next().await? {
                 report.bytes_fetched += fetched.bytes.len() as u64;
@@ -207,9 +190,7 @@ fn write<S: PageSink>(
                 let from = (position - frame.first) as usize * size;
                 let data = &blocks[from..from + count as usize * size];
                 sink.blocks(first, data).map_err(RestoreError::Sink)?;
-                listener.tell(Event::Restored {
-                    bytes: data.len() as u64,
-                });
+                listener.tell(Event::Restored { bytes: data.len() as u64 });
             }
         }
     }

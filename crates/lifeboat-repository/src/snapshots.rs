@@ -38,10 +38,7 @@ impl Snapshot {
 
     /// What its record says of it.
     pub fn body(&self) -> &SnapshotBody {
-        self.record
-            .body
-            .as_ref()
-            .expect("only records of snapshots become snapshots")
+        self.record.body.as_ref().expect("only records of snapshots become snapshots")
     }
 
     /// Whether it is protected from being forgotten.
@@ -93,9 +90,7 @@ impl Selector {
             return back.parse().ok().map(Self::Latest);
         }
         let prefix = !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_hexdigit() || matches!(b, b'T' | b'Z' | b'-'));
+            && text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'T' | b'Z' | b'-'));
         prefix.then(|| Self::Prefix(text.to_owned()))
     }
 }
@@ -144,22 +139,15 @@ impl Database {
                 }
                 Ok(_) => {
                     let kind = ObjectKind::Record;
-                    let error = DecodeError::Misplaced {
-                        kind,
-                        place: "state",
-                    };
+                    let error = DecodeError::Misplaced { kind, place: "state" };
                     let key = self.keys.record(number);
-                    listing
-                        .broken
-                        .push((number, ReadError::unusable(key)(error)));
+                    listing.broken.push((number, ReadError::unusable(key)(error)));
                 }
                 Err(error) if error.is_damage() => listing.broken.push((number, error)),
                 Err(error) => return Err(error),
             }
         }
-        listing
-            .snapshots
-            .sort_by_key(|snapshot| (snapshot.body().generation, snapshot.number()));
+        listing.snapshots.sort_by_key(|snapshot| (snapshot.body().generation, snapshot.number()));
         Ok(listing)
     }
 
@@ -174,10 +162,7 @@ impl Database {
     ) -> Result<Snapshot, ResolveError> {
         let head = self.head(expect).await?;
         if let (Selector::Latest(_), Some(&burnt)) = (selector, head.burnt.first()) {
-            let error = DecodeError::Damaged {
-                kind: ObjectKind::Record,
-                what: "newest record",
-            };
+            let error = DecodeError::Damaged { kind: ObjectKind::Record, what: "newest record" };
             return Err(ReadError::unusable(self.keys.record(burnt))(error).into());
         }
         let state = head.state();
@@ -196,10 +181,7 @@ impl Database {
     async fn no_snapshots(&self) -> Result<ResolveError, ReadError> {
         let known = self.repository.databases().await?;
         let known = known.iter().map(ToString::to_string).collect();
-        Ok(ResolveError::NoSnapshots {
-            database: self.name.to_string(),
-            known,
-        })
+        Ok(ResolveError::NoSnapshots { database: self.name.to_string(), known })
     }
 }
 
@@ -217,20 +199,15 @@ fn select(listing: Listing, selector: &Selector) -> Result<Snapshot, ResolveErro
             }
         },
         Selector::Prefix(prefix) => {
-            let found: Vec<&Snapshot> = all
-                .iter()
-                .filter(|s| s.id().as_str().starts_with(prefix.as_str()))
-                .collect();
+            let found: Vec<&Snapshot> =
+                all.iter().filter(|s| s.id().as_str().starts_with(prefix.as_str())).collect();
             match found[..] {
                 [one] => Ok(one.clone()),
                 [] => {
                     let nearest = ids(&all.iter().rev().take(NAMED).collect::<Vec<_>>());
                     Err(ResolveError::NotFound { asked, nearest })
                 }
-                _ => Err(ResolveError::Ambiguous {
-                    asked,
-                    matches: ids(&found),
-                }),
+                _ => Err(ResolveError::Ambiguous { asked, matches: ids(&found) }),
             }
         }
         Selector::At(time) => {
@@ -241,10 +218,7 @@ fn select(listing: Listing, selector: &Selector) -> Result<Snapshot, ResolveErro
                     let mut nearest: Vec<&Snapshot> = all.iter().collect();
                     nearest.sort_by_key(|s| s.body().taken_at);
                     nearest.truncate(NAMED);
-                    Err(ResolveError::NotFound {
-                        asked,
-                        nearest: ids(&nearest),
-                    })
+                    Err(ResolveError::NotFound { asked, nearest: ids(&nearest) })
                 }
             }
         }
@@ -260,10 +234,7 @@ mod tests {
         let check = |text: &str, expected| assert_eq!(Selector::parse(text), expected, "{text}");
         check("latest", Some(Selector::Latest(0)));
         check("latest~2", Some(Selector::Latest(2)));
-        check(
-            "20261120T1015",
-            Some(Selector::Prefix("20261120T1015".into())),
-        );
+        check("20261120T1015", Some(Selector::Prefix("20261120T1015".into())));
         check("", None);
         check("latest~x", None);
         check("lastest", None);

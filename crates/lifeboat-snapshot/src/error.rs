@@ -102,10 +102,7 @@ impl OpenError {
     pub(crate) fn from_connect(path: &Path, error: ConnectError) -> Self {
         match error {
             ConnectError::Sqlite { source, .. } if source.is_not_a_database() => {
-                Self::FirstRead(CaptureFailure::NotADatabase {
-                    path: path.to_owned(),
-                    source,
-                })
+                Self::FirstRead(CaptureFailure::NotADatabase { path: path.to_owned(), source })
             }
             ConnectError::Sqlite { ref source, .. } if source.os_code != 0 => {
                 match Self::from_io(path, io::Error::from_raw_os_error(source.os_code)) {
@@ -351,9 +348,7 @@ impl Fault {
     pub(crate) fn failure(self, path: &Path) -> CaptureFailure {
         match self.at(path) {
             CaptureError::Source(failure) => failure,
-            CaptureError::Stopped => CaptureFailure::Unsteady {
-                path: path.to_owned(),
-            },
+            CaptureError::Stopped => CaptureFailure::Unsteady { path: path.to_owned() },
         }
     }
 }

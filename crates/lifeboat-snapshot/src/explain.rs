@@ -41,8 +41,7 @@ impl LiveDatabase {
         geometry: Geometry,
     ) -> Result<Vec<ChangedObject>, CaptureFailure> {
         let path = self.path().to_owned();
-        self.count_pages(changed, geometry)
-            .map_err(|fault| fault.failure(&path))
+        self.count_pages(changed, geometry).map_err(|fault| fault.failure(&path))
     }
 
     fn count_pages(

@@ -31,10 +31,7 @@ impl Touch {
     pub(crate) fn from_metadata(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self {
-            identity: Identity {
-                device: metadata.dev(),
-                number: metadata.ino(),
-            },
+            identity: Identity { device: metadata.dev(), number: metadata.ino() },
             size: metadata.len(),
             times: [
                 metadata.mtime(),
@@ -53,10 +50,7 @@ impl Touch {
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
             .unwrap_or_default();
         Self {
-            identity: Identity {
-                device: 0,
-                number: 0,
-            },
+            identity: Identity { device: 0, number: 0 },
             size: metadata.len(),
             times: [
                 i64::try_from(modified.as_secs()).unwrap_or(i64::MAX),

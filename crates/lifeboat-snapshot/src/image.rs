@@ -21,13 +21,7 @@ pub(crate) struct Image<'t> {
 impl<'t> Image<'t> {
     /// The image that the database file alone holds.
     pub(crate) fn of_file(file: FileHandle<'t>, geometry: Geometry) -> Result<Self, Fault> {
-        Ok(Self {
-            geometry,
-            file_size: file.size()?,
-            file,
-            wal: None,
-            bytes_read: 0,
-        })
+        Ok(Self { geometry, file_size: file.size()?, file, wal: None, bytes_read: 0 })
     }
 
     /// Lays the frames up to the position's over the file.
@@ -98,20 +92,14 @@ impl<'t> Overlay<'t> {
         }
         newest.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         newest.dedup_by_key(|&mut (page, _)| page);
-        Ok(Self {
-            wal,
-            page_size,
-            newest,
-        })
+        Ok(Self { wal, page_size, newest })
     }
 
     /// Overwrites the pages of `data`, which begins at byte `start` of the
     /// image, and says how many bytes that took.
     fn apply(&self, start: u64, data: &mut [u8]) -> Result<u64, Fault> {
         let first = start / self.page_size + 1;
-        let from = self
-            .newest
-            .partition_point(|&(page, _)| u64::from(page) < first);
+        let from = self.newest.partition_point(|&(page, _)| u64::from(page) < first);
         let mut bytes = 0;
         for &(page, frame) in &self.newest[from..] {
             let at = (u64::from(page) - first) * self.page_size;

@@ -37,14 +37,10 @@ impl LiveDatabase {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         let metadata = std::fs::metadata(path).map_err(|e| OpenError::from_io(path, e))?;
         if metadata.is_dir() {
-            return Err(OpenError::IsDirectory {
-                path: path.to_owned(),
-            });
+            return Err(OpenError::IsDirectory { path: path.to_owned() });
         }
         if metadata.len() == 0 {
-            return Err(OpenError::Empty {
-                path: path.to_owned(),
-            });
+            return Err(OpenError::Empty { path: path.to_owned() });
         }
         let path = std::fs::canonicalize(path).map_err(|e| OpenError::from_io(path, e))?;
         let connection = Connection::open(&path, options.busy_timeout)
@@ -191,8 +187,7 @@ impl PageSource for LiveDatabase {
     type Error = CaptureFailure;
 
     fn fingerprint(&mut self) -> Result<Option<Fingerprint>, CaptureFailure> {
-        self.present_fingerprint()
-            .map_err(|fault| fault.failure(&self.path))
+        self.present_fingerprint().map_err(|fault| fault.failure(&self.path))
     }
 
     /// In WAL mode writers go on at their usual speed. In rollback journal
@@ -205,7 +200,6 @@ impl PageSource for LiveDatabase {
         known: &mut dyn KnownBlocks,
         sink: &mut dyn ChangeSink,
     ) -> Result<CapturedImage, CaptureError<CaptureFailure>> {
-        self.try_capture(key, known, sink)
-            .map_err(|fault| fault.at(&self.path))
+        self.try_capture(key, known, sink).map_err(|fault| fault.at(&self.path))
     }
 }

@@ -5,10 +5,7 @@ use std::path::Path;
 /// The stem of the file's name, with what is not UTF-8 replaced: `app` for
 /// `app`, `app.db` and `app.sqlite`, `a.b` for `a.b.c`.
 pub fn default_name(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -22,11 +22,7 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self {
-            busy_timeout: Duration::from_secs(5),
-            slice: Slice::default(),
-            spool_dir: None,
-        }
+        Self { busy_timeout: Duration::from_secs(5), slice: Slice::default(), spool_dir: None }
     }
 }
 

@@ -186,9 +186,7 @@ impl Pass<'_> {
         // only once, and in order.
         let known = self.differ.known().to_vec();
         let scanned = self.differ.compare(self.geometry, first, &self.buffer);
-        self.spool
-            .put(group, &scanned, &known)
-            .map_err(Fault::Spool)
+        self.spool.put(group, &scanned, &known).map_err(Fault::Spool)
     }
 
     /// The last hold: makes everything read true of the present state.
@@ -228,9 +226,7 @@ impl Pass<'_> {
         let mut row = Row::default();
         for group in (0..geometry.group_count()).map(GroupNo) {
             self.spool.row(group, &mut row).map_err(Fault::Spool)?;
-            self.spool
-                .data(&row, geometry.block_size(), &mut self.buffer)
-                .map_err(Fault::Spool)?;
+            self.spool.data(&row, geometry.block_size(), &mut self.buffer).map_err(Fault::Spool)?;
             let (first, _) = geometry.blocks_of(group);
             let changed: Vec<_> = row.changed(first).collect();
             sink.group(&ScannedGroup {

@@ -34,9 +34,7 @@ impl Row {
     /// The changed blocks, ascending.
     pub(crate) fn changed(&self, first: BlockNo) -> impl Iterator<Item = BlockNo> {
         let bits = self.changed;
-        (0..64)
-            .filter(move |bit| bits >> bit & 1 == 1)
-            .map(move |bit| BlockNo(first.0 + bit))
+        (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| BlockNo(first.0 + bit))
     }
 }
 
@@ -122,8 +120,7 @@ impl Spool {
             BlockHash(hash)
         });
         row.hashes.clear();
-        row.hashes
-            .extend(hashes.by_ref().take(usize::from(fixed[32])));
+        row.hashes.extend(hashes.by_ref().take(usize::from(fixed[32])));
         row.known.clear();
         row.known.extend(hashes.take(usize::from(fixed[33])));
         Ok(())

@@ -51,15 +51,9 @@ impl StagedFile {
     pub fn create(target: &Path) -> Result<Self, StageError> {
         folder::must_be_free(target).map_err(StageError::from_taken)?;
         folder::sweep(target);
-        let (file, place) = folder::create(target).map_err(|source| StageError::Create {
-            target: target.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            file,
-            place,
-            geometry: None,
-        })
+        let (file, place) = folder::create(target)
+            .map_err(|source| StageError::Create { target: target.to_owned(), source })?;
+        Ok(Self { file, place, geometry: None })
     }
 
     /// Where the bytes are being written.
@@ -75,17 +69,11 @@ impl StagedFile {
         self.file.sync_all().map_err(io)?;
         let size = self.file.metadata().map_err(io)?.len();
         if size != geometry.file_size() {
-            return Err(ProveError::Size {
-                expected: geometry.file_size(),
-                found: size,
-            });
+            return Err(ProveError::Size { expected: geometry.file_size(), found: size });
         }
         let found = digest(&mut self.file, geometry, key).map_err(io)?;
         if found != *expected {
-            return Err(ProveError::Digest {
-                expected: *expected,
-                found,
-            });
+            return Err(ProveError::Digest { expected: *expected, found });
         }
         Ok(ProvenFile::new(self.file, self.place))
     }
@@ -95,9 +83,7 @@ impl PageSink for StagedFile {
     type Error = StageError;
 
     fn begin(&mut self, geometry: Geometry) -> Result<(), StageError> {
-        self.file
-            .set_len(geometry.file_size())
-            .map_err(|source| StageError::Write { source })?;
+        self.file.set_len(geometry.file_size()).map_err(|source| StageError::Write { source })?;
         self.geometry = Some(geometry);
         Ok(())
     }

@@ -39,11 +39,9 @@ impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Integrity { message } => f.write_str(message),
-            Self::ForeignKey {
-                table,
-                rowid: Some(rowid),
-                parent,
-            } => write!(f, "row {rowid} of {table} refers to no row of {parent}"),
+            Self::ForeignKey { table, rowid: Some(rowid), parent } => {
+                write!(f, "row {rowid} of {table} refers to no row of {parent}")
+            }
             Self::ForeignKey { table, parent, .. } => {
                 write!(f, "a row of {table} refers to no row of {parent}")
             }
@@ -71,11 +69,7 @@ pub enum CheckError {
 
 impl From<SqliteError> for CheckError {
     fn from(source: SqliteError) -> Self {
-        if source.is_not_a_database() {
-            Self::NotADatabase(source)
-        } else {
-            Self::Sqlite(source)
-        }
+        if source.is_not_a_database() { Self::NotADatabase(source) } else { Self::Sqlite(source) }
     }
 }
 
@@ -83,9 +77,8 @@ impl PrivateDatabase {
     /// Opens the file, for reading alone. **Never for a live database**:
     /// without locks a read is torn.
     pub fn open(path: &Path) -> Result<Self, CheckError> {
-        let uri = uri::immutable(path).ok_or_else(|| CheckError::UnusablePath {
-            path: path.to_owned(),
-        })?;
+        let uri = uri::immutable(path)
+            .ok_or_else(|| CheckError::UnusablePath { path: path.to_owned() })?;
         let flags = ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_URI;
         let db = Db::open(&uri, flags)?;
         db.configure(DbConfig::TrustedSchema, false);
@@ -95,18 +88,14 @@ impl PrivateDatabase {
     /// `PRAGMA integrity_check`: at most `limit` findings, none if all is well.
     pub fn integrity_check(&self, limit: usize) -> Result<Vec<Finding>, CheckError> {
         let limit = limit.max(1);
-        let mut rows = self
-            .db
-            .prepare(&format!("PRAGMA integrity_check({limit})"))?;
+        let mut rows = self.db.prepare(&format!("PRAGMA integrity_check({limit})"))?;
         let mut findings = Vec::new();
         while rows.step()? {
             let text = rows.text(0);
             // One row may hold several lines.
             for line in text.lines().filter(|line| *line != "ok") {
                 if findings.len() < limit {
-                    findings.push(Finding::Integrity {
-                        message: line.to_owned(),
-                    });
+                    findings.push(Finding::Integrity { message: line.to_owned() });
                 }
             }
         }

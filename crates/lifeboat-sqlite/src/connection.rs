@@ -42,13 +42,8 @@ impl Connection {
         if !Db::threads_supported() {
             return Err(ConnectError::SingleThreaded);
         }
-        let unusable = || ConnectError::UnusablePath {
-            path: path.to_owned(),
-        };
-        let sqlite = |source| ConnectError::Sqlite {
-            path: path.to_owned(),
-            source,
-        };
+        let unusable = || ConnectError::UnusablePath { path: path.to_owned() };
+        let sqlite = |source| ConnectError::Sqlite { path: path.to_owned(), source };
         // A relative name would be resolved by SQLite against the working
         // directory; one that begins with `file:` or `:memory:` means
         // something else to it.
@@ -69,17 +64,8 @@ impl Connection {
         for pragma in ["PRAGMA query_only=1", "PRAGMA wal_autocheckpoint=0"] {
             db.run(pragma).map_err(sqlite)?;
         }
-        let access = if db.is_read_only() {
-            Access::ReadOnly
-        } else {
-            Access::ReadWrite
-        };
-        Ok(Self {
-            db,
-            path: absolute,
-            access,
-            came_without_wal,
-        })
+        let access = if db.is_read_only() { Access::ReadOnly } else { Access::ReadWrite };
+        Ok(Self { db, path: absolute, access, came_without_wal })
     }
 
     /// The absolute path that was opened.

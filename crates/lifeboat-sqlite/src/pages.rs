@@ -81,24 +81,15 @@ impl ReadTransaction<'_> {
     /// is promised, until it returns false. Reads the whole database; pages
     /// that are free or only administer others are not among them.
     pub fn each_page(&self, mut each: impl FnMut(&PageOwner) -> bool) -> Result<(), PagesError> {
-        let mut rows = self
-            .prepare("SELECT name, pageno FROM dbstat('main')")
-            .map_err(|e| {
-                let missing = e.primary() == code::ERROR && e.message.contains("dbstat");
-                if missing {
-                    PagesError::NotAvailable
-                } else {
-                    PagesError::Sqlite(e)
-                }
-            })?;
+        let mut rows = self.prepare("SELECT name, pageno FROM dbstat('main')").map_err(|e| {
+            let missing = e.primary() == code::ERROR && e.message.contains("dbstat");
+            if missing { PagesError::NotAvailable } else { PagesError::Sqlite(e) }
+        })?;
         while rows.step().map_err(PagesError::Sqlite)? {
             let Some(page) = rows.integer(1).and_then(|page| u32::try_from(page).ok()) else {
                 continue;
             };
-            let owner = PageOwner {
-                page,
-                name: rows.text(0),
-            };
+            let owner = PageOwner { page, name: rows.text(0) };
             if !each(&owner) {
                 break;
             }

@@ -94,9 +94,5 @@ impl Drop for ReadTransaction<'_> {
 pub(crate) fn journal_mode(db: &Db) -> Result<JournalMode, SqliteError> {
     let mut statement = db.prepare("PRAGMA main.journal_mode")?;
     let wal = statement.step()? && statement.text(0).eq_ignore_ascii_case("wal");
-    Ok(if wal {
-        JournalMode::Wal
-    } else {
-        JournalMode::Rollback
-    })
+    Ok(if wal { JournalMode::Wal } else { JournalMode::Rollback })
 }

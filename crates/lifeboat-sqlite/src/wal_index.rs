@@ -99,10 +99,7 @@ fn look(shm: &Shm<'_>) -> Option<WalPosition> {
     shm.barrier();
     let backfilled = shm.word(WORDS * 2);
     let header = (first == second).then_some(first)?;
-    Some(WalPosition {
-        header: WalIndexHeader::parse(&header)?,
-        backfilled,
-    })
+    Some(WalPosition { header: WalIndexHeader::parse(&header)?, backfilled })
 }
 
 #[cfg(test)]

@@ -65,17 +65,12 @@ impl Lifeboat {
         target: impl AsRef<Path>,
     ) -> Result<RestoreReport, Error> {
         let settings = RestoreSettings::default();
-        self.destination
-            .restore(&self.name(), selector, target.as_ref(), &settings, |_| ())
-            .await
+        self.destination.restore(&self.name(), selector, target.as_ref(), &settings, |_| ()).await
     }
 
     /// The name of the database in the repository.
     pub fn name(&self) -> String {
-        self.settings
-            .name
-            .clone()
-            .unwrap_or_else(|| default_name(&self.path))
+        self.settings.name.clone().unwrap_or_else(|| default_name(&self.path))
     }
 
     /// The destination, for all that it can do.
@@ -115,18 +110,8 @@ impl LifeboatBuilder {
     /// Opens the destination. The database is not touched before the first
     /// backup.
     pub async fn open(self) -> Result<Lifeboat, Error> {
-        let Self {
-            path,
-            place,
-            settings,
-            directories,
-            missing,
-        } = self;
+        let Self { path, place, settings, directories, missing } = self;
         let destination = Destination::open(&place, &directories, missing).await?;
-        Ok(Lifeboat {
-            path,
-            settings,
-            destination,
-        })
+        Ok(Lifeboat { path, settings, destination })
     }
 }

@@ -42,19 +42,10 @@ impl Destination {
             Missing::CreateIfLocal => is_local,
             Missing::Create => true,
         };
-        let opened = if create {
-            Remote::open_or_create(place)
-        } else {
-            Remote::open(place)
-        };
+        let opened = if create { Remote::open_or_create(place) } else { Remote::open(place) };
         let remote = opened.map_err(|source| match source {
-            OpenError::NoDirectory { .. } => Error::NoRepository {
-                place: place.to_owned(),
-            },
-            source => Error::Destination {
-                place: place.to_owned(),
-                source,
-            },
+            OpenError::NoDirectory { .. } => Error::NoRepository { place: place.to_owned() },
+            source => Error::Destination { place: place.to_owned(), source },
         })?;
         let options = LocalOptions::new(&directories.state, &directories.cache);
         Self::on(remote, Local::open(options)?, is_local, create).await
@@ -75,10 +66,7 @@ impl Destination {
             Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self {
-            repository,
-            is_local,
-        })
+        Ok(Self { repository, is_local })
     }
 
     /// The repository.
@@ -98,10 +86,8 @@ impl Destination {
 
     /// A database here, whether it has snapshots or not.
     pub fn database(&self, name: &str) -> Result<Database, Error> {
-        let name = DatabaseName::new(name).map_err(|source| Error::Name {
-            name: name.to_owned(),
-            source,
-        })?;
+        let name = DatabaseName::new(name)
+            .map_err(|source| Error::Name { name: name.to_owned(), source })?;
         Ok(self.repository.database(name))
     }
 

@@ -42,37 +42,19 @@ mod tests {
     #[test]
     fn the_nearest_setting_counts() {
         let check = |set: &[(&str, &str)], state: &str, cache: &str| {
-            let lookup = |name: &str| {
-                set.iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, value)| (*value).into())
-            };
-            let expected = Directories {
-                state: state.into(),
-                cache: cache.into(),
-            };
+            let lookup =
+                |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into());
+            let expected = Directories { state: state.into(), cache: cache.into() };
             assert_eq!(Directories::from_lookup(lookup), expected);
         };
+        check(&[("HOME", "/h")], "/h/.local/state/lifeboat", "/h/.cache/lifeboat");
         check(
-            &[("HOME", "/h")],
-            "/h/.local/state/lifeboat",
-            "/h/.cache/lifeboat",
-        );
-        check(
-            &[
-                ("HOME", "/h"),
-                ("XDG_STATE_HOME", "/s"),
-                ("XDG_CACHE_HOME", "/c"),
-            ],
+            &[("HOME", "/h"), ("XDG_STATE_HOME", "/s"), ("XDG_CACHE_HOME", "/c")],
             "/s/lifeboat",
             "/c/lifeboat",
         );
         check(
-            &[
-                ("HOME", "/h"),
-                ("XDG_STATE_HOME", "/s"),
-                ("LIFEBOAT_STATE_DIR", "/own"),
-            ],
+            &[("HOME", "/h"), ("XDG_STATE_HOME", "/s"), ("LIFEBOAT_STATE_DIR", "/own")],
             "/own",
             "/h/.cache/lifeboat",
         );

@@ -206,10 +206,7 @@ fn read_kind(error: &ReadError) -> ErrorKind {
     match error {
         ReadError::NoRepository { .. } => ErrorKind::NoRepository,
         ReadError::Remote(_) => ErrorKind::Storage,
-        ReadError::Unusable {
-            source: DecodeError::Sealed { .. },
-            ..
-        } => ErrorKind::Key,
+        ReadError::Unusable { source: DecodeError::Sealed { .. }, .. } => ErrorKind::Key,
         error if error.is_damage() => ErrorKind::Damage,
         _ => ErrorKind::Failed,
     }

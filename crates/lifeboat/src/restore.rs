@@ -28,9 +28,7 @@ pub struct RestoreSettings {
 
 impl std::fmt::Debug for RestoreSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RestoreSettings")
-            .field("check", &self.check)
-            .finish_non_exhaustive()
+        f.debug_struct("RestoreSettings").field("check", &self.check).finish_non_exhaustive()
     }
 }
 
@@ -68,9 +66,7 @@ impl Destination {
         let database = self.database(name)?;
         // Staged first: what stands in the way is said before anything is read.
         let staged = StagedFile::create(target)?;
-        let snapshot = database
-            .resolve(selector, settings.expect.map(RecordNo))
-            .await?;
+        let snapshot = database.resolve(selector, settings.expect.map(RecordNo)).await?;
         announce(&snapshot);
         let mut options = RestoreOptions::default();
         options.progress.clone_from(&settings.progress);

@@ -40,9 +40,7 @@ pub struct BackupSettings {
 
 impl std::fmt::Debug for BackupSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BackupSettings")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("BackupSettings").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -95,19 +93,11 @@ impl Destination {
         let done = database.backup(source, options).await?;
         let (source, stored) = (done.source, done.report);
         let explain = settings.explain && !stored.unchanged;
-        let (source, explanation) = if explain {
-            explain_changes(source, &stored).await
-        } else {
-            (source, None)
-        };
+        let (source, explanation) =
+            if explain { explain_changes(source, &stored).await } else { (source, None) };
         let notices = source.notices().to_vec();
         drop_off_thread(source).await;
-        Ok(BackupReport {
-            name,
-            stored,
-            notices,
-            explanation,
-        })
+        Ok(BackupReport { name, stored, notices, explanation })
     }
 
     /// What is read of a database in a rollback journal mode waits in the

@@ -139,20 +139,12 @@ mod tests {
             }
             let folder = tempfile::tempdir().expect("a temporary folder");
             let path = folder.path().join("app.db");
-            let database = Database {
-                tool,
-                description: "",
-            };
+            let database = Database { tool, description: "" };
             tool.say(&path, SHOP).expect("the database is made");
             database.change(folder.path()).expect("it is changed");
             assert_eq!(database.integrity(&path).expect("it is checked"), "ok");
             let dump = database.dump(&path).expect("it is dumped");
-            assert_eq!(
-                dump.lines()
-                    .filter(|line| line.starts_with("INSERT"))
-                    .count(),
-                10_003
-            );
+            assert_eq!(dump.lines().filter(|line| line.starts_with("INSERT")).count(), 10_003);
         }
     }
 }

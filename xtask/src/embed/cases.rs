@@ -64,13 +64,7 @@ const RUSQLITE: &str =
     "let _ = rusqlite::Connection::open_in_memory().map(|connection| connection.is_autocommit());";
 
 const fn beside(name: &'static str, beside: &'static str, source: &'static str) -> Case {
-    Case {
-        name,
-        library: "lifeboat",
-        beside,
-        source,
-        expected: Expected::Works,
-    }
+    Case { name, library: "lifeboat", beside, source, expected: Expected::Works }
 }
 
 #[cfg(test)]

@@ -63,11 +63,7 @@ impl Workshop {
         if output.status.success() {
             return Ok(compiled(&messages));
         }
-        let said = format!(
-            "{}{}",
-            rendered(&messages),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said = format!("{}{}", rendered(&messages), String::from_utf8_lossy(&output.stderr));
         Ok(Outcome::Refused { said })
     }
 }
@@ -83,17 +79,12 @@ fn manifest(root: &Path, case: &Case) -> String {
 
 fn main(case: &Case) -> String {
     let name = case.library.replace('-', "_");
-    format!(
-        "pub use {name} as _library;\n\nfn main() {{\n    {}\n}}\n",
-        case.source
-    )
+    format!("pub use {name} as _library;\n\nfn main() {{\n    {}\n}}\n", case.source)
 }
 
 /// Counts the packages that cargo reports as built, now or in an earlier case.
 fn compiled(messages: &str) -> Outcome {
-    let artifacts = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let ids: BTreeSet<String> = artifacts
         .filter(|message| message["reason"] == "compiler-artifact")
         .filter_map(|message| message["package_id"].as_str().map(str::to_owned))
@@ -101,17 +92,12 @@ fn compiled(messages: &str) -> Outcome {
         .collect();
     let sqlite = ids.iter().find_map(|id| id.split_once("#libsqlite3-sys@"));
     let sqlite = sqlite.map(|(_, version)| version.to_owned());
-    Outcome::Compiled {
-        packages: ids.len(),
-        sqlite,
-    }
+    Outcome::Compiled { packages: ids.len(), sqlite }
 }
 
 /// What the compiler would have printed, errors only.
 fn rendered(messages: &str) -> String {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     messages
         .filter(|message| message["message"]["level"] == "error")
         .filter_map(|message| message["message"]["rendered"].as_str().map(str::to_owned))

@@ -12,19 +12,11 @@ pub(crate) enum Violation {
     /// A member of the workspace that has no place in the table.
     UnknownCrate { package: String },
     /// A crate uses a crate that does not lie below it.
-    ForbiddenEdge {
-        package: String,
-        used: String,
-        allowed: Vec<&'static str>,
-    },
+    ForbiddenEdge { package: String, used: String, allowed: Vec<&'static str> },
     /// The crate for tests appears outside `[dev-dependencies]`.
     TestingOutsideTests { package: String },
     /// A heavy dependency outside the one crate that owns it.
-    OutsideOwner {
-        package: String,
-        used: String,
-        owner: &'static str,
-    },
+    OutsideOwner { package: String, used: String, owner: &'static str },
     /// A pure crate uses something that is not on its short list.
     NotPure { package: String, used: String },
 }
@@ -33,47 +25,19 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownCrate { package } => {
-                write!(
-                    f,
-                    "{package} is not in the table of layers; give it a place there"
-                )
+                write!(f, "{package} is not in the table of layers; give it a place there")
             }
-            Self::ForbiddenEdge {
-                package,
-                used,
-                allowed,
-            } if allowed.is_empty() => {
-                write!(
-                    f,
-                    "{package} depends on {used}, but may use no crate of the workspace"
-                )
+            Self::ForbiddenEdge { package, used, allowed } if allowed.is_empty() => {
+                write!(f, "{package} depends on {used}, but may use no crate of the workspace")
             }
-            Self::ForbiddenEdge {
-                package,
-                used,
-                allowed,
-            } => {
-                write!(
-                    f,
-                    "{package} depends on {used}, but may use only {}",
-                    allowed.join(", ")
-                )
+            Self::ForbiddenEdge { package, used, allowed } => {
+                write!(f, "{package} depends on {used}, but may use only {}", allowed.join(", "))
             }
             Self::TestingOutsideTests { package } => {
-                write!(
-                    f,
-                    "{package} depends on {TESTING} outside [dev-dependencies]"
-                )
+                write!(f, "{package} depends on {TESTING} outside [dev-dependencies]")
             }
-            Self::OutsideOwner {
-                package,
-                used,
-                owner,
-            } => {
-                write!(
-                    f,
-                    "{package} depends on {used}, which belongs to {owner}; go through it"
-                )
+            Self::OutsideOwner { package, used, owner } => {
+                write!(f, "{package} depends on {used}, which belongs to {owner}; go through it")
             }
             Self::NotPure { package, used } => {
                 write!(f, "{package} is pure, and {used} is not on its list")
@@ -90,25 +54,16 @@ pub(crate) fn violations(packages: &[Package]) -> Vec<Violation> {
 fn of_package(package: &Package) -> Vec<Violation> {
     let name = &package.name;
     let Some(allowed) = reachable(name) else {
-        return vec![Violation::UnknownCrate {
-            package: name.clone(),
-        }];
+        return vec![Violation::UnknownCrate { package: name.clone() }];
     };
-    let shipped = package
-        .dependencies
-        .iter()
-        .filter(|used| used.kind != Kind::Dev);
-    shipped
-        .filter_map(|used| of_dependency(name, &used.name, &allowed))
-        .collect()
+    let shipped = package.dependencies.iter().filter(|used| used.kind != Kind::Dev);
+    shipped.filter_map(|used| of_dependency(name, &used.name, &allowed)).collect()
 }
 
 fn of_dependency(package: &str, used: &str, allowed: &BTreeSet<&'static str>) -> Option<Violation> {
     let (package_owned, used_owned) = (package.to_owned(), used.to_owned());
     if used == TESTING {
-        return Some(Violation::TestingOutsideTests {
-            package: package_owned,
-        });
+        return Some(Violation::TestingOutsideTests { package: package_owned });
     }
     if LAYERS.iter().any(|layer| layer.name == used) {
         return (!allowed.contains(used)).then(|| Violation::ForbiddenEdge {
@@ -122,18 +77,11 @@ fn of_dependency(package: &str, used: &str, allowed: &BTreeSet<&'static str>) ->
         && !owners.contains(&package)
     {
         let owner = owners[0];
-        return Some(Violation::OutsideOwner {
-            package: package_owned,
-            used: used_owned,
-            owner,
-        });
+        return Some(Violation::OutsideOwner { package: package_owned, used: used_owned, owner });
     }
     let (_, list) = PURE.iter().find(|(pure, _)| *pure == package)?;
     let listed = list.contains(&used);
-    (!listed).then_some(Violation::NotPure {
-        package: package_owned,
-        used: used_owned,
-    })
+    (!listed).then_some(Violation::NotPure { package: package_owned, used: used_owned })
 }
 
 /// Every crate below this one, or nothing where the table does not know it.
@@ -157,18 +105,9 @@ mod tests {
 
     #[track_caller]
     fn check(package: &str, kind: Kind, used: &str, expected: &str) {
-        let dependencies = vec![Dependency {
-            name: used.into(),
-            kind,
-        }];
-        let packages = [Package {
-            name: package.into(),
-            dependencies,
-        }];
-        let found: Vec<String> = violations(&packages)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let dependencies = vec![Dependency { name: used.into(), kind }];
+        let packages = [Package { name: package.into(), dependencies }];
+        let found: Vec<String> = violations(&packages).iter().map(ToString::to_string).collect();
         assert_eq!(found.join("\n"), expected);
     }
 
@@ -251,24 +190,14 @@ mod tests {
     fn the_table_has_no_circles_and_names_only_its_own() {
         for layer in LAYERS {
             let below = reachable(layer.name).expect("it is in the table");
-            assert!(
-                !below.contains(layer.name),
-                "{} lies below itself",
-                layer.name
-            );
+            assert!(!below.contains(layer.name), "{} lies below itself", layer.name);
             for name in below {
-                assert!(
-                    LAYERS.iter().any(|known| known.name == name),
-                    "{name} is not a layer"
-                );
+                assert!(LAYERS.iter().any(|known| known.name == name), "{name} is not a layer");
             }
         }
         let owners = OWNERS.iter().flat_map(|(_, owners)| *owners);
         for name in owners.chain(PURE.iter().map(|(pure, _)| pure)) {
-            assert!(
-                LAYERS.iter().any(|known| known.name == *name),
-                "{name} is not a layer"
-            );
+            assert!(LAYERS.iter().any(|known| known.name == *name), "{name} is not a layer");
         }
     }
 }

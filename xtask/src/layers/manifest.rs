@@ -29,17 +29,12 @@ pub(crate) enum Kind {
 
 /// Reads the answer of `cargo metadata --no-deps`.
 pub(crate) fn parse(metadata: &Value) -> Result<Vec<Package>> {
-    let packages = metadata["packages"]
-        .as_array()
-        .context("no list of packages")?;
+    let packages = metadata["packages"].as_array().context("no list of packages")?;
     packages.iter().map(package).collect()
 }
 
 fn package(value: &Value) -> Result<Package> {
-    let name = value["name"]
-        .as_str()
-        .context("a package without a name")?
-        .to_owned();
+    let name = value["name"].as_str().context("a package without a name")?.to_owned();
     let dependencies = value["dependencies"]
         .as_array()
         .with_context(|| format!("{name} has no list of dependencies"))?
@@ -51,10 +46,7 @@ fn package(value: &Value) -> Result<Package> {
 }
 
 fn dependency(value: &Value) -> Result<Dependency> {
-    let name = value["name"]
-        .as_str()
-        .context("a dependency without a name")?
-        .to_owned();
+    let name = value["name"].as_str().context("a dependency without a name")?.to_owned();
     let kind = match value["kind"].as_str() {
         None => Kind::Normal,
         Some("build") => Kind::Build,
@@ -78,19 +70,9 @@ mod tests {
             {"name": "insta", "kind": "dev"},
         ]}]});
         let packages = parse(&metadata).expect("it is well formed");
-        let found: Vec<_> = packages[0]
-            .dependencies
-            .iter()
-            .map(|d| (d.name.as_str(), d.kind))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("serde", Kind::Normal),
-                ("cc", Kind::Build),
-                ("insta", Kind::Dev)
-            ]
-        );
+        let found: Vec<_> =
+            packages[0].dependencies.iter().map(|d| (d.name.as_str(), d.kind)).collect();
+        assert_eq!(found, [("serde", Kind::Normal), ("cc", Kind::Build), ("insta", Kind::Dev)]);
     }
 
     #[test]

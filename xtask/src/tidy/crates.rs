@@ -9,59 +9,35 @@ use super::tree::Tree;
 const UNSAFE: &str = "lifeboat-sqlite";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let paths = tree
-        .texts()
-        .filter_map(|(path, _)| path.strip_prefix("crates/"));
-    let folders: BTreeSet<&str> = paths
-        .filter_map(|path| path.split_once('/'))
-        .map(|(folder, _)| folder)
-        .collect();
-    folders
-        .into_iter()
-        .flat_map(|folder| of_crate(folder, tree))
-        .collect()
+    let paths = tree.texts().filter_map(|(path, _)| path.strip_prefix("crates/"));
+    let folders: BTreeSet<&str> =
+        paths.filter_map(|path| path.split_once('/')).map(|(folder, _)| folder).collect();
+    folders.into_iter().flat_map(|folder| of_crate(folder, tree)).collect()
 }
 
 fn of_crate(folder: &str, tree: &Tree) -> Vec<Finding> {
     let home = format!("crates/{folder}");
     let path = format!("{home}/Cargo.toml");
     let Some(manifest) = tree.text(&path) else {
-        return vec![Finding::new(
-            &home,
-            0,
-            "has no Cargo.toml, so it is no crate",
-        )];
+        return vec![Finding::new(&home, 0, "has no Cargo.toml, so it is no crate")];
     };
     let mut findings = Vec::new();
-    if !manifest
-        .lines()
-        .any(|line| line.trim() == format!("name = \"{folder}\""))
-    {
-        findings.push(Finding::new(
-            &path,
-            0,
-            "the package is not named like its folder",
-        ));
+    if !manifest.lines().any(|line| line.trim() == format!("name = \"{folder}\"")) {
+        findings.push(Finding::new(&path, 0, "the package is not named like its folder"));
     }
     if folder != UNSAFE && !inherits_lints(manifest) {
         let rule = "lacks `[lints] workspace = true`, and so escapes the lints of the workspace";
         findings.push(Finding::new(&path, 0, rule));
     }
     // A program has no library to embed; everything else is one.
-    if !["lib", "main"]
-        .iter()
-        .any(|root| tree.holds(&format!("{home}/src/{root}.rs")))
-    {
+    if !["lib", "main"].iter().any(|root| tree.holds(&format!("{home}/src/{root}.rs"))) {
         findings.push(Finding::new(&home, 0, "has no src/lib.rs"));
     }
     findings
 }
 
 fn inherits_lints(manifest: &str) -> bool {
-    let mut lines = manifest
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| *line != "[lints]");
+    let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[lints]");
     lines.nth(1) == Some("workspace = true")
 }
 
@@ -81,10 +57,7 @@ mod tests {
     #[test]
     fn a_crate_as_it_should_be() {
         check_one(
-            &[
-                ("crates/lifeboat-a/Cargo.toml", GOOD),
-                ("crates/lifeboat-a/src/lib.rs", ""),
-            ],
+            &[("crates/lifeboat-a/Cargo.toml", GOOD), ("crates/lifeboat-a/src/lib.rs", "")],
             &[],
         );
     }
@@ -114,10 +87,7 @@ mod tests {
         let rule = "lacks `[lints] workspace = true`, and so escapes the lints of the workspace";
         check_one(
             &[
-                (
-                    "crates/lifeboat-a/Cargo.toml",
-                    "[package]\nname = \"lifeboat-a\"\n",
-                ),
+                ("crates/lifeboat-a/Cargo.toml", "[package]\nname = \"lifeboat-a\"\n"),
                 ("crates/lifeboat-a/src/lib.rs", ""),
             ],
             &[&format!("crates/lifeboat-a/Cargo.toml: {rule}")],

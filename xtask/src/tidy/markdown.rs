@@ -9,9 +9,7 @@ pub(super) fn check(path: &str, text: &str, tree: &Tree) -> Vec<Finding> {
     let mut fence: Option<&str> = None;
     for (index, line) in text.lines().enumerate() {
         let start = line.trim_start();
-        let marker = ["```", "~~~"]
-            .into_iter()
-            .find(|marker| start.starts_with(marker));
+        let marker = ["```", "~~~"].into_iter().find(|marker| start.starts_with(marker));
         match (fence, marker) {
             (None, Some(opened)) => fence = Some(opened),
             (Some(open), Some(closed)) if open == closed => fence = None,
@@ -86,11 +84,7 @@ mod tests {
 
     #[track_caller]
     fn check_one(text: &str, expected: &[&str]) {
-        let tree = Tree::of(&[
-            ("README.md", ""),
-            ("docs/format.md", ""),
-            ("docs/a/b.md", ""),
-        ]);
+        let tree = Tree::of(&[("README.md", ""), ("docs/format.md", ""), ("docs/a/b.md", "")]);
         let found = check("docs/a.md", text, &tree);
         let found: Vec<&str> = found.iter().map(|finding| finding.rule.as_str()).collect();
         assert_eq!(found, expected);
@@ -98,31 +92,16 @@ mod tests {
 
     #[test]
     fn links_that_lead_somewhere() {
-        check_one(
-            "[a](format.md) and [b](../README.md#top), [c](a/), [d](/docs/a/b.md)",
-            &[],
-        );
-        check_one(
-            "[a](https://example.com/x) [b](#here) [c](mailto:a@example.com)",
-            &[],
-        );
+        check_one("[a](format.md) and [b](../README.md#top), [c](a/), [d](/docs/a/b.md)", &[]);
+        check_one("[a](https://example.com/x) [b](#here) [c](mailto:a@example.com)", &[]);
         check_one("[a]: format.md", &[]);
     }
 
     #[test]
     fn links_that_lead_nowhere() {
-        check_one(
-            "[a](formats.md)",
-            &["the link to `formats.md` leads nowhere"],
-        );
-        check_one(
-            "x [a](format.md) [b](no.md)",
-            &["the link to `no.md` leads nowhere"],
-        );
-        check_one(
-            "[a](../../README.md)",
-            &["the link to `../../README.md` leads nowhere"],
-        );
+        check_one("[a](formats.md)", &["the link to `formats.md` leads nowhere"]);
+        check_one("x [a](format.md) [b](no.md)", &["the link to `no.md` leads nowhere"]);
+        check_one("[a](../../README.md)", &["the link to `../../README.md` leads nowhere"]);
         check_one("[a]: no.md", &["the link to `no.md` leads nowhere"]);
     }
 
@@ -130,9 +109,6 @@ mod tests {
     fn code_is_not_a_link() {
         check_one("`x[0](no.md)`", &[]);
         check_one("```\n[a](no.md)\n```\n", &[]);
-        check_one(
-            "```\n```\n[a](no.md)\n",
-            &["the link to `no.md` leads nowhere"],
-        );
+        check_one("```\n```\n[a](no.md)\n", &["the link to `no.md` leads nowhere"]);
     }
 }

@@ -39,18 +39,10 @@ const IMPURE: &[&str] = &[
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !text.starts_with("//!") {
-        findings.push(Finding::new(
-            path,
-            1,
-            "begins without `//!`: say what the file is for",
-        ));
+        findings.push(Finding::new(path, 1, "begins without `//!`: say what the file is for"));
     }
     if path.ends_with("/mod.rs") {
-        findings.push(Finding::new(
-            path,
-            0,
-            "use `foo.rs` beside `foo/`, not `foo/mod.rs`",
-        ));
+        findings.push(Finding::new(path, 0, "use `foo.rs` beside `foo/`, not `foo/mod.rs`"));
     }
     let length = lines_before_tests(text);
     if length > MOST_LINES {
@@ -58,10 +50,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
         findings.push(Finding::new(path, 0, rule));
     }
     for (number, line) in text.lines().enumerate() {
-        for (found, rule) in FORBIDDEN
-            .iter()
-            .filter(|(forbidden, _)| line.contains(forbidden))
-        {
+        for (found, rule) in FORBIDDEN.iter().filter(|(forbidden, _)| line.contains(forbidden)) {
             findings.push(Finding::new(path, number + 1, format!("`{found}`: {rule}")));
         }
     }
@@ -91,10 +80,7 @@ fn lines_before_tests(text: &str) -> usize {
             && pair[1].trim_start().starts_with("mod ")
             && pair[1].trim_end().ends_with('{')
     };
-    lines
-        .windows(2)
-        .position(opens_tests)
-        .unwrap_or(lines.len())
+    lines.windows(2).position(opens_tests).unwrap_or(lines.len())
 }
 
 #[cfg(test)]
@@ -140,18 +126,10 @@ mod tests {
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(500));
         check_one("a.rs", &format!("{code}{tests}"), &[]);
         let longer = format!("{code}\n{tests}");
-        check_one(
-            "a.rs",
-            &longer,
-            &["a.rs: 501 lines before its tests, and 500 are the most"],
-        );
+        check_one("a.rs", &longer, &["a.rs: 501 lines before its tests, and 500 are the most"]);
         // A single item under `cfg(test)` does not end the count.
         let helper = format!("//! Why.\n#[cfg(test)]\nuse a;\n{}", "\n".repeat(498));
-        check_one(
-            "a.rs",
-            &helper,
-            &["a.rs: 501 lines before its tests, and 500 are the most"],
-        );
+        check_one("a.rs", &helper, &["a.rs: 501 lines before its tests, and 500 are the most"]);
     }
 
     #[test]
@@ -162,10 +140,6 @@ mod tests {
         check_one(path, text, &[&format!("{path}:2: {rule}")]);
         check_one("crates/lifeboat-sqlite/src/a.rs", text, &[]);
         check_one(path, "//! Why.\n/// Not `std::fs::read`.\n", &[]);
-        check_one(
-            path,
-            "//! Why.\n#[cfg(test)]\nmod tests {\n    use std::fs::File;\n}\n",
-            &[],
-        );
+        check_one(path, "//! Why.\n#[cfg(test)]\nmod tests {\n    use std::fs::File;\n}\n", &[]);
     }
 }

@@ -37,16 +37,10 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
         if by_hand && line.contains('\t') {
             find("a tab".into());
         }
-        for machine in MACHINE_PATHS
-            .iter()
-            .filter(|machine| names_path(line, machine))
-        {
+        for machine in MACHINE_PATHS.iter().filter(|machine| names_path(line, machine)) {
             find(format!("`{machine}` exists on one machine only"));
         }
-        for registry in REGISTRIES
-            .iter()
-            .filter(|registry| line.contains(*registry))
-        {
+        for registry in REGISTRIES.iter().filter(|registry| line.contains(*registry)) {
             find(format!("`{registry}`: write \"the package registry\""));
         }
     }

@@ -65,12 +65,8 @@ impl Tree {
     /// A tree that exists only in a test.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|(path, text)| ((*path).into(), Some((*text).into())));
-        Self {
-            files: files.collect(),
-        }
+        let files = files.iter().map(|(path, text)| ((*path).into(), Some((*text).into())));
+        Self { files: files.collect() }
     }
 }
 
@@ -81,11 +77,7 @@ fn listed_by_git(root: &Path) -> Result<Vec<String>> {
     git.args(["-c", "safe.directory=*", "ls-files", "-z"]);
     git.args(["--cached", "--others", "--exclude-standard"]);
     let listing = process::output(git.current_dir(root))?;
-    Ok(listing
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect())
+    Ok(listing.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
 fn walked(root: &Path) -> Result<Vec<String>> {
@@ -99,11 +91,7 @@ fn walked(root: &Path) -> Result<Vec<String>> {
             if folder.is_empty() && [".git", "target", "dist", "backups"].contains(&name.as_str()) {
                 continue;
             }
-            let path = if folder.is_empty() {
-                name
-            } else {
-                format!("{folder}/{name}")
-            };
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             if entry.file_type()?.is_dir() {
                 waiting.push(path);
             } else {

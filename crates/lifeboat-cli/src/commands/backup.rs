@@ -21,11 +21,7 @@ pub(crate) async fn run(
         reporter.refuse(&refusal);
         return refusal.exit;
     }
-    let missing = if backup.init {
-        Missing::Create
-    } else {
-        Missing::CreateIfLocal
-    };
+    let missing = if backup.init { Missing::Create } else { Missing::CreateIfLocal };
     // A source that cannot be used is said before a repository is made for it.
     if let [one] = &backup.databases[..]
         && let Err(error) = look(one)
@@ -53,9 +49,7 @@ pub(crate) async fn run(
 
 fn look(path: &Path) -> Result<(), lifeboat::Error> {
     let options = lifeboat::snapshot::OpenOptions::default();
-    lifeboat::snapshot::LiveDatabase::open(path, &options)
-        .map(drop)
-        .map_err(Into::into)
+    lifeboat::snapshot::LiveDatabase::open(path, &options).map(drop).map_err(Into::into)
 }
 
 async fn one(
@@ -107,21 +101,14 @@ async fn one(
             "{name}: record {number} is damaged; this snapshot was built on the last good one"
         ));
     }
-    if report.damaged_records.is_empty() {
-        Exit::Ok
-    } else {
-        Exit::Damage
-    }
+    if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
 }
 
 /// Two databases of one name would take turns in one history.
 fn two_of_one_name(backup: &BackupArguments) -> Result<(), Refusal> {
     let name = |path: &Path| backup.name.clone().unwrap_or_else(|| default_name(path));
     for (at, path) in backup.databases.iter().enumerate() {
-        if let Some(other) = backup.databases[..at]
-            .iter()
-            .find(|other| name(other) == name(path))
-        {
+        if let Some(other) = backup.databases[..at].iter().find(|other| name(other) == name(path)) {
             return Err(Refusal {
                 exit: Exit::Usage,
                 message: format!(

@@ -35,9 +35,8 @@ pub(crate) async fn run(
         settings.expect = restore.expect;
         settings.progress = progress::show(reporter.progress(), &name);
         let announce = |snapshot: &_| reporter.will_restore(&name, snapshot);
-        let report = destination
-            .restore(&name, &selector, &restore.target, &settings, announce)
-            .await?;
+        let report =
+            destination.restore(&name, &selector, &restore.target, &settings, announce).await?;
         Ok((destination, report))
     };
     match done.await {
@@ -59,11 +58,7 @@ pub(crate) async fn run(
 /// The name under which a database is backed up, where its path was given.
 pub(crate) fn name_of(text: &str) -> String {
     let path = Path::new(text);
-    if text.contains('/') || path.is_file() {
-        default_name(path)
-    } else {
-        text.to_owned()
-    }
+    if text.contains('/') || path.is_file() { default_name(path) } else { text.to_owned() }
 }
 
 fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector, Refusal> {

@@ -21,9 +21,8 @@ pub(crate) async fn run(
         Ok(all) => all,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
-    let damaged = all
-        .iter()
-        .any(|one| !one.listing.broken.is_empty() || !one.listing.burnt.is_empty());
+    let damaged =
+        all.iter().any(|one| !one.listing.broken.is_empty() || !one.listing.burnt.is_empty());
     let exit = if damaged { Exit::Damage } else { Exit::Ok };
     reporter.snapshots(&all, destination.shown(), exit);
     exit
@@ -32,12 +31,7 @@ pub(crate) async fn run(
 async fn read(destination: &Destination, name: Option<&str>) -> Result<Vec<Listed>, Error> {
     let names = match name {
         Some(name) => vec![name_of(name)],
-        None => destination
-            .databases()
-            .await?
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        None => destination.databases().await?.iter().map(ToString::to_string).collect(),
     };
     let mut all = Vec::new();
     for name in names {

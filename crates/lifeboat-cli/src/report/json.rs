@@ -70,10 +70,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
                 let total: u64 = many.iter().filter_map(|one| one[field].as_u64()).sum();
                 object[field] = total.into();
             }
-            let seconds: f64 = many
-                .iter()
-                .filter_map(|one| one["duration_seconds"].as_f64())
-                .sum();
+            let seconds: f64 = many.iter().filter_map(|one| one["duration_seconds"].as_f64()).sum();
             object["duration_seconds"] = seconds.into();
             object["unchanged"] = many.iter().all(|one| one["unchanged"] == true).into();
             object
@@ -117,17 +114,11 @@ pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
         }
         for (number, error) in &listing.broken {
             let message = super::people::causes(error);
-            line(
-                "finding",
-                json!({ "database": name, "sequence": number.0, "message": message }),
-            );
+            line("finding", json!({ "database": name, "sequence": number.0, "message": message }));
         }
         for number in &listing.burnt {
             let message = "the newest record is damaged";
-            line(
-                "finding",
-                json!({ "database": name, "sequence": number.0, "message": message }),
-            );
+            line("finding", json!({ "database": name, "sequence": number.0, "message": message }));
         }
     }
     line(

@@ -12,11 +12,7 @@ use crate::text::{age, colours_on_stderr, count, local_time, size};
 
 /// "failed to … app.db: …: …", down to the last cause.
 pub(super) fn chain(doing: &str, error: &lifeboat::Error) -> String {
-    let doing = if doing.is_empty() {
-        String::new()
-    } else {
-        format!("{doing}: ")
-    };
+    let doing = if doing.is_empty() { String::new() } else { format!("{doing}: ") };
     format!("{doing}failed to {}", causes(error))
 }
 
@@ -35,11 +31,7 @@ pub(super) fn causes(error: &dyn Error) -> String {
 }
 
 fn label(word: &str, colour: u8) -> String {
-    if colours_on_stderr() {
-        format!("\x1b[1;{colour}m{word}\x1b[0m")
-    } else {
-        word.to_owned()
-    }
+    if colours_on_stderr() { format!("\x1b[1;{colour}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
 pub(super) fn error(message: &str, hint: Option<&str>, safety: &str) {
@@ -71,29 +63,14 @@ pub(super) fn backup(done: &Backed<'_>) {
         println!("{name}: unchanged since {id} ({how}); nothing sent");
         return;
     }
-    println!(
-        "{name}: snapshot {id} in {} ({seconds:.2} s)",
-        done.destination
-    );
+    println!("{name}: snapshot {id} in {} ({seconds:.2} s)", done.destination);
     let total = u64::from(report.geometry.page_count());
     let what = if report.parent.is_none() {
-        format!(
-            "all {} pages ({})",
-            count(total),
-            size(report.geometry.file_size())
-        )
+        format!("all {} pages ({})", count(total), size(report.geometry.file_size()))
     } else {
-        format!(
-            "{} of {} pages changed",
-            count(report.pages_changed),
-            count(total)
-        )
+        format!("{} of {} pages changed", count(report.pages_changed), count(total))
     };
-    println!(
-        "  {what}, {} sent in {} objects",
-        size(report.bytes_sent),
-        report.objects_written
-    );
+    println!("  {what}, {} sent in {} objects", size(report.bytes_sent), report.objects_written);
     if report.packs_resumed > 0 {
         println!(
             "  went on where an interrupted run had stopped: {} packs were there",
@@ -132,33 +109,23 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
             println!();
         }
         if !listing.snapshots.is_empty() {
-            let origin = listing
-                .snapshots
-                .last()
-                .map_or("", |last| last.body().origin.as_str());
+            let origin = listing.snapshots.last().map_or("", |last| last.body().origin.as_str());
             println!("{name}  {origin}");
             print!("{}", table(&listing.snapshots, destination, now));
         }
         for (number, error) in &listing.broken {
-            warn(&format!(
-                "{name}: snapshot {number} is damaged: failed to {}",
-                causes(error)
-            ));
+            warn(&format!("{name}: snapshot {number} is damaged: failed to {}", causes(error)));
         }
         for number in &listing.burnt {
-            warn(&format!(
-                "{name}: record {number}, after the last that can be read, is damaged"
-            ));
+            warn(&format!("{name}: record {number}, after the last that can be read, is damaged"));
         }
     }
 }
 
 fn table(snapshots: &[Snapshot], destination: &str, now: OffsetDateTime) -> String {
     let mut rows = vec![
-        [
-            "SNAPSHOT", "TAKEN", "AGE", "SIZE", "ADDED", "VERIFIED", "DRILLED", "WHERE", "NOTES",
-        ]
-        .map(str::to_owned),
+        ["SNAPSHOT", "TAKEN", "AGE", "SIZE", "ADDED", "VERIFIED", "DRILLED", "WHERE", "NOTES"]
+            .map(str::to_owned),
     ];
     for snapshot in snapshots {
         let body = snapshot.body();
@@ -225,10 +192,6 @@ pub(super) fn restored(done: &Brought<'_>) {
         count(u64::from(done.report.body.page_count)),
         done.target.display(),
         done.duration.as_secs_f64(),
-        if done.report.checked {
-            "; SQLite's own checks found nothing wrong"
-        } else {
-            ""
-        },
+        if done.report.checked { "; SQLite's own checks found nothing wrong" } else { "" },
     );
 }

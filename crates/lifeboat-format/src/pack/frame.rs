@@ -70,11 +70,7 @@ impl Frame {
                 out.truncate(written);
             }
         }
-        if out.len() == len {
-            Ok(())
-        } else {
-            Err(damaged("frame length"))
-        }
+        if out.len() == len { Ok(()) } else { Err(damaged("frame length")) }
     }
 }
 

@@ -59,10 +59,7 @@ impl Trailer {
     pub fn decode(end: &[u8], pack_len: u64) -> Result<Self, DecodeError> {
         let kind = ObjectKind::Pack;
         let Some(bytes) = end.last_chunk::<TRAILER_LEN>() else {
-            return Err(DecodeError::Truncated {
-                kind,
-                len: end.len() as u64,
-            });
+            return Err(DecodeError::Truncated { kind, len: end.len() as u64 });
         };
         if bytes[24..] != *MAGIC || bytes[16] != kind.letter() {
             return Err(damaged("trailer"));
@@ -84,20 +81,10 @@ impl Trailer {
     }
 
     pub(super) fn new(frames_len: usize, hashes_len: usize, index_len: usize) -> Self {
-        let format = [
-            ObjectKind::Pack.letter(),
-            FORMAT_VERSION,
-            MIN_READER_VERSION,
-            0,
-        ];
+        let format = [ObjectKind::Pack.letter(), FORMAT_VERSION, MIN_READER_VERSION, 0];
         let [frames_len, hashes_len, index_len] =
             [frames_len, hashes_len, index_len].map(|len| len as u32);
-        Self {
-            frames_len,
-            hashes_len,
-            index_len,
-            format,
-        }
+        Self { frames_len, hashes_len, index_len, format }
     }
 
     pub(super) fn encode(&self) -> [u8; TRAILER_LEN] {
@@ -148,10 +135,7 @@ impl PackIndex {
         let trailer = Trailer::decode(end, u64::from(entry.size))?;
         let Some(start) = (end.len() as u64).checked_sub(trailer.tail_len()) else {
             let kind = ObjectKind::Pack;
-            return Err(DecodeError::Truncated {
-                kind,
-                len: end.len() as u64,
-            });
+            return Err(DecodeError::Truncated { kind, len: end.len() as u64 });
         };
         let tail = &end[start as usize..];
         if Digest::of(tail) != entry.index_digest {
@@ -159,10 +143,7 @@ impl PackIndex {
         }
         let index = Self::parse(&tail[..tail.len() - TRAILER_LEN], trailer)?;
         if index.pack != entry.pack || index.block_count != entry.blocks {
-            return Err(DecodeError::Misplaced {
-                kind: ObjectKind::Pack,
-                place: "pack list",
-            });
+            return Err(DecodeError::Misplaced { kind: ObjectKind::Pack, place: "pack list" });
         }
         Ok(index)
     }
@@ -170,11 +151,7 @@ impl PackIndex {
     /// Proves the beginning of the pack, which a restore has no need to read.
     pub fn check_header(&self, header: &[u8]) -> Result<(), DecodeError> {
         check_preamble(ObjectKind::Pack, header)?;
-        if header[8..12] == self.trailer.format {
-            Ok(())
-        } else {
-            Err(damaged("preamble"))
-        }
+        if header[8..12] == self.trailer.format { Ok(()) } else { Err(damaged("preamble")) }
     }
 
     fn parse(index: &[u8], trailer: Trailer) -> Result<Self, DecodeError> {
@@ -210,11 +187,7 @@ impl PackIndex {
             runs: parse_runs(run_rows)?,
             trailer,
         };
-        let stored: u64 = index
-            .frames
-            .iter()
-            .map(|frame| u64::from(frame.stored_len))
-            .sum();
+        let stored: u64 = index.frames.iter().map(|frame| u64::from(frame.stored_len)).sum();
         let framed: u32 = index.frames.iter().map(|frame| frame.blocks).sum();
         let numbered: u64 = index.runs.iter().map(|run| u64::from(run.1)).sum();
         if stored != u64::from(trailer.frames_len)
@@ -243,9 +216,7 @@ impl PackIndex {
 
     /// The numbers of the blocks in the pack, ascending.
     pub fn blocks(&self) -> impl Iterator<Item = BlockNo> + '_ {
-        self.runs
-            .iter()
-            .flat_map(|&(first, count)| (first..=first + (count - 1)).map(BlockNo))
+        self.runs.iter().flat_map(|&(first, count)| (first..=first + (count - 1)).map(BlockNo))
     }
 
     /// The frames, in the order of their blocks.
@@ -294,14 +265,7 @@ fn parse_frames(rows: &[u8], block_size: u32) -> Result<Vec<Frame>, DecodeError>
         }
         let mut digest = [0; 16];
         digest.copy_from_slice(&row[8..]);
-        frames.push(Frame {
-            offset,
-            stored_len,
-            first,
-            blocks,
-            encoding,
-            digest,
-        });
+        frames.push(Frame { offset, stored_len, first, blocks, encoding, digest });
         offset = offset.checked_add(stored_len).ok_or(damaged("frame row"))?;
         first += blocks;
     }

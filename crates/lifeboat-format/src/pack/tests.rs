@@ -13,11 +13,7 @@ fn block(n: u32, size: u32, compressible: bool) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        if compressible {
-            b'a' + (state % 3) as u8
-        } else {
-            state as u8
-        }
+        if compressible { b'a' + (state % 3) as u8 } else { state as u8 }
     };
     (0..size).map(|_| next()).collect()
 }
@@ -28,9 +24,7 @@ fn written(numbers: &[u32], size: u32, compressible: bool) -> WrittenPack {
     let mut writer = PackWriter::new(id, size, PackOptions::default()).expect("starts");
     for &n in numbers {
         let data = block(n, size, compressible);
-        writer
-            .push(BlockNo(n), BlockHash::of(&key, &data), &data)
-            .expect("fits");
+        writer.push(BlockNo(n), BlockHash::of(&key, &data), &data).expect("fits");
     }
     writer.finish().expect("not empty")
 }
@@ -42,12 +36,7 @@ fn entry(pack: &WrittenPack) -> PackEntry {
 fn check_round_trip(numbers: &[u32], size: u32, compressible: bool) {
     let pack = written(numbers, size, compressible);
     let index = PackIndex::decode(&pack.bytes, &entry(&pack)).expect("whole");
-    assert!(
-        index
-            .blocks()
-            .map(|block| block.0)
-            .eq(numbers.iter().copied())
-    );
+    assert!(index.blocks().map(|block| block.0).eq(numbers.iter().copied()));
     let mut all = Vec::new();
     let mut out = Vec::new();
     for frame in index.frames() {
@@ -56,15 +45,11 @@ fn check_round_trip(numbers: &[u32], size: u32, compressible: bool) {
         frame.decode(stored, size, &mut out).expect("whole");
         all.extend_from_slice(&out);
     }
-    let expected: Vec<u8> = numbers
-        .iter()
-        .flat_map(|&n| block(n, size, compressible))
-        .collect();
+    let expected: Vec<u8> = numbers.iter().flat_map(|&n| block(n, size, compressible)).collect();
     assert!(all == expected);
     let range = index.trailer().hashes_range();
-    let hashes = index
-        .decode_hashes(&pack.bytes[range.start as usize..range.end as usize])
-        .expect("whole");
+    let hashes =
+        index.decode_hashes(&pack.bytes[range.start as usize..range.end as usize]).expect("whole");
     let key = HashKey::from_bytes([3; 32]);
     assert!(
         hashes
@@ -153,9 +138,7 @@ fn writers_refuse_disorder() {
     let mut writer =
         PackWriter::new(PackId::from_bytes([1; 16]), 4096, PackOptions::default()).expect("starts");
     let data = vec![0; 4096];
-    writer
-        .push(BlockNo(5), BlockHash([1; 16]), &data)
-        .expect("first");
+    writer.push(BlockNo(5), BlockHash([1; 16]), &data).expect("first");
     for block in [5, 4, 0] {
         let refused = writer.push(BlockNo(block), BlockHash([1; 16]), &data);
         assert!(matches!(refused, Err(PackError::OutOfOrder { .. })));

@@ -23,10 +23,7 @@ pub struct PackOptions {
 
 impl Default for PackOptions {
     fn default() -> Self {
-        Self {
-            target_len: 8 * 1024 * 1024,
-            level: 3,
-        }
+        Self { target_len: 8 * 1024 * 1024, level: 3 }
     }
 }
 
@@ -163,10 +160,7 @@ impl PackWriter {
     /// Adds one block, whose number is greater than those before.
     pub fn push(&mut self, block: BlockNo, hash: BlockHash, data: &[u8]) -> Result<(), PackError> {
         if data.len() != self.block_size as usize {
-            return Err(PackError::BlockSize {
-                expected: self.block_size,
-                found: data.len(),
-            });
+            return Err(PackError::BlockSize { expected: self.block_size, found: data.len() });
         }
         if self.blocks == MAX_BLOCKS {
             return Err(PackError::Capacity);
@@ -185,10 +179,7 @@ impl PackWriter {
         match self.runs.last_mut() {
             Some((first, count)) if u64::from(block.0) < u64::from(*first) + u64::from(*count) => {
                 let previous = BlockNo(*first + (*count - 1));
-                return Err(PackError::OutOfOrder {
-                    previous,
-                    found: block,
-                });
+                return Err(PackError::OutOfOrder { previous, found: block });
             }
             Some((first, count)) if block.0 == *first + *count => *count += 1,
             _ => self.runs.push((block.0, 1)),
@@ -211,8 +202,7 @@ impl PackWriter {
             (Encoding::Raw, &self.pending[..])
         };
         let blocks = (self.pending.len() / self.block_size as usize) as u16;
-        self.frames
-            .extend_from_slice(&(stored.len() as u32).to_le_bytes());
+        self.frames.extend_from_slice(&(stored.len() as u32).to_le_bytes());
         self.frames.extend_from_slice(&blocks.to_le_bytes());
         self.frames.extend_from_slice(&[encoding.code(), 0]);
         self.frames.extend_from_slice(&frame::digest(stored));
@@ -247,16 +237,10 @@ impl PackWriter {
     fn write_index(&mut self) {
         let frame_count = (self.frames.len() / FRAME_ROW_LEN) as u32;
         self.bytes.extend_from_slice(self.pack.as_bytes());
-        for field in [
-            self.block_size,
-            self.blocks,
-            frame_count,
-            self.runs.len() as u32,
-        ] {
+        for field in [self.block_size, self.blocks, frame_count, self.runs.len() as u32] {
             self.bytes.extend_from_slice(&field.to_le_bytes());
         }
-        self.bytes
-            .extend_from_slice(Digest::of(&self.hashes).as_bytes());
+        self.bytes.extend_from_slice(Digest::of(&self.hashes).as_bytes());
         self.bytes.extend_from_slice(&self.frames);
         for (first, count) in &self.runs {
             self.bytes.extend_from_slice(&first.to_le_bytes());

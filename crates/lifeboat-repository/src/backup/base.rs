@@ -135,10 +135,7 @@ impl Database {
         let mut condemned = HashSet::new();
         let mut resumed = Vec::new();
         for leftover in &leftovers {
-            let usable = !full
-                && self
-                    .condemned_since(leftover.plan, head, &mut condemned)
-                    .await?;
+            let usable = !full && self.condemned_since(leftover.plan, head, &mut condemned).await?;
             if usable {
                 resumed.extend_from_slice(&leftover.packs);
                 plan = older(plan, leftover.plan);
@@ -149,9 +146,7 @@ impl Database {
             !condemned.contains(&key::pack(entry)) && !listed.contains(&entry.pack)
         });
         let mut base = Base {
-            table: parent
-                .as_ref()
-                .and_then(|parent| self.cached_table(&cache, parent, &list)),
+            table: parent.as_ref().and_then(|parent| self.cached_table(&cache, parent, &list)),
             parent,
             list,
             planned_at: head.newest,
@@ -222,9 +217,7 @@ impl Database {
 
 fn plan_of(head: &Head) -> Plan {
     let newest = head.newest.zip(head.record.as_ref());
-    Plan {
-        newest: newest.map(|(_, record)| (record.number(), record.envelope.nonce)),
-    }
+    Plan { newest: newest.map(|(_, record)| (record.number(), record.envelope.nonce)) }
 }
 
 /// The plan that was made first: from it on, records are read for what they

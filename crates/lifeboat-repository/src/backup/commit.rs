@@ -29,8 +29,7 @@ impl Base {
     /// Remembers what records condemned.
     pub(super) fn condemn(&mut self, news: &[Arc<Record>]) {
         for record in news {
-            self.condemned
-                .extend(record.envelope.condemned.iter().cloned());
+            self.condemned.extend(record.envelope.condemned.iter().cloned());
         }
     }
 
@@ -39,11 +38,7 @@ impl Base {
     /// has condemned them.
     pub(super) fn may_be_referenced(&self, packs: &[PackEntry], head: &Head) -> bool {
         // Nobody knows what a record condemned that was damaged since.
-        if head
-            .burnt
-            .iter()
-            .any(|&number| Some(number) > self.planned_at)
-        {
+        if head.burnt.iter().any(|&number| Some(number) > self.planned_at) {
             return false;
         }
         let state = head.state();
@@ -70,24 +65,15 @@ impl Database {
             return Ok((reference, None));
         }
         let object = list::encode(packs);
-        let list_ref = ListRef {
-            id: ListId::from_bytes(random()),
-            digest: Digest::of(&object),
-        };
+        let list_ref = ListRef { id: ListId::from_bytes(random()), digest: Digest::of(&object) };
         let relative = key::list(list_ref.id);
         let len = object.len() as u64;
         let key = self.keys.at(&relative);
         if self.remote().create(&key, object.into()).await? == Created::Exists {
-            let error = DecodeError::Misplaced {
-                kind: ObjectKind::List,
-                place: "upload",
-            };
+            let error = DecodeError::Misplaced { kind: ObjectKind::List, place: "upload" };
             return Err(ReadError::unusable(key)(error).into());
         }
-        let reference = PackListRef {
-            list: Some(list_ref),
-            ..PackListRef::default()
-        };
+        let reference = PackListRef { list: Some(list_ref), ..PackListRef::default() };
         Ok((reference, Some((relative, len))))
     }
 
@@ -107,9 +93,8 @@ impl Database {
         let mut body = describe(&image, &taken, options);
         body.statistics.bytes_sent = taken.new_bytes + list_len;
         for _ in 0..MAX_TRIES {
-            let list_is_gone = new_list
-                .as_ref()
-                .is_some_and(|(key, _)| base.condemned.contains(key));
+            let list_is_gone =
+                new_list.as_ref().is_some_and(|(key, _)| base.condemned.contains(key));
             if list_is_gone || !base.may_be_referenced(&taken.packs, head) {
                 return Ok(None);
             }
@@ -119,10 +104,7 @@ impl Database {
             state.generation = body.generation;
             state.owner = Some(self.local().installation().clone());
             state.alive.insert(number);
-            state.latest = Some(Latest {
-                number,
-                generation: body.generation,
-            });
+            state.latest = Some(Latest { number, generation: body.generation });
             state.partial = None;
             let text = body_text(&body);
             let mut draft = Draft::new(RecordKind::Snapshot, state);
@@ -165,9 +147,7 @@ fn describe(image: &CapturedImage, taken: &Taken, options: &BackupOptions) -> Sn
         page_size: taken.geometry.page_size().bytes(),
         page_count: taken.geometry.page_count(),
         image_digest: taken.image_digest,
-        content: Content::Pages {
-            packs_digest: packs_digest(&taken.packs),
-        },
+        content: Content::Pages { packs_digest: packs_digest(&taken.packs) },
         attachments: Vec::new(),
         origin: options.origin.clone(),
         trigger: options.trigger,

@@ -26,10 +26,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn new(table: Option<TableReader>) -> Self {
-        Self {
-            table,
-            row: Row::default(),
-        }
+        Self { table, row: Row::default() }
     }
 }
 
@@ -81,15 +78,9 @@ impl Database {
             raw.copy(table).map_err(io)?;
             packs.extend_from_slice(&base.list.packs);
         } else {
-            wanted.extend(base.list.packs.iter().map(|&entry| Wanted {
-                entry,
-                resumed: false,
-            }));
+            wanted.extend(base.list.packs.iter().map(|&entry| Wanted { entry, resumed: false }));
         }
-        wanted.extend(resumed.into_iter().map(|entry| Wanted {
-            entry,
-            resumed: true,
-        }));
+        wanted.extend(resumed.into_iter().map(|entry| Wanted { entry, resumed: true }));
 
         let mut block_size = parent.map(Geometry::block_size);
         let mut kept = Vec::new();
@@ -111,9 +102,7 @@ impl Database {
             if *block_size.get_or_insert(index.block_size()) != index.block_size() {
                 continue;
             }
-            let end = parent
-                .filter(|_| !resumed)
-                .map_or(u32::MAX, Geometry::block_count);
+            let end = parent.filter(|_| !resumed).map_or(u32::MAX, Geometry::block_count);
             record_pack(&mut raw, &index, &hashes, end, packs.len() as u32).map_err(io)?;
             packs.push(entry);
             if resumed {
@@ -125,18 +114,13 @@ impl Database {
         };
         let geometry = shape(parent, page_size, raw.blocks());
         let ids: Vec<PackId> = packs.iter().map(|entry| entry.pack).collect();
-        let table = raw
-            .finish(geometry, &Footer::new(geometry, ids))
-            .map_err(io)?;
+        let table = raw.finish(geometry, &Footer::new(geometry, ids)).map_err(io)?;
         base.table = table.reader();
         packs.truncate(packs.len() - kept.len());
         base.list.packs = packs;
         if !kept.is_empty() {
             let bytes = kept.iter().map(|entry| u64::from(entry.size)).sum();
-            listener.tell(Event::Resumed {
-                packs: kept.len() as u64,
-                bytes,
-            });
+            listener.tell(Event::Resumed { packs: kept.len() as u64, bytes });
         }
         base.resumed = kept;
         Ok(())
@@ -163,11 +147,7 @@ fn record_pack(
 ) -> std::io::Result<()> {
     debug_assert_eq!(index.block_count() as usize, hashes.len());
     for run in hashes.chunk_by(|a, b| a.0.0 + 1 == b.0.0) {
-        let run: Vec<_> = run
-            .iter()
-            .filter(|(block, _)| block.0 < end)
-            .copied()
-            .collect();
+        let run: Vec<_> = run.iter().filter(|(block, _)| block.0 < end).copied().collect();
         if let Some((first, _)) = run.first() {
             let hashes: Vec<BlockHash> = run.iter().map(|(_, hash)| *hash).collect();
             raw.set_run(*first, &hashes, pack)?;

@@ -83,9 +83,7 @@ impl QueueIn {
         } else {
             Payload::Memory(bytes.into(), self.wait()?)
         };
-        self.sender
-            .send(Queued { entry, payload })
-            .map_err(|_| Refused::Closed)
+        self.sender.send(Queued { entry, payload }).map_err(|_| Refused::Closed)
     }
 
     fn wait(&self) -> Result<OwnedSemaphorePermit, Refused> {
@@ -101,17 +99,11 @@ impl QueueIn {
     fn spool(&self, bytes: &[u8]) -> Result<Payload, LocalError> {
         use std::io::Write;
         let failed = |source| LocalError::at("write a pack to", &self.spool)(source);
-        let mut file = tempfile::Builder::new()
-            .suffix(".spool")
-            .tempfile_in(&self.spool)
-            .map_err(failed)?;
+        let mut file =
+            tempfile::Builder::new().suffix(".spool").tempfile_in(&self.spool).map_err(failed)?;
         file.write_all(bytes).map_err(failed)?;
-        self.spooled
-            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(Payload::Disk(
-            file.into_temp_path(),
-            Arc::clone(&self.spooled),
-        ))
+        self.spooled.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(Payload::Disk(file.into_temp_path(), Arc::clone(&self.spooled)))
     }
 }
 
@@ -131,10 +123,7 @@ impl Queued {
         match self.payload {
             Payload::Memory(bytes, slot) => Ok((self.entry, bytes, slot)),
             Payload::Disk(path, spooled) => {
-                let slot = slots
-                    .acquire_owned()
-                    .await
-                    .expect("the semaphore is never closed");
+                let slot = slots.acquire_owned().await.expect("the semaphore is never closed");
                 // A local file of some MiB, written moments ago: it is in the
                 // page cache, and reading it here blocks nobody for long.
                 let bytes = std::fs::read(&path)

@@ -123,8 +123,7 @@ impl Sink {
             .map_err(|e| Fault::Local(LocalError::at("write a page table in", &self.dir)(e)))?;
         let new_packs = self.packs.len() - self.base_packs;
         let mut live = image.live.iter();
-        self.packs
-            .retain(|_| live.next().is_some_and(|&blocks| blocks > 0));
+        self.packs.retain(|_| live.next().is_some_and(|&blocks| blocks > 0));
         Ok(Taken {
             geometry: image.geometry,
             packs: self.packs,
@@ -143,15 +142,11 @@ impl Sink {
         let entry = pack.entry(Suffix::from_bytes(random()));
         image.new_bytes += u64::from(entry.size);
         self.packs.push(entry);
-        self.listener.tell(Event::Packed {
-            bytes: u64::from(entry.size),
-        });
-        self.queue
-            .put(entry, pack.bytes)
-            .map_err(|refused| match refused {
-                Refused::Closed => Fault::Closed,
-                Refused::Spool(error) => Fault::Local(error),
-            })
+        self.listener.tell(Event::Packed { bytes: u64::from(entry.size) });
+        self.queue.put(entry, pack.bytes).map_err(|refused| match refused {
+            Refused::Closed => Fault::Closed,
+            Refused::Spool(error) => Fault::Local(error),
+        })
     }
 
     /// Packs one changed block, and returns the position of its pack.
@@ -189,11 +184,7 @@ impl Sink {
         image.row.hashes.extend_from_slice(group.hashes);
         image.row.packs.clear();
         let size = image.geometry.block_size() as usize;
-        let mut changed = group
-            .changed
-            .iter()
-            .zip(group.data.chunks_exact(size))
-            .peekable();
+        let mut changed = group.changed.iter().zip(group.data.chunks_exact(size)).peekable();
         for (offset, &hash) in group.hashes.iter().enumerate() {
             let block = BlockNo(group.first.0 + offset as u32);
             image.digester.push(hash);
@@ -210,9 +201,7 @@ impl Sink {
             image.row.packs.push(pack);
         }
         image.next = GroupNo(image.next.0 + 1);
-        self.listener.tell(Event::Scanned {
-            bytes: (group.hashes.len() * size) as u64,
-        });
+        self.listener.tell(Event::Scanned { bytes: (group.hashes.len() * size) as u64 });
         Ok(())
     }
 
@@ -231,18 +220,12 @@ impl Sink {
 impl ChangeSink for Sink {
     fn begin(&mut self, geometry: Geometry) -> Result<(), Stopped> {
         // Blocks of another size cannot be compared: a new base.
-        if self
-            .base
-            .as_ref()
-            .is_none_or(|b| b.geometry().block_size() != geometry.block_size())
-        {
+        if self.base.as_ref().is_none_or(|b| b.geometry().block_size() != geometry.block_size()) {
             self.base = None;
             self.packs.clear();
             self.base_packs = 0;
         }
-        self.listener.tell(Event::Reading {
-            bytes: geometry.file_size(),
-        });
+        self.listener.tell(Event::Reading { bytes: geometry.file_size() });
         let table = TableWriter::create(&self.dir, geometry).map_err(|e| self.local(e))?;
         self.image = Some(Image {
             geometry,
@@ -262,24 +245,15 @@ impl ChangeSink for Sink {
 
     fn group(&mut self, group: &ScannedGroup<'_>) -> Result<(), Stopped> {
         self.keep_going()?;
-        let mut image = self
-            .image
-            .take()
-            .expect("a source begins before its first group");
-        let taken = self
-            .take(&mut image, group)
-            .map_err(|fault| self.stop(fault));
+        let mut image = self.image.take().expect("a source begins before its first group");
+        let taken = self.take(&mut image, group).map_err(|fault| self.stop(fault));
         let written = taken.and_then(|()| image.table.push(&image.row).map_err(|e| self.local(e)));
         self.image = Some(image);
         written
     }
 
     fn keep_going(&self) -> Result<(), Stopped> {
-        if self.queue.is_open() {
-            Ok(())
-        } else {
-            Err(Stopped)
-        }
+        if self.queue.is_open() { Ok(()) } else { Err(Stopped) }
     }
 }
 

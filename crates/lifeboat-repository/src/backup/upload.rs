@@ -87,9 +87,7 @@ impl Database {
             (Err(CaptureFault::Sink(fault)), _) => return (source, Err(fault_error(fault))),
             (Ok(captured), Ok(())) => captured,
         };
-        let result = self
-            .conclude(image, taken, base, table, head, options)
-            .await;
+        let result = self.conclude(image, taken, base, table, head, options).await;
         (source, result.map_err(BackupError::Write))
     }
 
@@ -116,9 +114,7 @@ impl Database {
             let entry = put?;
             base.journal.uploaded(&entry)?;
             stored.push(entry);
-            listener.tell(Event::Sent {
-                bytes: u64::from(entry.size),
-            });
+            listener.tell(Event::Sent { bytes: u64::from(entry.size) });
             if self.local().now() - noted >= options.grace / 4 {
                 self.note_partial(&stored, base, head).await?;
                 noted = self.local().now();
@@ -138,10 +134,7 @@ impl Database {
             Created::New => Ok(entry),
             Created::Exists => {
                 // Its name was drawn at random: only damage can have put it there.
-                let error = DecodeError::Misplaced {
-                    kind: ObjectKind::Pack,
-                    place: "upload",
-                };
+                let error = DecodeError::Misplaced { kind: ObjectKind::Pack, place: "upload" };
                 Err(ReadError::unusable(key)(error).into())
             }
         }
@@ -158,10 +151,7 @@ impl Database {
             let mut state = head.state();
             // What it would protect may already be condemned, or another may own
             // the database now: the commit will find out.
-            if state
-                .owner
-                .as_ref()
-                .is_some_and(|owner| owner != self.local().installation())
+            if state.owner.as_ref().is_some_and(|owner| owner != self.local().installation())
                 || !base.may_be_referenced(stored, head)
             {
                 return Ok(());
@@ -194,9 +184,7 @@ impl Database {
             parent.image_digest == taken.image_digest && parent.geometry() == Some(taken.geometry)
         });
         if !same || options.full {
-            return self
-                .commit_snapshot(image, taken, base, head, options)
-                .await;
+            return self.commit_snapshot(image, taken, base, head, options).await;
         }
         let report = base.unchanged_report(image.bytes_read);
         if let Some(parent) = &base.parent {
@@ -224,11 +212,7 @@ impl Database {
             tracing::warn!(path = %path.display(), %error, "the page table could not be kept");
             return;
         }
-        for entry in std::fs::read_dir(&base.cache)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for entry in std::fs::read_dir(&base.cache).into_iter().flatten().flatten() {
             let other = entry.path();
             if other != path && other.extension().is_some_and(|e| e == "table") {
                 let _ = std::fs::remove_file(other);
@@ -274,17 +258,8 @@ pub(super) fn delta(list: &crate::packs::PackList, packs: &[PackEntry]) -> Optio
     let base: std::collections::HashSet<_> = list.base.iter().map(|entry| entry.pack).collect();
     let reference = PackListRef {
         list: list.reference.list,
-        dropped: list
-            .base
-            .iter()
-            .map(|e| e.pack)
-            .filter(|id| !wanted.contains(id))
-            .collect(),
-        added: packs
-            .iter()
-            .filter(|entry| !base.contains(&entry.pack))
-            .copied()
-            .collect(),
+        dropped: list.base.iter().map(|e| e.pack).filter(|id| !wanted.contains(id)).collect(),
+        added: packs.iter().filter(|entry| !base.contains(&entry.pack)).copied().collect(),
     };
     let same = reference.resolve(list.base.clone()) == packs;
     (same && reference.delta_len() <= MAX_DELTA).then_some(reference)

@@ -43,10 +43,7 @@ impl Leftover {
         };
         let mut paths: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "journal")
-            })
+            .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
             .collect();
         paths.sort();
         paths.into_iter().filter_map(Self::take).collect()
@@ -56,24 +53,15 @@ impl Leftover {
         let file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
         file.try_lock().ok()?;
         let mut lines = BufReader::new(file.try_clone().ok()?).lines();
-        let plan = lines
-            .next()?
-            .ok()
-            .and_then(|line| serde_json::from_str(&line).ok());
+        let plan = lines.next()?.ok().and_then(|line| serde_json::from_str(&line).ok());
         let Some(plan) = plan else {
             // Killed before the first line was whole: it names no packs.
             let _ = std::fs::remove_file(&path);
             return None;
         };
-        let packs = lines
-            .map_while(|line| serde_json::from_str(&line.ok()?).ok())
-            .collect::<Vec<_>>();
-        Some(Self {
-            plan,
-            packs,
-            _lock: file,
-            path,
-        })
+        let packs =
+            lines.map_while(|line| serde_json::from_str(&line.ok()?).ok()).collect::<Vec<_>>();
+        Some(Self { plan, packs, _lock: file, path })
     }
 
     /// Forgets it; its packs have another journal now, or are of no use.
@@ -93,11 +81,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Begins one. Its first packs are the ones that earlier runs left.
     pub(crate) fn begin(dir: &Path, plan: Plan, packs: &[PackEntry]) -> Result<Self, LocalError> {
-        let mut journal = Self {
-            dir: dir.to_owned(),
-            plan,
-            file: None,
-        };
+        let mut journal = Self { dir: dir.to_owned(), plan, file: None };
         for entry in packs {
             journal.uploaded(entry)?;
         }

@@ -9,8 +9,9 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use lifeboat_format::digest::Digest;
-use lifeboat_format::id::{DatabaseName, Nonce, RepositoryId};
+use lifeboat_format::id::{DatabaseName, InstallationId, Nonce, RepositoryId};
 use lifeboat_format::numbers::RecordNo;
+use lifeboat_format::record::Record;
 use serde::{Deserialize, Serialize};
 
 use super::{Local, short_name, write_durably};
@@ -33,12 +34,20 @@ pub(crate) struct Remembered {
     pub(crate) highest: Option<(RecordNo, Digest)>,
     /// The nonces of the records that were tried, oldest first.
     nonces: Vec<Nonce>,
+    /// A record that bears the id of an installation and was not written by it.
+    #[serde(default)]
+    twin: Option<(InstallationId, RecordNo)>,
 }
 
 impl Remembered {
+    /// The record that shows that this installation has a twin.
+    pub(crate) fn twin_of(&self, installation: &InstallationId) -> Option<RecordNo> {
+        self.twin.as_ref().filter(|(id, _)| id == installation).map(|(_, number)| *number)
+    }
+
     /// Whether a record that bears this installation's id cannot be its own.
     /// Without any memory nothing can be said, and it is a fresh start.
-    pub(crate) fn is_foreign(&self, number: RecordNo, nonce: Nonce) -> bool {
+    fn is_foreign(&self, number: RecordNo, nonce: Nonce) -> bool {
         let vouched = self.highest.is_some_and(|(highest, _)| number <= highest);
         let blank = self.highest.is_none() && self.nonces.is_empty();
         !vouched && !blank && !self.nonces.contains(&nonce)
@@ -54,9 +63,7 @@ impl Memory {
     ) -> Self {
         let name = format!("{}.json", database.key());
         let folder = format!("{repository}-{}", short_name(destination));
-        Self {
-            path: local.state_dir().join("seen").join(folder).join(name),
-        }
+        Self { path: local.state_dir().join("seen").join(folder).join(name) }
     }
 
     pub(crate) fn read(&self) -> Result<Remembered, LocalError> {
@@ -79,18 +86,24 @@ impl Memory {
         })
     }
 
-    /// Remembers a record that was read and proven. Never goes back.
-    pub(crate) fn saw(&self, number: RecordNo, digest: Digest) -> Result<(), LocalError> {
-        if self
-            .read()?
-            .highest
-            .is_some_and(|(highest, _)| highest >= number)
-        {
+    /// Remembers a record that was read and proven, and whether it shows that
+    /// `installation` has a twin. Never goes back.
+    pub(crate) fn saw(
+        &self,
+        record: &Record,
+        installation: &InstallationId,
+    ) -> Result<(), LocalError> {
+        let number = record.number();
+        if self.read()?.highest.is_some_and(|(highest, _)| highest >= number) {
             return Ok(());
         }
         self.change(|seen| {
+            let own = record.envelope.writer == *installation;
+            if own && seen.is_foreign(number, record.envelope.nonce) {
+                seen.twin = Some((installation.clone(), number));
+            }
             if seen.highest.is_none_or(|(highest, _)| highest < number) {
-                seen.highest = Some((number, digest));
+                seen.highest = Some((number, record.digest()));
             }
         })
     }
@@ -101,10 +114,7 @@ impl Memory {
     }
 
     fn change(&self, change: impl FnOnce(&mut Remembered)) -> Result<(), LocalError> {
-        let dir = self
-            .path
-            .parent()
-            .expect("the file lies in a folder of its destination");
+        let dir = self.path.parent().expect("the file lies in a folder of its destination");
         std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
         let lock_path = dir.join(".lock");
         let lock = File::create(&lock_path).map_err(LocalError::at("write", &lock_path))?;
@@ -116,9 +126,7 @@ impl Memory {
         write_durably(&draft, &bytes)?;
         std::fs::rename(&draft, &self.path).map_err(LocalError::at("write", &self.path))?;
         #[cfg(unix)]
-        File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(LocalError::at("write", dir))?;
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(LocalError::at("write", dir))?;
         Ok(())
     }
 }
@@ -130,25 +138,16 @@ mod tests {
     #[test]
     fn twins_and_fresh_starts() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let memory = Memory {
-            path: dir.path().join("a/b.json"),
-        };
+        let memory = Memory { path: dir.path().join("a/b.json") };
         let [mine, other] = [Nonce::from_bytes([1; 16]), Nonce::from_bytes([2; 16])];
         let foreign = |n, nonce| memory.read().expect("reads").is_foreign(RecordNo(n), nonce);
         assert!(!foreign(5, other), "no memory is a fresh start");
         memory.will_write(mine).expect("writes");
         assert!(!foreign(1, mine) && foreign(1, other));
-        memory.saw(RecordNo(3), Digest::of(b"3")).expect("writes");
-        memory.saw(RecordNo(2), Digest::of(b"2")).expect("writes");
-        assert_eq!(
-            memory.read().expect("reads").highest,
-            Some((RecordNo(3), Digest::of(b"3")))
-        );
+        memory.accept(Some((RecordNo(3), Digest::of(b"3")))).expect("writes");
         assert!(!foreign(3, other) && foreign(4, other));
         for n in 0..100 {
-            memory
-                .will_write(Nonce::from_bytes([n; 16]))
-                .expect("writes");
+            memory.will_write(Nonce::from_bytes([n; 16])).expect("writes");
         }
         assert_eq!(memory.read().expect("reads").nonces.len(), KEPT_NONCES);
     }

@@ -163,13 +163,7 @@ impl TableReader {
         let footer: Footer = serde_json::from_slice(&footer).ok()?;
         let geometry = footer.geometry()?;
         let bytes = vec![0; row_len(geometry)];
-        Some(Self {
-            file,
-            geometry,
-            footer,
-            positions: None,
-            bytes,
-        })
+        Some(Self { file, geometry, footer, positions: None, bytes })
     }
 
     /// Another reader of the same table.
@@ -234,19 +228,10 @@ pub(crate) struct TableWriter {
 
 impl TableWriter {
     pub(crate) fn create(dir: &Path, geometry: Geometry) -> io::Result<Self> {
-        let (file, path) = tempfile::Builder::new()
-            .suffix(".new")
-            .tempfile_in(dir)?
-            .into_parts();
+        let (file, path) = tempfile::Builder::new().suffix(".new").tempfile_in(dir)?.into_parts();
         let mut file = BufWriter::with_capacity(64 * 1024, file);
         file.write_all(&[0; HEADER_LEN as usize])?;
-        Ok(Self {
-            file,
-            path,
-            geometry,
-            next: 0,
-            bytes: Vec::new(),
-        })
+        Ok(Self { file, path, geometry, next: 0, bytes: Vec::new() })
     }
 
     /// Adds the next row.
@@ -261,15 +246,8 @@ impl TableWriter {
     pub(crate) fn finish(mut self, footer: &Footer) -> io::Result<FinishedTable> {
         let at = HEADER_LEN + u64::from(self.next) * row_len(self.geometry) as u64;
         self.file.flush()?;
-        let file = self
-            .file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        let table = FinishedTable {
-            file,
-            path: self.path,
-            rows_end: at,
-        };
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let table = FinishedTable { file, path: self.path, rows_end: at };
         table.seal(footer)?;
         Ok(table)
     }
@@ -319,11 +297,7 @@ pub(crate) struct RawTable {
 impl RawTable {
     /// A table in which nothing is known.
     pub(crate) fn new(dir: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: tempfile::tempfile_in(dir)?,
-            dir: dir.to_owned(),
-            blocks: 0,
-        })
+        Ok(Self { file: tempfile::tempfile_in(dir)?, dir: dir.to_owned(), blocks: 0 })
     }
 
     /// One more than the highest block that is known.
@@ -359,8 +333,7 @@ impl RawTable {
             bytes.extend_from_slice(&hash.0);
             bytes.extend_from_slice(&pack.to_le_bytes());
         }
-        self.file
-            .write_all_at(&bytes, u64::from(first.0) * ENTRY_LEN as u64)?;
+        self.file.write_all_at(&bytes, u64::from(first.0) * ENTRY_LEN as u64)?;
         self.blocks = self.blocks.max(first.0 + hashes.len() as u32);
         Ok(())
     }
@@ -369,16 +342,14 @@ impl RawTable {
     /// end of the image is left out.
     pub(crate) fn finish(self, geometry: Geometry, footer: &Footer) -> io::Result<FinishedTable> {
         // Holes read as zeros: an absent hash, which makes the pack meaningless.
-        self.file
-            .set_len(u64::from(geometry.block_count()) * ENTRY_LEN as u64)?;
+        self.file.set_len(u64::from(geometry.block_count()) * ENTRY_LEN as u64)?;
         let mut writer = TableWriter::create(&self.dir, geometry)?;
         let mut row = Row::default();
         let mut bytes = Vec::new();
         for group in (0..geometry.group_count()).map(GroupNo) {
             let (first, blocks) = geometry.blocks_of(group);
             bytes.resize(blocks as usize * ENTRY_LEN, 0);
-            self.file
-                .read_exact_at(&mut bytes, u64::from(first.0) * ENTRY_LEN as u64)?;
+            self.file.read_exact_at(&mut bytes, u64::from(first.0) * ENTRY_LEN as u64)?;
             row.unknown(0);
             for entry in bytes.as_chunks::<ENTRY_LEN>().0 {
                 let (hash, pack) = split_entry(entry);

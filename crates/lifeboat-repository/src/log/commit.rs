@@ -28,14 +28,7 @@ impl<'a> Draft<'a> {
     /// A record of a kind that leads to a state.
     pub(crate) fn new(kind: RecordKind, state: State) -> Self {
         let (subject, condemned) = (NumberSet::default(), Vec::new());
-        Self {
-            kind,
-            state,
-            subject,
-            condemned,
-            packs: None,
-            body: None,
-        }
+        Self { kind, state, subject, condemned, packs: None, body: None }
     }
 }
 
@@ -80,18 +73,14 @@ impl Database {
         let key = self.keys.record(number);
         // What is written is read back by the same code first: a record that
         // nobody could read must not take a number.
-        let place = RecordPlace {
-            repository,
-            database: &self.name,
-            number,
-        };
+        let place = RecordPlace { repository, database: &self.name, number };
         let record = Record::decode(&object, place).map_err(ReadError::unusable(key.as_str()))?;
         self.memory().will_write(nonce)?;
         match self.remote().create(&key, object.into()).await? {
             Created::Exists => Ok(Committed::Lost),
             Created::New => {
                 let record = Arc::new(record);
-                self.memory().saw(number, record.digest())?;
+                self.memory().saw(&record, self.local().installation())?;
                 *head = Head {
                     newest: Some(number),
                     record: Some(Arc::clone(&record)),

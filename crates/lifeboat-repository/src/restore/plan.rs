@@ -104,10 +104,8 @@ pub(super) fn chunks(
     wanted: &mut Wanted,
 ) -> Vec<Chunk> {
     let key: Arc<str> = key.into();
-    let taken: Vec<(u32, BlockNo)> = (0..)
-        .zip(index.blocks())
-        .filter(|(_, block)| wanted.take(*block))
-        .collect();
+    let taken: Vec<(u32, BlockNo)> =
+        (0..).zip(index.blocks()).filter(|(_, block)| wanted.take(*block)).collect();
     let mut taken = taken.into_iter().peekable();
     let mut chunks: Vec<Chunk> = Vec::new();
     for (at, frame) in index.frames().iter().enumerate() {

@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 pub(crate) const NOON: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00 UTC);
 
 /// An image in memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Image {
     pub(crate) page_size: u32,
     pub(crate) bytes: Vec<u8>,
@@ -24,6 +24,12 @@ pub(crate) struct Image {
     pub(crate) recognisable: bool,
     /// How often it was captured.
     pub(crate) captures: u32,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Image({} bytes)", self.bytes.len())
+    }
 }
 
 impl Image {
@@ -44,8 +50,7 @@ impl Image {
     }
 
     pub(crate) fn resize(&mut self, pages: u32) {
-        self.bytes
-            .resize(pages as usize * self.page_size as usize, 0);
+        self.bytes.resize(pages as usize * self.page_size as usize, 0);
     }
 
     /// Fills a page with incompressible bytes that depend on `seed`.
@@ -97,9 +102,7 @@ impl PageSource for Image {
 
     fn fingerprint(&mut self) -> Result<Option<Fingerprint>, Infallible> {
         let digest = Digest::of(&self.bytes);
-        Ok(self
-            .recognisable
-            .then(|| Fingerprint(digest.as_bytes().to_vec())))
+        Ok(self.recognisable.then(|| Fingerprint(digest.as_bytes().to_vec())))
     }
 
     fn capture(
@@ -110,9 +113,7 @@ impl PageSource for Image {
     ) -> Result<CapturedImage, CaptureError<Infallible>> {
         self.captures += 1;
         let geometry = self.geometry();
-        let comparable = known
-            .geometry()
-            .is_some_and(|k| k.block_size() == geometry.block_size());
+        let comparable = known.geometry().is_some_and(|k| k.block_size() == geometry.block_size());
         sink.begin(geometry)?;
         let mut before = Vec::new();
         for group in (0..geometry.group_count()).map(GroupNo) {
@@ -133,13 +134,8 @@ impl PageSource for Image {
                 }
             }
             let group_hash = GroupHash::of(key, &all);
-            let scanned = ScannedGroup {
-                first,
-                group_hash,
-                hashes: &hashes,
-                changed: &changed,
-                data: &data,
-            };
+            let scanned =
+                ScannedGroup { first, group_hash, hashes: &hashes, changed: &changed, data: &data };
             sink.group(&scanned)?;
         }
         Ok(CapturedImage {
@@ -153,7 +149,7 @@ impl PageSource for Image {
 }
 
 /// Takes an image in memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Restored {
     pub(crate) bytes: Vec<u8>,
     size: u64,

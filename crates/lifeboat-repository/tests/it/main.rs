@@ -2,4 +2,6 @@
 
 mod image;
 mod round_trip;
+mod rules;
+mod script;
 mod world;

@@ -23,10 +23,7 @@ async fn images_of_every_shape() {
         (8192, 33),
     ] {
         let database = Host::new("a").create(Remote::memory()).await;
-        let mut image = Image {
-            page_size,
-            ..Image::new(0)
-        };
+        let mut image = Image { page_size, ..Image::new(0) };
         image.resize(pages);
         (0..pages).for_each(|page| image.write(page, u64::from(page)));
         let report = backup(&database, &image).await;
@@ -46,10 +43,7 @@ async fn what_changed_is_sent_and_nothing_else() {
         image.write(page, 1_000_000 + round as u64);
     }
     let second = backup(&database, &image.clone().later(1)).await;
-    assert_eq!(
-        (second.pages_changed, second.parent),
-        (4, Some(first.snapshot_id))
-    );
+    assert_eq!((second.pages_changed, second.parent), (4, Some(first.snapshot_id)));
     assert_eq!(second.objects_written, 2, "a pack and a record");
     assert!(second.bytes_sent < 4 * 4096 + 4096, "{}", second.bytes_sent);
     assert_eq!(second.number.0, 2);
@@ -68,10 +62,7 @@ async fn unchanged_writes_nothing() {
         }
         let again = backup(&database, &image).await;
         assert!(again.unchanged);
-        assert_eq!(
-            (again.snapshot_id, again.objects_written),
-            (first.snapshot_id.clone(), 0)
-        );
+        assert_eq!((again.snapshot_id, again.objects_written), (first.snapshot_id.clone(), 0));
         assert_eq!((again.bytes_sent, again.pages_changed), (0, 0));
     }
     // Once the state can be recognised, the image is not read at all.
@@ -80,14 +71,7 @@ async fn unchanged_writes_nothing() {
     let read = |image: &Image| {
         let image = image.clone();
         let database = database.clone();
-        async move {
-            database
-                .backup(image, options())
-                .await
-                .expect("backs up")
-                .source
-                .captures
-        }
+        async move { database.backup(image, options()).await.expect("backs up").source.captures }
     };
     assert_eq!(read(&image).await, 1);
     assert_eq!(read(&image).await, 0);
@@ -171,11 +155,7 @@ async fn long_lists_become_list_objects() {
         image.write(round, 1000 + u64::from(round));
         backup(&database, &image).await;
     }
-    let lists = remote
-        .list("databases/app/lists")
-        .await
-        .expect("lists")
-        .len();
+    let lists = remote.list("databases/app/lists").await.expect("lists").len();
     assert!((3..=6).contains(&lists), "{lists}");
     assert_eq!(check_all_restore(&database).await, 60);
 }
@@ -188,11 +168,7 @@ async fn a_full_backup_needs_nothing_older() {
     backup(&database, &image).await;
     let mut full = options();
     full.full = true;
-    let report = database
-        .backup(image.clone(), full)
-        .await
-        .expect("backs up")
-        .report;
+    let report = database.backup(image.clone(), full).await.expect("backs up").report;
     assert_eq!((report.pages_changed, report.unchanged), (100, false));
     check_restores(&database, &LATEST, &image).await;
 }
@@ -205,43 +181,15 @@ async fn progress_adds_up() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let mut listening = options();
     let sink = Arc::clone(&events);
-    listening.progress = Some(Arc::new(move |event| {
-        sink.lock().expect("never poisoned").push(event)
-    }));
+    listening.progress =
+        Some(Arc::new(move |event| sink.lock().expect("never poisoned").push(event)));
     database.backup(image, listening).await.expect("backs up");
     let events = events.lock().expect("never poisoned");
     let sum = |pick: fn(&Event) -> u64| events.iter().map(pick).sum::<u64>();
     let size = 5000 * 4096;
-    assert_eq!(
-        sum(|e| if let Event::Reading { bytes } = e {
-            *bytes
-        } else {
-            0
-        }),
-        size
-    );
-    assert_eq!(
-        sum(|e| if let Event::Scanned { bytes } = e {
-            *bytes
-        } else {
-            0
-        }),
-        size
-    );
-    let packed = sum(|e| {
-        if let Event::Packed { bytes } = e {
-            *bytes
-        } else {
-            0
-        }
-    });
-    assert_eq!(
-        sum(|e| if let Event::Sent { bytes } = e {
-            *bytes
-        } else {
-            0
-        }),
-        packed
-    );
+    assert_eq!(sum(|e| if let Event::Reading { bytes } = e { *bytes } else { 0 }), size);
+    assert_eq!(sum(|e| if let Event::Scanned { bytes } = e { *bytes } else { 0 }), size);
+    let packed = sum(|e| if let Event::Packed { bytes } = e { *bytes } else { 0 });
+    assert_eq!(sum(|e| if let Event::Sent { bytes } = e { *bytes } else { 0 }), packed);
     assert!(packed > size);
 }

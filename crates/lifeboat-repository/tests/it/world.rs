@@ -49,16 +49,12 @@ impl Host {
     }
 
     pub(crate) async fn create(&self, remote: Remote) -> Database {
-        let repository = Repository::create(remote, self.local.clone())
-            .await
-            .expect("creates");
+        let repository = Repository::create(remote, self.local.clone()).await.expect("creates");
         repository.database(name())
     }
 
     pub(crate) async fn open(&self, remote: Remote) -> Database {
-        let repository = Repository::open(remote, self.local.clone())
-            .await
-            .expect("opens");
+        let repository = Repository::open(remote, self.local.clone()).await.expect("opens");
         repository.database(name())
     }
 }
@@ -96,10 +92,7 @@ pub(crate) async fn check_restores(database: &Database, selector: &Selector, ima
         .restore(&snapshot, Restored::default(), &RestoreOptions::default())
         .await
         .expect("restores");
-    assert!(
-        restored.finish() == image.bytes,
-        "{selector} restores to another image"
-    );
+    assert!(restored.finish() == image.bytes, "{selector} restores to another image");
     let digest = image.digest(database.repository().hash_key());
     assert_eq!(snapshot.body().image_digest, digest);
 }
@@ -117,12 +110,7 @@ pub(crate) async fn check_all_restore(database: &Database) -> usize {
         image.page_size = report.geometry.page_size().bytes();
         image.bytes = restored.finish();
         let digest = image.digest(database.repository().hash_key());
-        assert_eq!(
-            digest,
-            snapshot.body().image_digest,
-            "snapshot {}",
-            snapshot.id()
-        );
+        assert_eq!(digest, snapshot.body().image_digest, "snapshot {}", snapshot.id());
     }
     listing.snapshots.len()
 }

@@ -74,9 +74,8 @@ fn usual_mode(target: &Path, name: &OsStr) -> io::Result<u32> {
     let path = fresh_name(target, name)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o644);
-    let mode = options
-        .open(&path)
-        .and_then(|file| Ok(file.metadata()?.permissions().mode() & 0o777));
+    let mode =
+        options.open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode() & 0o777));
     std::fs::remove_file(&path)?;
     mode
 }

@@ -67,10 +67,7 @@ impl ProvenFile {
         let Self { file, mut place } = self;
         folder::must_be_free(&place.target).map_err(PublishError::from_taken)?;
         let target = place.target.clone();
-        let io = |source| PublishError::Io {
-            path: target.clone(),
-            source,
-        };
+        let io = |source| PublishError::Io { path: target.clone(), source };
         #[cfg(unix)]
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(place.mode))
             .map_err(io)?;
@@ -80,18 +77,12 @@ impl ProvenFile {
         drop(file);
 
         link(&mut place).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => PublishError::TargetExists {
-                path: target.clone(),
-            },
-            io::ErrorKind::NotFound => PublishError::StagedFileGone {
-                path: place.staged.clone(),
-            },
+            io::ErrorKind::AlreadyExists => PublishError::TargetExists { path: target.clone() },
+            io::ErrorKind::NotFound => PublishError::StagedFileGone { path: place.staged.clone() },
             _ => io(source),
         })?;
-        sync_folder(folder::of(&target)).map_err(|source| PublishError::NotDurable {
-            path: target.clone(),
-            source,
-        })
+        sync_folder(folder::of(&target))
+            .map_err(|source| PublishError::NotDurable { path: target.clone(), source })
     }
 }
 
@@ -120,10 +111,7 @@ fn link(place: &mut Place) -> io::Result<()> {
 }
 
 fn has_no_links(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-    )
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -66,23 +66,12 @@ impl Db {
             )
         };
         let Some(raw) = NonNull::new(raw) else {
-            return Err(SqliteError {
-                code: rc,
-                message: "out of memory".into(),
-                os_code: 0,
-            });
+            return Err(SqliteError { code: rc, message: "out of memory".into(), os_code: 0 });
         };
-        let db = Self {
-            raw,
-            not_sync: PhantomData,
-        };
+        let db = Self { raw, not_sync: PhantomData };
         // SAFETY: `raw` is open, even if the file could not be opened.
         unsafe { ffi::sqlite3_extended_result_codes(db.raw.as_ptr(), 1) };
-        if rc == ffi::SQLITE_OK {
-            Ok(db)
-        } else {
-            Err(db.last_error(rc))
-        }
+        if rc == ffi::SQLITE_OK { Ok(db) } else { Err(db.last_error(rc)) }
     }
 
     pub(super) fn as_ptr(&self) -> *mut ffi::sqlite3 {
@@ -101,21 +90,9 @@ impl Db {
             } else {
                 CStr::from_ptr(text).to_string_lossy().into_owned()
             };
-            (
-                ffi::sqlite3_extended_errcode(db),
-                ffi::sqlite3_system_errno(db),
-                message,
-            )
+            (ffi::sqlite3_extended_errcode(db), ffi::sqlite3_system_errno(db), message)
         };
-        SqliteError {
-            code: if code == ffi::SQLITE_OK {
-                fallback
-            } else {
-                code
-            },
-            message,
-            os_code,
-        }
+        SqliteError { code: if code == ffi::SQLITE_OK { fallback } else { code }, message, os_code }
     }
 
     /// Waits this long for locks of others before SQLITE_BUSY.

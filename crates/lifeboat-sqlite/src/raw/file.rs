@@ -42,11 +42,7 @@ impl FileHandle<'_> {
         // that is not open are null.
         let methods = unsafe { raw.as_ref().pMethods };
         let methods = NonNull::new(methods.cast_mut()).ok_or_else(not_open)?;
-        Ok(Self {
-            raw,
-            methods,
-            connection: PhantomData,
-        })
+        Ok(Self { raw, methods, connection: PhantomData })
     }
 
     fn methods(&self) -> &ffi::sqlite3_io_methods {
@@ -79,10 +75,7 @@ impl FileHandle<'_> {
 
     /// The size of the file in bytes.
     pub fn size(&self) -> Result<u64, SqliteError> {
-        let size_of = self
-            .methods()
-            .xFileSize
-            .ok_or_else(|| unsupported("xFileSize"))?;
+        let size_of = self.methods().xFileSize.ok_or_else(|| unsupported("xFileSize"))?;
         let mut size = 0;
         // SAFETY: the file is open, and `size` is a valid place.
         let rc = unsafe { size_of(self.raw.as_ptr(), &mut size) };
@@ -95,10 +88,8 @@ impl FileHandle<'_> {
     /// Whether any connection holds RESERVED, PENDING or EXCLUSIVE on the
     /// database file: somebody is writing.
     pub fn is_reserved(&self) -> Result<bool, SqliteError> {
-        let check = self
-            .methods()
-            .xCheckReservedLock
-            .ok_or_else(|| unsupported("xCheckReservedLock"))?;
+        let check =
+            self.methods().xCheckReservedLock.ok_or_else(|| unsupported("xCheckReservedLock"))?;
         let mut held: c_int = 0;
         // SAFETY: the file is open, and `held` is a valid place.
         let rc = unsafe { check(self.raw.as_ptr(), &mut held) };
@@ -116,9 +107,7 @@ impl FileHandle<'_> {
             return Err(unsupported("xShmMap"));
         }
         let map = methods.xShmMap.ok_or_else(|| unsupported("xShmMap"))?;
-        let barrier = methods
-            .xShmBarrier
-            .ok_or_else(|| unsupported("xShmBarrier"))?;
+        let barrier = methods.xShmBarrier.ok_or_else(|| unsupported("xShmBarrier"))?;
         let mut place = ptr::null_mut();
         // SAFETY: the file is open; the part is not extended, so nothing is
         // written; `place` is valid.
@@ -130,11 +119,7 @@ impl FileHandle<'_> {
         }
         let Some(place) = NonNull::new(place.cast()) else {
             return Err(failed(
-                if rc == ffi::SQLITE_OK {
-                    code::MISUSE
-                } else {
-                    rc
-                },
+                if rc == ffi::SQLITE_OK { code::MISUSE } else { rc },
                 "there is no wal-index",
             ));
         };
@@ -145,11 +130,7 @@ impl FileHandle<'_> {
 }
 
 fn failed(code: i32, message: &str) -> SqliteError {
-    SqliteError {
-        code,
-        message: message.into(),
-        os_code: 0,
-    }
+    SqliteError { code, message: message.into(), os_code: 0 }
 }
 
 fn unsupported(method: &str) -> SqliteError {

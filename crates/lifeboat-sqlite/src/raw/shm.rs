@@ -27,12 +27,7 @@ impl Shm<'_> {
         file: NonNull<ffi::sqlite3_file>,
         barrier: unsafe extern "C" fn(*mut ffi::sqlite3_file),
     ) -> Self {
-        Self {
-            words,
-            file,
-            barrier,
-            connection: PhantomData,
-        }
+        Self { words, file, barrier, connection: PhantomData }
     }
 
     /// One word, by its index.
