@@ -3,7 +3,7 @@
 //! believes what it is told.
 
 mod decoders;
-
+mod example;
 mod python;
 mod reader;
 mod repository;
