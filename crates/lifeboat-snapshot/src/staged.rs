@@ -93,7 +93,7 @@ impl PageSink for StagedFile {
         let size = geometry.block_size() as usize;
         let count = data.len() / size;
         let end = u64::from(first.0) + count as u64;
-        if data.len() % size != 0 || end > u64::from(geometry.block_count()) {
+        if !data.len().is_multiple_of(size) || end > u64::from(geometry.block_count()) {
             return Err(StageError::OutOfRange {
                 first,
                 bytes: data.len(),

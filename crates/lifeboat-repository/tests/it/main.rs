@@ -3,5 +3,4 @@
 mod image;
 mod round_trip;
 mod rules;
-mod script;
 mod world;

@@ -10,8 +10,10 @@ use lifeboat_repository::{
     WriteError,
 };
 
+use lifeboat_testing::script::{Op, World};
+
 use crate::image::{Image, Restored};
-use crate::script::{Op, World};
+
 use crate::world::{Host, backup, check_all_restore, check_restores, name, options, resolve};
 
 const LATEST: Selector = Selector::Latest(0);

@@ -17,27 +17,39 @@ use object_store::{
 };
 use tokio::sync::Semaphore;
 
+/// When objects were put, unless a test gives them an age: 2026-11-20 12:00 UTC,
+/// in seconds since 1970.
+const NOON: i64 = 1_795_176_000;
+
 /// Kinds of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Op {
+pub enum Op {
+    /// Create or overwrite.
     Put,
+    /// Read, whole or in part.
     Get,
+    /// Look for.
     Head,
+    /// List.
     List,
+    /// Delete.
     Delete,
 }
 
 /// A call that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    pub(crate) client: String,
-    pub(crate) op: Op,
-    pub(crate) key: String,
+pub struct Call {
+    /// By whom.
+    pub client: String,
+    /// Of which kind.
+    pub op: Op,
+    /// Of which object, or below which prefix.
+    pub key: String,
 }
 
 /// The world that all clients share.
 #[derive(Clone, Debug)]
-pub(crate) struct World {
+pub struct World {
     inner: Arc<InMemory>,
     state: Arc<Mutex<State>>,
 }
@@ -72,30 +84,32 @@ enum What {
 
 /// A call that waits until it is let go.
 #[derive(Clone, Debug)]
-pub(crate) struct Pause {
+pub struct Pause {
     reached: Arc<Semaphore>,
     released: Arc<Semaphore>,
 }
 
 impl Pause {
     /// Waits until the call is there.
-    pub(crate) async fn reached(&self) {
+    pub async fn reached(&self) {
         self.reached.acquire().await.expect("never closed").forget();
     }
 
     /// Lets the call go.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.released.add_permits(1);
     }
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    /// An empty one, in memory.
+    #[expect(clippy::new_without_default, reason = "a world is made on purpose")]
+    pub fn new() -> Self {
         Self { inner: Arc::new(InMemory::new()), state: Arc::default() }
     }
 
     /// A handle whose calls bear a name.
-    pub(crate) fn client(&self, name: &str) -> Remote {
+    pub fn client(&self, name: &str) -> Remote {
         let store = Client { world: self.clone(), name: name.to_owned() };
         let identity = format!("scripted://{:p}", Arc::as_ptr(&self.state));
         Remote::from_store(Arc::new(store), "scripted://").with_identity(identity)
@@ -111,7 +125,7 @@ impl World {
     }
 
     /// The next matching call waits before it is applied.
-    pub(crate) fn pause(&self, client: &str, op: Op, key: &str) -> Pause {
+    pub fn pause(&self, client: &str, op: Op, key: &str) -> Pause {
         let pause =
             Pause { reached: Arc::new(Semaphore::new(0)), released: Arc::new(Semaphore::new(0)) };
         self.rule(client, Some(op), key, 0, 1, What::Pause(pause.clone()));
@@ -119,50 +133,53 @@ impl World {
     }
 
     /// The next matching call is applied, and its answer lost.
-    pub(crate) fn lose_answer(&self, client: &str, op: Op, key: &str) {
+    pub fn lose_answer(&self, client: &str, op: Op, key: &str) {
         self.rule(client, Some(op), key, 0, 1, What::LoseAnswer);
     }
 
     /// So many matching calls fail without being applied.
-    pub(crate) fn fail(&self, client: &str, op: Op, key: &str, times: usize) {
+    pub fn fail(&self, client: &str, op: Op, key: &str, times: usize) {
         self.rule(client, Some(op), key, 0, times, What::Fail);
     }
 
     /// After so many more calls that change the store nothing of this client is
     /// applied any more: its process is dead.
-    pub(crate) fn crash_after(&self, client: &str, changes: usize) {
+    pub fn crash_after(&self, client: &str, changes: usize) {
         self.rule(client, None, "", changes, usize::MAX, What::Fail);
     }
 
     /// The client lives again, and no rule holds for it.
-    pub(crate) fn revive(&self, client: &str) {
+    pub fn revive(&self, client: &str) {
         self.state().rules.retain(|rule| rule.client != client);
     }
 
     /// Listings of this client show from now on what there is at this moment.
-    pub(crate) async fn freeze_listings(&self, client: &str) {
+    pub async fn freeze_listings(&self, client: &str) {
         let all = self.inner.list(None).try_collect::<Vec<_>>().await.expect("lists");
         self.state().stale.insert(client.to_owned(), all);
     }
 
-    pub(crate) async fn keys(&self, part: &str) -> Vec<String> {
+    /// The keys that contain a text.
+    pub async fn keys(&self, part: &str) -> Vec<String> {
         let all = self.inner.list(None).try_collect::<Vec<_>>().await.expect("lists");
         let keys = all.iter().map(|meta| meta.location.to_string());
         keys.filter(|key| key.contains(part)).collect()
     }
 
     /// All objects were put so long ago.
-    pub(crate) async fn age_all(&self, age: Duration) {
+    pub async fn age_all(&self, age: Duration) {
         for key in self.keys("").await {
             self.state().ages.insert(key, age);
         }
     }
 
-    pub(crate) async fn remove(&self, key: &str) {
+    /// Takes an object away, behind everybody's back.
+    pub async fn remove(&self, key: &str) {
         self.inner.delete(&Path::from(key)).await.expect("is there");
     }
 
-    pub(crate) async fn change(&self, key: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    /// Changes the bytes of an object, behind everybody's back.
+    pub async fn change(&self, key: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let path = Path::from(key);
         let bytes = self.inner.get(&path).await.expect("is there").bytes().await.expect("reads");
         let mut bytes = bytes.to_vec();
@@ -171,7 +188,7 @@ impl World {
     }
 
     /// The calls since the last time this was asked.
-    pub(crate) fn take_calls(&self) -> Vec<Call> {
+    pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state().calls)
     }
 
@@ -210,7 +227,7 @@ impl World {
 
     fn dated(&self, mut meta: ObjectMeta) -> ObjectMeta {
         let age = self.state().ages.get(meta.location.as_ref()).copied();
-        let noon = chrono::DateTime::from_timestamp(crate::image::NOON.unix_timestamp(), 0);
+        let noon = chrono::DateTime::from_timestamp(NOON, 0);
         meta.last_modified = noon.expect("in range") - age.unwrap_or_default();
         meta
     }

@@ -1,0 +1,146 @@
+//! Runs the built binary in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder with everything that a user has: databases, a repository, state
+/// and cache.
+pub(crate) struct Folder {
+    dir: tempfile::TempDir,
+}
+
+/// What the command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// The JSON objects on standard output.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        self.out.lines().map(parse).collect()
+    }
+
+    /// The last JSON object: the summary, or the error.
+    pub(crate) fn last(&self) -> Value {
+        self.json().pop().unwrap_or_else(|| panic!("no JSON: {self:?}"))
+    }
+
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// The binary of the profile that the tests run in.
+pub(crate) fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the test has a path");
+    let target = test.parent().and_then(Path::parent).expect("tests run in target/PROFILE/deps");
+    let binary = target.join("lifeboat");
+    assert!(binary.is_file(), "{} is not built: cargo build -p lifeboat-cli", binary.display());
+    binary
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A command of the binary, in this folder, with nothing from outside.
+    pub(crate) fn command(&self) -> Command {
+        self.under(Command::new(binary()))
+    }
+
+    /// The binary run by another program, such as a tracer.
+    pub(crate) fn under(&self, mut command: Command) -> Command {
+        command
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.dir.path())
+            .env("TZ", "UTC")
+            .env("LIFEBOAT_STATE_DIR", self.path("state"))
+            .env("LIFEBOAT_CACHE_DIR", self.path("cache"));
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.command().args(arguments).output().expect("the binary runs").into()
+    }
+
+    /// Backs up and returns the summary.
+    pub(crate) fn backup(&self, database: &str) -> Value {
+        self.run(&["--json", "backup", database]).ok().last()
+    }
+
+    /// Restores a snapshot to a new file and returns its path.
+    pub(crate) fn restore(&self, name: &str, snapshot: &str) -> PathBuf {
+        let target = self.path(&format!("restored-{name}-{snapshot}.db"));
+        let _ = std::fs::remove_file(&target);
+        let target_text = target.to_str().expect("UTF-8");
+        self.run(&["restore", name, snapshot, "--target", target_text, "--check"]).ok();
+        target
+    }
+
+    /// Has the independent reader restore a snapshot, and returns the path.
+    pub(crate) fn read_independently(&self, name: &str, snapshot: &str) -> PathBuf {
+        let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("reader/lifeboat_reader.py");
+        let target = self.path(&format!("read-{name}-{snapshot}.db"));
+        let _ = std::fs::remove_file(&target);
+        let output = Command::new("python3")
+            .arg(reader)
+            .arg("restore")
+            .arg(self.path("backups"))
+            .args([name, snapshot])
+            .arg(&target)
+            .output()
+            .expect("python3 is installed");
+        assert!(output.status.success(), "{:?}", Ran::from(output));
+        target
+    }
+
+    /// The objects of the repository, sorted.
+    pub(crate) fn objects(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path("backups")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The objects whose path contains a text.
+    pub(crate) fn objects_of(&self, part: &str) -> Vec<PathBuf> {
+        let has = |path: &PathBuf| path.to_string_lossy().contains(part);
+        self.objects().into_iter().filter(has).collect()
+    }
+}
+
+/// Whether two files have the same bytes.
+pub(crate) fn same_bytes(a: &Path, b: &Path) -> bool {
+    let read = |path: &Path| std::fs::read(path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    read(a) == read(b)
+}

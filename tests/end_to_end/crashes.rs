@@ -1,0 +1,108 @@
+//! Killed at every step: what remains is whole, and the next run works.
+
+use std::process::Command;
+
+use lifeboat_testing::databases::{one_row_a_page, overwrite};
+
+use crate::command::{Folder, Ran, binary, same_bytes};
+
+/// Runs the binary and kills it when it makes a system call for the n-th time.
+/// Returns whether it was killed.
+fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool {
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-qq", "-o"])
+        .arg(folder.path("strace.log"))
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:signal=KILL:when={n}")])
+        .arg(binary())
+        .args(["--progress", "none"])
+        .args(arguments);
+    let output = folder.under(strace).output().expect("strace is installed");
+    let ran = Ran::from(output);
+    assert!(ran.code == 0 || ran.code == -1 || ran.code == 137, "{call} {n}: {ran:?}");
+    ran.code != 0
+}
+
+#[test]
+fn a_backup_killed_at_every_step() {
+    let mut points = 0;
+    for call in ["linkat", "fsync", "rename", "unlink"] {
+        for n in 1..40 {
+            let folder = Folder::new();
+            let path = folder.path("app.db");
+            let mut connection = one_row_a_page(&path, "delete", 300, 1);
+            folder.backup("app.db");
+            let before = folder.path("before.db");
+            std::fs::copy(&path, &before).expect("copies");
+            overwrite(&mut connection, 20, n as u64);
+            if !killed_at(&folder, call, n, &["backup", "app.db"]) {
+                break;
+            }
+            points += 1;
+            let at = format!("killed at {call} {n}");
+            let listed = folder.run(&["--json", "snapshots"]).ok().json().len() - 1;
+            assert!(listed == 1 || listed == 2, "{at}");
+            let first = folder.run(&["--json", "snapshots"]).ok().json()[0]["snapshot_id"].clone();
+            let first = first.as_str().expect("an id").to_owned();
+            assert!(same_bytes(&folder.restore("app", &first), &before), "{at}");
+            if listed == 2 {
+                assert!(same_bytes(&folder.restore("app", "latest"), &path), "{at}");
+            }
+            folder.backup("app.db");
+            assert!(same_bytes(&folder.restore("app", "latest"), &path), "{at}");
+        }
+    }
+    assert!(points >= 15, "only {points} points");
+}
+
+#[test]
+fn a_restore_killed_at_every_step() {
+    let folder = Folder::new();
+    let path = folder.path("app.db");
+    one_row_a_page(&path, "delete", 300, 1);
+    folder.backup("app.db");
+    let mut points = 0;
+    for call in ["pwrite64", "fsync", "linkat", "unlink", "fchmod"] {
+        for n in 1..12 {
+            let target = folder.path("new.db");
+            let _ = std::fs::remove_file(&target);
+            if !killed_at(&folder, call, n, &["restore", "app", "--target", "new.db"]) {
+                break;
+            }
+            points += 1;
+            let at = format!("killed at {call} {n}");
+            assert!(!target.exists() || same_bytes(&target, &path), "{at}: half a file");
+            let _ = std::fs::remove_file(&target);
+            folder.run(&["restore", "app", "--target", "new.db"]).ok();
+            assert!(same_bytes(&target, &path), "{at}");
+            let left = std::fs::read_dir(folder.path("."))
+                .expect("lists")
+                .flatten()
+                .filter(|entry| entry.file_name().to_string_lossy().contains(".partial"))
+                .count();
+            assert_eq!(left, 0, "{at}: the next restore clears away");
+        }
+    }
+    assert!(points >= 8, "only {points} points");
+}
+
+/// A first backup that was killed goes on where it was.
+#[test]
+fn an_interrupted_first_backup_goes_on() {
+    let folder = Folder::new();
+    let path = folder.path("app.db");
+    one_row_a_page(&path, "delete", 9000, 1);
+    // The links are: the installation's id, the repository, and then the packs.
+    assert!(killed_at(&folder, "linkat", 6, &["backup", "app.db"]));
+    let stored = folder.objects_of("/packs/").iter().filter(|p| !has_hash(p)).count();
+    assert!(stored >= 2, "{stored}");
+    let summary = folder.backup("app.db");
+    assert!(summary["packs_resumed"].as_u64() >= Some(2), "{summary}");
+    assert!(same_bytes(&folder.restore("app", "latest"), &path));
+}
+
+/// Files that the local store leaves when it is killed while it writes.
+fn has_hash(path: &std::path::Path) -> bool {
+    path.to_string_lossy().contains('#')
+}

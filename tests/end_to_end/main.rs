@@ -1,0 +1,11 @@
+//! The built binary and the public API, as their users run them.
+
+mod command;
+mod crashes;
+mod embedding;
+mod errors;
+mod live;
+mod locks;
+mod sizes;
+mod two_at_once;
+mod years;
