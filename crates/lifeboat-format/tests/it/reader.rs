@@ -7,7 +7,7 @@ use lifeboat_format::digest::Digest;
 use tempfile::TempDir;
 
 use crate::python::{self, Said};
-use crate::repository::{Repository, Writer};
+use crate::repository::{Lie, Repository, Writer};
 
 /// `pages` pages, of which every other one does not compress.
 fn image(page_size: usize, pages: usize) -> Vec<u8> {
@@ -243,6 +243,31 @@ fn numbers_whose_records_were_damaged_are_passed_over() {
     }
     let said = python::run(&["verify", path(&repository), "app"]);
     assert_eq!(said.code, 0, "{said:?}");
+}
+
+#[test]
+fn digests_that_do_not_fit_each_other_are_refused() {
+    for (lie, words) in [
+        (Lie::Previous, "chain"),
+        (Lie::PacksDigest, "pack ids"),
+        (Lie::ImageDigest, "image digest"),
+        (Lie::BlockHash, "block hash"),
+        (Lie::BlockBytes, "block hash"),
+        (Lie::BlockLeftOut, "2 of 3 blocks"),
+    ] {
+        let mut repository = Repository::new();
+        let mut app = Writer::new("app", 4096);
+        app.pin_nothing(&repository);
+        app.lie = Some(lie);
+        app.take(&mut repository, &image(4096, 3), &[]);
+        let said = python::run(&["verify", path(&repository), "app"]);
+        assert_eq!(said.code, 4, "{lie:?}: {said:?}");
+        assert!(said.err.contains(words), "{lie:?}: {said:?}");
+        if lie != Lie::Previous {
+            let (said, restored) = restore(&repository, "app", "latest");
+            assert_eq!((said.code, restored), (4, None), "{lie:?}: {said:?}");
+        }
+    }
 }
 
 #[test]

@@ -229,6 +229,10 @@ impl Writer {
         }
     }
 
+    fn or_lie(&self, lie: Lie, truth: Digest) -> Digest {
+        if self.lie == Some(lie) { Digest::of(b"a lie") } else { truth }
+    }
+
     fn body(&self, geometry: Geometry, image_digest: Digest) -> SnapshotBody {
         let taken_at = NOON + Duration::seconds(self.newest as i64);
         SnapshotBody {
@@ -237,8 +241,10 @@ impl Writer {
             taken_at,
             page_size: self.page_size,
             page_count: geometry.page_count(),
-            image_digest,
-            content: Content::Pages { packs_digest: packs_digest(&self.packs) },
+            image_digest: self.or_lie(Lie::ImageDigest, image_digest),
+            content: Content::Pages {
+                packs_digest: self.or_lie(Lie::PacksDigest, packs_digest(&self.packs)),
+            },
             attachments: Vec::new(),
             origin: "/srv/app.db".into(),
             trigger: Trigger::Scheduled,
@@ -288,7 +294,7 @@ impl Writer {
             nonce: Nonce::from_bytes([self.newest as u8; 16]),
             writer: InstallationId::new("test").expect("valid"),
             written_at: NOON,
-            previous: self.previous,
+            previous: self.previous.map(|digest| self.or_lie(Lie::Previous, digest)),
             state: self.state.clone(),
             subject: NumberSet::default(),
             condemned: Vec::new(),
