@@ -27,8 +27,8 @@ fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool 
 #[test]
 fn a_backup_killed_at_every_step() {
     let mut points = 0;
-    for call in ["linkat", "fsync", "rename", "unlink"] {
-        for n in 1..40 {
+    for call in ["linkat", "fsync", "rename", "renameat", "unlink", "write", "pwrite64", "mkdir"] {
+        for n in 1..25 {
             let folder = Folder::new();
             let path = folder.path("app.db");
             let mut connection = one_row_a_page(&path, "delete", 300, 1);
@@ -53,7 +53,8 @@ fn a_backup_killed_at_every_step() {
             assert!(same_bytes(&folder.restore("app", "latest"), &path), "{at}");
         }
     }
-    assert!(points >= 15, "only {points} points");
+    eprintln!("{points} points");
+    assert!(points >= 25, "only {points} points");
 }
 
 #[test]
@@ -63,8 +64,8 @@ fn a_restore_killed_at_every_step() {
     one_row_a_page(&path, "delete", 300, 1);
     folder.backup("app.db");
     let mut points = 0;
-    for call in ["pwrite64", "fsync", "linkat", "unlink", "fchmod"] {
-        for n in 1..12 {
+    for call in ["write", "ftruncate", "fsync", "flock", "fchmod", "linkat", "unlink"] {
+        for n in 1..25 {
             let target = folder.path("new.db");
             let _ = std::fs::remove_file(&target);
             if !killed_at(&folder, call, n, &["restore", "app", "--target", "new.db"]) {
@@ -84,22 +85,32 @@ fn a_restore_killed_at_every_step() {
             assert_eq!(left, 0, "{at}: the next restore clears away");
         }
     }
-    assert!(points >= 8, "only {points} points");
+    eprintln!("{points} points");
+    assert!(points >= 12, "only {points} points");
 }
 
 /// A first backup that was killed goes on where it was.
 #[test]
 fn an_interrupted_first_backup_goes_on() {
-    let folder = Folder::new();
-    let path = folder.path("app.db");
-    one_row_a_page(&path, "delete", 9000, 1);
-    // The links are: the installation's id, the repository, and then the packs.
-    assert!(killed_at(&folder, "linkat", 6, &["backup", "app.db"]));
-    let stored = folder.objects_of("/packs/").iter().filter(|p| !has_hash(p)).count();
-    assert!(stored >= 2, "{stored}");
-    let summary = folder.backup("app.db");
-    assert!(summary["packs_resumed"].as_u64() >= Some(2), "{summary}");
-    assert!(same_bytes(&folder.restore("app", "latest"), &path));
+    // The calls are counted in each thread: which one is the first to kill the
+    // process after two packs is found by trying.
+    for n in (2..6).rev() {
+        let folder = Folder::new();
+        let path = folder.path("app.db");
+        one_row_a_page(&path, "delete", 9000, 1);
+        let killed = killed_at(&folder, "linkat", n, &["backup", "app.db"]);
+        let stored = folder.objects_of("/packs/").iter().filter(|p| !has_hash(p)).count();
+        if !killed || stored < 2 {
+            continue;
+        }
+        let summary = folder.backup("app.db");
+        let resumed = summary["packs_resumed"].as_u64().expect("a number");
+        // At most what was in flight is not in the journal yet.
+        assert!(resumed >= 1 && resumed + 2 >= stored as u64, "{stored}: {summary}");
+        assert!(same_bytes(&folder.restore("app", "latest"), &path));
+        return;
+    }
+    panic!("no run was killed after two packs");
 }
 
 /// Files that the local store leaves when it is killed while it writes.

@@ -47,4 +47,4 @@ pub use destination::{Destination, Missing};
 pub use directories::Directories;
 pub use error::{Error, ErrorKind};
 pub use restore::{RestoreReport, RestoreSettings};
-pub use take::{BackupReport, BackupSettings, Explanation};
+pub use take::{BackupReport, BackupSettings, Explanation, open_source};

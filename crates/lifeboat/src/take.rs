@@ -86,9 +86,29 @@ impl Destination {
         path: &Path,
         settings: &BackupSettings,
     ) -> Result<BackupReport, Error> {
+        let source = self.open_source(path, settings).await?;
+        self.backup_source(source, path, settings).await
+    }
+
+    /// Opens a database to be backed up here, and touches nothing here. What
+    /// is wrong with a source is known before a destination is asked.
+    pub async fn open_source(
+        &self,
+        path: &Path,
+        settings: &BackupSettings,
+    ) -> Result<LiveDatabase, Error> {
+        open_source(path, self.repository().local().cache_dir(), settings).await
+    }
+
+    /// Backs up a database that was opened before.
+    pub async fn backup_source(
+        &self,
+        source: LiveDatabase,
+        path: &Path,
+        settings: &BackupSettings,
+    ) -> Result<BackupReport, Error> {
         let name = settings.name.clone().unwrap_or_else(|| default_name(path));
         let database = self.database(&name)?;
-        let source = open(path.to_owned(), self.spool(settings)).await?;
         let options = self.options(source.path(), settings);
         let done = database.backup(source, options).await?;
         let (source, stored) = (done.source, done.report);
@@ -98,15 +118,6 @@ impl Destination {
         let notices = source.notices().to_vec();
         drop_off_thread(source).await;
         Ok(BackupReport { name, stored, notices, explanation })
-    }
-
-    /// What is read of a database in a rollback journal mode waits in the
-    /// cache, which is on a disk of the user's choice.
-    fn spool(&self, settings: &BackupSettings) -> OpenOptions {
-        let mut source = settings.source.clone();
-        let cache = || self.repository().local().cache_dir().to_owned();
-        source.spool_dir = Some(source.spool_dir.unwrap_or_else(cache));
-        source
     }
 
     fn options(&self, path: &Path, settings: &BackupSettings) -> BackupOptions {
@@ -138,7 +149,16 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
-async fn open(path: PathBuf, options: OpenOptions) -> Result<LiveDatabase, Error> {
+/// Opens a database to be backed up. What is read of one in a rollback journal
+/// mode waits in the cache directory, which is on a disk of the user's choice.
+pub async fn open_source(
+    path: &Path,
+    cache_dir: &Path,
+    settings: &BackupSettings,
+) -> Result<LiveDatabase, Error> {
+    let mut options = settings.source.clone();
+    options.spool_dir.get_or_insert_with(|| cache_dir.to_owned());
+    let path: PathBuf = path.to_owned();
     Ok(off_thread(move || LiveDatabase::open(&path, &options)).await?)
 }
 

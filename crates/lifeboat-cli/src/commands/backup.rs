@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use lifeboat::snapshot::{Notice, default_name};
-use lifeboat::{BackupSettings, Destination, Missing};
+use lifeboat::{BackupSettings, Destination, Directories, Error, Missing};
 
 use crate::arguments::{Arguments, BackupArguments, Refusal};
 use crate::exit::Exit;
@@ -21,87 +21,99 @@ pub(crate) async fn run(
         reporter.refuse(&refusal);
         return refusal.exit;
     }
-    let missing = if backup.init { Missing::Create } else { Missing::CreateIfLocal };
-    // A source that cannot be used is said before a repository is made for it.
-    if let [one] = &backup.databases[..]
-        && let Err(error) = look(one)
-    {
-        return reporter.error(&one.display().to_string(), &error, About::Backup);
-    }
-    let destination = match super::open(arguments, missing).await {
-        Ok(destination) => destination,
-        Err(error) => return reporter.error("", &error, About::Backup),
-    };
+    let mut run = Run { arguments, backup, reporter, destination: None, done: Vec::new() };
     let mut exits = Vec::new();
-    let mut done = Vec::new();
     for path in &backup.databases {
-        let exit = one(path, backup, &destination, reporter, &mut done).await;
-        exits.push(exit);
+        exits.push(run.one(path).await);
     }
     let exit = Exit::of_all(&exits);
-    let failed = backup.databases.len() - done.len();
+    let failed = backup.databases.len() - run.done.len();
     // The last object of a single failure is its error.
     if backup.databases.len() > 1 || failed == 0 {
-        reporter.all_backed_up(&done, failed, exit);
+        reporter.all_backed_up(&run.done, failed, exit);
     }
     exit
 }
 
-fn look(path: &Path) -> Result<(), lifeboat::Error> {
-    let options = lifeboat::snapshot::OpenOptions::default();
-    lifeboat::snapshot::LiveDatabase::open(path, &options).map(drop).map_err(Into::into)
+struct Run<'a> {
+    arguments: &'a Arguments,
+    backup: &'a BackupArguments,
+    reporter: &'a Reporter,
+    /// Opened, and perhaps made, for the first source that can be used.
+    destination: Option<Destination>,
+    done: Vec<serde_json::Value>,
 }
 
-async fn one(
-    path: &Path,
-    backup: &BackupArguments,
-    destination: &Destination,
-    reporter: &Reporter,
-    done: &mut Vec<serde_json::Value>,
-) -> Exit {
-    let name = backup.name.clone().unwrap_or_else(|| default_name(path));
-    let mut settings = BackupSettings::default();
-    settings.name = Some(name.clone());
-    settings.description.clone_from(&backup.description);
-    settings.tags = backup.tags.iter().cloned().collect();
-    settings.full = backup.full;
-    settings.explain = backup.explain;
-    settings.take_over = backup.take_over;
-    settings.expect = backup.expect;
-    settings.progress = progress::show(reporter.progress(), &name);
-    let started = Instant::now();
-    let before = destination.repository().remote().requests();
-    let result = destination.backup(path, &settings).await;
-    drop(settings);
-    let report = match result {
-        Ok(report) => report,
-        Err(error) => {
-            return reporter.error(&path.display().to_string(), &error, About::Backup);
-        }
-    };
-    for notice in &report.notices {
-        match notice {
-            Notice::HotJournalRolledBack => reporter.say(&format!("{name}: {notice}")),
-            notice => reporter.warn(&format!("{name}: {notice}")),
+impl Run<'_> {
+    async fn one(&mut self, path: &Path) -> Exit {
+        let doing = path.display().to_string();
+        match self.back_up(path).await {
+            Ok(exit) => exit,
+            Err(error) => self.reporter.error(&doing, &error, About::Backup),
         }
     }
-    if let Some(owner) = &report.adopted_from {
-        reporter.warn(&format!("{name}: taken over from installation {owner}"));
+
+    async fn destination(&mut self) -> Result<Destination, Error> {
+        if let Some(destination) = &self.destination {
+            return Ok(destination.clone());
+        }
+        let missing = if self.backup.init { Missing::Create } else { Missing::CreateIfLocal };
+        let destination = super::open(self.arguments, missing).await?;
+        Ok(self.destination.insert(destination).clone())
     }
-    let backed = Backed {
-        report: &report,
-        destination: destination.shown(),
-        requests: destination.repository().remote().requests() - before,
-        duration: started.elapsed(),
-    };
-    reporter.backed_up(&backed);
-    done.push(reporter.tally(&backed));
-    for number in &report.damaged_records {
-        reporter.warn(&format!(
-            "{name}: record {number} is damaged; this snapshot was built on the last good one"
-        ));
+
+    async fn back_up(&mut self, path: &Path) -> Result<Exit, Error> {
+        let started = Instant::now();
+        let name = self.backup.name.clone().unwrap_or_else(|| default_name(path));
+        let settings = self.settings(&name);
+        let cache = Directories::from_env().cache;
+        let source = lifeboat::open_source(path, &cache, &settings).await?;
+        let destination = self.destination().await?;
+        let before = destination.repository().remote().requests();
+        let report = destination.backup_source(source, path, &settings).await?;
+        // The bars are gone before anything is printed.
+        drop(settings);
+        let requests = destination.repository().remote().requests() - before;
+        let duration = started.elapsed();
+        let destination = destination.shown();
+        Ok(self.report(&Backed { report: &report, destination, requests, duration }))
     }
-    if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
+
+    fn settings(&self, name: &str) -> BackupSettings {
+        let backup = self.backup;
+        let mut settings = BackupSettings::default();
+        settings.name = Some(name.to_owned());
+        settings.description.clone_from(&backup.description);
+        settings.tags = backup.tags.iter().cloned().collect();
+        settings.full = backup.full;
+        settings.explain = backup.explain;
+        settings.take_over = backup.take_over;
+        settings.expect = backup.expect;
+        settings.progress = progress::show(self.reporter.progress(), name);
+        settings
+    }
+
+    fn report(&mut self, backed: &Backed<'_>) -> Exit {
+        let (report, reporter) = (backed.report, self.reporter);
+        let name = &report.name;
+        for notice in &report.notices {
+            match notice {
+                Notice::HotJournalRolledBack => reporter.say(&format!("{name}: {notice}")),
+                notice => reporter.warn(&format!("{name}: {notice}")),
+            }
+        }
+        if let Some(owner) = &report.adopted_from {
+            reporter.warn(&format!("{name}: taken over from installation {owner}"));
+        }
+        reporter.backed_up(backed);
+        self.done.push(reporter.tally(backed));
+        for number in &report.damaged_records {
+            reporter.warn(&format!(
+                "{name}: record {number} is damaged; this snapshot was built on the last good one"
+            ));
+        }
+        if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
+    }
 }
 
 /// Two databases of one name would take turns in one history.
