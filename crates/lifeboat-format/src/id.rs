@@ -215,6 +215,10 @@ impl FromStr for SnapshotId {
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let wrong = ParseIdError { what: "snapshot id" };
+        // Else a sign before the year would be a second spelling.
+        if text.len() != "20261120T101530Z-3f9a2c1b".len() {
+            return Err(wrong);
+        }
         let (second, random) = text.split_once('-').ok_or(wrong.clone())?;
         PrimitiveDateTime::parse(second, &SECOND).map_err(|_| wrong.clone())?;
         hex::decode::<4>(random).ok_or(wrong)?;
@@ -279,6 +283,7 @@ mod tests {
             "20261120T101530Z",
             "20261120T101530Z-3f9a2c1",
             "20261320T101530Z-3f9a2c1b",
+            "+20261120T101530Z-3f9a2c1b",
             "latest",
         ] {
             assert!(bad.parse::<SnapshotId>().is_err(), "{bad}");

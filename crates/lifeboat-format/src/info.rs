@@ -74,7 +74,7 @@ impl RepositoryInfo {
     pub fn decode(object: &[u8]) -> Result<Self, DecodeError> {
         let body = object::decode_control(ObjectKind::Format, object)?;
         let info: Self = serde_json::from_slice(body)
-            .map_err(|_| DecodeError::damaged(ObjectKind::Format, "fields"))?;
+            .map_err(|_| DecodeError::NotUnderstood { kind: ObjectKind::Format, what: "fields" })?;
         if let (Scheme::Plain { .. }, None) = (&info.scheme, info.block_hash_key()) {
             return Err(DecodeError::damaged(ObjectKind::Format, "hash key"));
         }

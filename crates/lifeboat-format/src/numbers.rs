@@ -140,7 +140,8 @@ impl TryFrom<String> for NumberSet {
         if set.runs.iter().try_fold(0u64, |sum, run| sum.checked_add(run.1 - run.0 + 1)).is_none() {
             return Err(wrong);
         }
-        Ok(set)
+        // `01` and `1-1` are other spellings of `1`.
+        if String::from(set.clone()) == text { Ok(set) } else { Err(wrong) }
     }
 }
 

@@ -27,6 +27,9 @@ pub const MAX_CONTROL_LEN: usize = 256 * 1024 * 1024;
 
 const MAGIC: &[u8; 8] = b"LIFEBOAT";
 const PLAIN: u8 = 0;
+const SEALED: u8 = 1;
+/// The length of the header of a sealed object: data key id, salt, commitment.
+const SEALED_HEADER_LEN: usize = PREAMBLE_LEN + 16 + 32 + 32;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -137,6 +140,15 @@ pub enum DecodeError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The bytes are proven, and still say something that this version does not
+    /// understand: a later version wrote it, or somebody who means ill.
+    #[error("{kind} not understood: {what}")]
+    NotUnderstood {
+        /// What was expected.
+        kind: ObjectKind,
+        /// What is not understood.
+        what: &'static str,
+    },
     /// The object is whole, but belongs elsewhere: it was moved or swapped.
     #[error("{kind} belongs to another {place}")]
     Misplaced {
@@ -159,8 +171,15 @@ impl DecodeError {
             | Self::NotThis { .. }
             | Self::Damaged { .. }
             | Self::Misplaced { .. } => true,
-            Self::TooNew { .. } | Self::Sealed { .. } => false,
+            Self::TooNew { .. } | Self::Sealed { .. } | Self::NotUnderstood { .. } => false,
         }
+    }
+
+    /// Whether the bytes are not the ones that were written. Whoever finds a
+    /// record so may build on the one before; one that is whole but belongs
+    /// elsewhere, or is not understood, stops everything.
+    pub fn is_corruption(&self) -> bool {
+        self.is_damage() && !matches!(self, Self::Misplaced { .. })
     }
 }
 
@@ -188,7 +207,8 @@ pub fn check_preamble(kind: ObjectKind, bytes: &[u8]) -> Result<(), DecodeError>
     if found[..8] != *MAGIC || found[8] != kind.letter() {
         return Err(DecodeError::NotThis { expected: kind });
     }
-    check_versions(kind, found[9], found[10], found[11])?;
+    let header_len = u16::from_le_bytes([found[12], found[13]]);
+    check_versions(kind, found[9], found[10], found[11], header_len)?;
     if found[12..14] != (PREAMBLE_LEN as u16).to_le_bytes() || found[14..] != [0, 0] {
         return Err(DecodeError::damaged(kind, "preamble"));
     }
@@ -200,6 +220,7 @@ pub(crate) fn check_versions(
     version: u8,
     min_reader: u8,
     seal: u8,
+    header_len: u16,
 ) -> Result<(), DecodeError> {
     if version == 0 || min_reader == 0 || min_reader > version {
         return Err(DecodeError::damaged(kind, "versions"));
@@ -209,7 +230,8 @@ pub(crate) fn check_versions(
     }
     match seal {
         PLAIN => Ok(()),
-        1 => Err(DecodeError::Sealed { kind }),
+        // One flipped bit must not make a plain object look encrypted.
+        SEALED if header_len as usize == SEALED_HEADER_LEN => Err(DecodeError::Sealed { kind }),
         _ => Err(DecodeError::damaged(kind, "seal")),
     }
 }
@@ -276,7 +298,7 @@ mod tests {
             }
         );
         assert!(!error.is_damage());
-        object[9..12].copy_from_slice(&[1, 1, 1]);
+        object[9..14].copy_from_slice(&[1, 1, 1, 96, 0]);
         let error = decode_control(ObjectKind::Record, &object).expect_err("sealed");
         assert_eq!(error, DecodeError::Sealed { kind: ObjectKind::Record });
     }

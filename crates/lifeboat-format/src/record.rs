@@ -69,7 +69,9 @@ impl Record {
             Some((first, second)) => (first, Some(second)),
             None => (content, None),
         };
-        let envelope: Envelope = serde_json::from_str(first).map_err(|_| damaged("envelope"))?;
+        // The digest has proven the bytes: what does not parse is not damage.
+        let strange = |what| DecodeError::NotUnderstood { kind: ObjectKind::Record, what };
+        let envelope: Envelope = serde_json::from_str(first).map_err(|_| strange("envelope"))?;
         if envelope.repository != place.repository {
             return Err(misplaced("repository"));
         }
@@ -83,17 +85,17 @@ impl Record {
             return Err(damaged("body"));
         }
         let body = match second {
-            Some(text) => Some(serde_json::from_str(text).map_err(|_| damaged("body"))?),
+            Some(text) => Some(serde_json::from_str(text).map_err(|_| strange("body"))?),
             None => None,
         };
         let is_snapshot = envelope.kind == RecordKind::Snapshot;
         let has_geometry =
             body.as_ref().is_none_or(|body: &SnapshotBody| body.geometry().is_some());
         if is_snapshot != body.is_some() || !has_geometry {
-            return Err(damaged("body"));
+            return Err(strange("body"));
         }
         if !state_is_possible(&envelope) {
-            return Err(damaged("state"));
+            return Err(strange("state"));
         }
         Ok(Self {
             envelope,
@@ -131,8 +133,14 @@ fn state_is_possible(envelope: &Envelope) -> bool {
     let state = &envelope.state;
     let number = envelope.number;
     let known = |n: RecordNo| n >= RecordNo::FIRST && n <= number;
-    state.alive.last().is_none_or(known)
-        && state.trash.iter().all(|t| known(t.number) && !state.alive.contains(t.number))
+    let trashed: std::collections::HashSet<_> = state.trash.iter().map(|t| t.number).collect();
+    let is_snapshot = envelope.kind == RecordKind::Snapshot;
+    [&state.alive, &state.pins, &envelope.subject].iter().all(|set| set.last().is_none_or(known))
+        && trashed.len() == state.trash.len()
+        && trashed.iter().all(|&n| known(n) && !state.alive.contains(n))
+        && state.latest.is_some() != state.alive.is_empty()
         && state.latest.is_none_or(|latest| state.alive.contains(latest.number))
         && state.partial.is_none_or(known)
+        && state.generation < u64::MAX / 2
+        && (!is_snapshot || state.alive.contains(number))
 }

@@ -18,6 +18,10 @@ use crate::error::WriteError;
 use crate::log::{Committed, Draft, Head};
 use crate::repository::Database;
 
+/// How many objects one record condemns: it has to stay readable. What is over
+/// is left to the next collection.
+const MAX_CONDEMNED: usize = 50_000;
+
 /// What a collection spares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -99,6 +103,7 @@ impl Database {
                 .iter()
                 .filter(|object| !needed.contains(&object.key))
                 .filter(|object| is_older(object.modified, now, options.grace))
+                .take(MAX_CONDEMNED)
                 .collect();
             if condemned.is_empty() && dropped.is_empty() {
                 return Ok(CollectReport::default());

@@ -67,7 +67,7 @@ impl Database {
         let place = RecordPlace { repository, database: &self.name, number };
         match Record::decode(&object, place) {
             Ok(record) => Ok(Found::Good(Arc::new(record))),
-            Err(error) if error.is_damage() => Ok(Found::Damaged(error)),
+            Err(error) if error.is_corruption() => Ok(Found::Damaged(error)),
             Err(error) => Err(ReadError::unusable(key)(error)),
         }
     }

@@ -1,8 +1,11 @@
 //! Reading packs and pack lists.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use lifeboat_format::digest::BlockHash;
 use lifeboat_format::geometry::BlockNo;
+use lifeboat_format::id::PackId;
 use lifeboat_format::key;
 use lifeboat_format::list::{self, PackEntry, PackListRef, packs_digest};
 use lifeboat_format::object::{DecodeError, MAX_CONTROL_LEN, ObjectKind};
@@ -45,6 +48,12 @@ impl Database {
             }
         };
         let packs = reference.resolve(base.clone());
+        let distinct: HashSet<PackId> = packs.iter().map(|entry| entry.pack).collect();
+        if distinct.len() != packs.len() {
+            let error =
+                DecodeError::NotUnderstood { kind: ObjectKind::List, what: "a pack stands twice" };
+            return Err(ReadError::unusable(self.keys.record(record.number()))(error));
+        }
         if let Some(Content::Pages { packs_digest: expected }) =
             record.body.as_ref().map(|body| &body.content)
             && packs_digest(&packs) != *expected

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use lifeboat_format::geometry::Geometry;
+use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::key;
 use lifeboat_format::list::PackEntry;
 use lifeboat_format::object::{DecodeError, ObjectKind};
@@ -83,6 +83,14 @@ impl Database {
         };
         let geometry = body.geometry().expect("a record is refused without one");
         let list = self.pack_list(snapshot.record()).await?;
+        // Before anything is allocated in proportion to what a record claims.
+        let held: u64 = list.packs.iter().map(|entry| u64::from(entry.blocks)).sum();
+        let needed =
+            u64::from(geometry.block_count()) - u64::from(geometry.absent_block().is_some());
+        if held < needed {
+            let (snapshot, first) = (body.snapshot_id.clone(), BlockNo(0));
+            return Err(RestoreError::Incomplete { snapshot, first, count: needed - held });
+        }
         listener.tell(Event::Restoring { bytes: geometry.file_size() });
 
         let (sender, receiver) = mpsc::channel(1);

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`format`], [`remote`],
+//! used one by one and are re-exported here: [`mod@format`], [`remote`],
 //! [`repository`], [`snapshot`].
 //!
 //! # Limitations

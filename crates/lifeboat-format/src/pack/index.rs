@@ -64,7 +64,8 @@ impl Trailer {
         if bytes[24..] != *MAGIC || bytes[16] != kind.letter() {
             return Err(damaged("trailer"));
         }
-        check_versions(kind, bytes[17], bytes[18], bytes[19])?;
+        let header_len = u16::try_from(u32_at(bytes, 0)).unwrap_or(0);
+        check_versions(kind, bytes[17], bytes[18], bytes[19], header_len)?;
         if bytes[20..24] != [0; 4] || u32_at(bytes, 0) != PREAMBLE_LEN as u32 {
             return Err(damaged("trailer"));
         }

@@ -10,6 +10,9 @@ use super::frame::{self, Encoding};
 use super::index::{FRAME_ROW_LEN, INDEX_HEADER_LEN, RUN_ROW_LEN, Trailer};
 use super::{MAX_BLOCKS, MAX_FRAME_LEN};
 
+/// The greatest size at which a pack is full, in bytes.
+const MAX_TARGET_LEN: u32 = 16 * 1024 * 1024;
+
 /// How packs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,10 +31,10 @@ impl Default for PackOptions {
 }
 
 impl PackOptions {
-    /// These options with another size at which a pack is full.
+    /// These options with another size at which a pack is full, at most 16 MiB.
     #[must_use]
     pub fn with_target_len(mut self, bytes: u32) -> Self {
-        self.target_len = bytes;
+        self.target_len = bytes.min(MAX_TARGET_LEN);
         self
     }
 
@@ -122,7 +125,13 @@ pub struct PackWriter {
 impl PackWriter {
     /// Begins a pack of blocks of `block_size` bytes.
     pub fn new(pack: PackId, block_size: u32, options: PackOptions) -> Result<Self, PackError> {
-        debug_assert!(block_size.is_power_of_two() && block_size >= MIN_BLOCK_SIZE);
+        let known = block_size.is_power_of_two() && (MIN_BLOCK_SIZE..=65_536).contains(&block_size);
+        if !known {
+            return Err(PackError::BlockSize {
+                expected: MIN_BLOCK_SIZE,
+                found: block_size as usize,
+            });
+        }
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&preamble(ObjectKind::Pack));
         Ok(Self {
@@ -162,7 +171,7 @@ impl PackWriter {
         if data.len() != self.block_size as usize {
             return Err(PackError::BlockSize { expected: self.block_size, found: data.len() });
         }
-        if self.blocks == MAX_BLOCKS {
+        if self.blocks == MAX_BLOCKS || block.0 == u32::MAX {
             return Err(PackError::Capacity);
         }
         self.number(block)?;

@@ -108,6 +108,9 @@ pub enum Trigger {
     Safety,
     /// The start of a program.
     Startup,
+    /// Something that this version has no name for.
+    #[serde(other)]
+    Other,
 }
 
 /// What SQLite's database header says (file format, section 1.3), and which

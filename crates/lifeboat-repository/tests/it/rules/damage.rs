@@ -1,0 +1,81 @@
+//! Damage is named, and never mistaken for something else (rule R10).
+
+use super::*;
+
+/// R10: a damaged newest record is a burnt number, and an alarm.
+#[tokio::test]
+async fn a_damaged_newest_record() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(300);
+    backup(&writer, &first).await;
+    let second = next(&first, 3);
+    backup(&writer, &second).await;
+    let key = world.keys("records/00000000000000000002").await.remove(0);
+    world.change(&key, |bytes| bytes[40] ^= 1).await;
+
+    let error = writer.resolve(&LATEST, None).await.expect_err("the latest is damaged");
+    assert!(matches!(error, lifeboat_repository::ResolveError::Read(e) if e.is_damage()));
+    let listing = writer.snapshots(None).await.expect("lists");
+    assert_eq!((listing.snapshots.len(), listing.burnt), (1, vec![RecordNo(2)]));
+
+    let third = next(&second, 4);
+    let report = writer.backup(third.clone(), options()).await.expect("backs up").report;
+    assert_eq!((report.number, report.damaged_records), (RecordNo(3), vec![RecordNo(2)]));
+    assert_eq!(report.pages_changed, 300, "only what is sent anew is sure to stay");
+    check_restores(&writer, &LATEST, &third).await;
+    assert_eq!(check_all_restore(&writer).await, 2);
+}
+
+/// R10: a record that cannot be fetched is an error, not damage.
+#[tokio::test]
+async fn a_transport_error_is_not_damage() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(300);
+    backup(&writer, &first).await;
+    for op in [Op::Get, Op::Head] {
+        world.fail("W", op, "records/", 1);
+        let error = writer.backup(next(&first, 3), options()).await.expect_err("fails");
+        let transport = matches!(error, BackupError::Write(WriteError::Read(ReadError::Remote(_))));
+        assert!(transport, "{error}");
+    }
+    assert_eq!(world.keys("records/").await.len(), 1);
+}
+
+/// A missing pack, a flipped byte and a cut are each named, and no image comes
+/// out of them.
+#[tokio::test]
+async fn damage_is_named() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let image = Image::new(300);
+    backup(&writer, &image).await;
+    let key = world.keys("packs/").await.remove(0);
+    let whole = world.client("x").get(&key, u64::MAX).await.expect("reads").expect("is there");
+    let set = |bytes: Vec<u8>| world.change(&key, |now| *now = bytes);
+    let error = || async {
+        let snapshot = resolve(&writer, &LATEST).await;
+        let result =
+            writer.restore(&snapshot, Restored::default(), &RestoreOptions::default()).await;
+        let error = result.map(|_| ()).expect_err("damaged");
+        let lifeboat_repository::RestoreError::Read(error) = error else { panic!("{error}") };
+        assert!(error.is_damage() && error.to_string().contains(&key), "{error}");
+    };
+    for at in [20, whole.len() / 2, whole.len() - 5, whole.len() - 100] {
+        let mut bad = whole.to_vec();
+        bad[at] ^= 1;
+        set(bad).await;
+        error().await;
+    }
+    for len in [0, 1, 31, whole.len() / 2, whole.len() - 1] {
+        set(whole[..len].to_vec()).await;
+        error().await;
+    }
+    world.remove(&key).await;
+    error().await;
+    assert_eq!(name().as_str(), "app");
+}
