@@ -139,35 +139,33 @@ impl LiveDatabase {
         for attempt in 1..=ATTEMPTS {
             let options = self.options.clone();
             let (read, touch) = self.begin()?;
-            let (captured, header, mode) = match read.journal_mode()? {
+            let mode = read.journal_mode()?;
+            let done = match mode {
                 JournalMode::Wal => {
-                    let captured = wal_capture::capture(&read, || Ok(touch), key, known, sink);
+                    let done = wal_capture::capture(&read, touch, key, known, sink);
                     drop(read);
-                    match captured {
+                    match done {
                         // The header was left half written by a killed writer:
                         // the next transaction mends it. The sink has not been
                         // called yet.
-                        Err(Fault::WalIndex(WalIndexError::Unsteady)) if attempt < ATTEMPTS => {
-                            continue;
-                        }
-                        other => other.map(|(image, header)| (image, header, JournalMode::Wal))?,
+                        Err(Fault::WalIndex(WalIndexError::Unsteady)) if attempt < ATTEMPTS => None,
+                        done => Some(done?),
                     }
                 }
                 JournalMode::Rollback => {
                     drop(read);
-                    let done = rollback_capture::capture(
+                    rollback_capture::capture(
                         self,
                         options.slice,
                         options.spool_dir.as_deref(),
                         key,
                         known,
                         sink,
-                    )?;
-                    match done {
-                        Some((image, header)) => (image, header, JournalMode::Rollback),
-                        None => continue,
-                    }
+                    )?
                 }
+            };
+            let Some((captured, header)) = done else {
+                continue;
             };
             self.must_be_the_same()?;
             self.note_writer(mode, &header);

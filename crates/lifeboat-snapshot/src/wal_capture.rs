@@ -16,7 +16,7 @@ use crate::image::Image;
 /// Captures the state that the wal-index names now.
 pub(crate) fn capture(
     read: &ReadTransaction<'_>,
-    touch: impl FnOnce() -> Result<Touch, Fault>,
+    touch: Touch,
     key: &HashKey,
     known: &mut dyn KnownBlocks,
     sink: &mut dyn ChangeSink,
@@ -24,7 +24,7 @@ pub(crate) fn capture(
     // Before the wal-index is read: what was committed by now is in the image.
     let taken_at = OffsetDateTime::now_utc();
     let position = read.wal_position().map_err(Fault::WalIndex)?;
-    let fingerprint = fingerprint::of_wal(&touch()?, &position.header);
+    let fingerprint = fingerprint::of_wal(&touch, &position.header);
     let mut image = open(read, &position)?;
     let geometry = image.geometry();
     sink.begin(geometry)?;

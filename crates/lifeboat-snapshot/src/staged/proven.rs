@@ -81,12 +81,14 @@ impl ProvenFile {
             io::ErrorKind::NotFound => PublishError::StagedFileGone { path: place.staged.clone() },
             _ => io(source),
         })?;
+        // Takes the staged name away, so that one sync covers both names.
+        drop(place);
         sync_folder(folder::of(&target))
             .map_err(|source| PublishError::NotDurable { path: target.clone(), source })
     }
 }
 
-/// Gives the file its final name and takes the other away.
+/// Gives the file its final name; the other goes with `place`.
 fn link(place: &mut Place) -> io::Result<()> {
     match std::fs::hard_link(&place.staged, &place.target) {
         // Dropping the place removes the staged name.
@@ -103,10 +105,6 @@ fn link(place: &mut Place) -> io::Result<()> {
         }
         Err(e) => Err(e),
     }?;
-    if !place.published {
-        std::fs::remove_file(&place.staged)?;
-        place.published = true;
-    }
     Ok(())
 }
 
