@@ -1,5 +1,6 @@
 //! Runs the built binary in a folder of its own.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -137,6 +138,25 @@ impl Folder {
         let has = |path: &PathBuf| path.to_string_lossy().contains(part);
         self.objects().into_iter().filter(has).collect()
     }
+}
+
+/// The tests run as root, whom no permission stops: the binary runs as nobody.
+pub(crate) fn as_nobody(folder: &Folder, arguments: &[&str]) -> Ran {
+    for path in ["", "."] {
+        let _ = std::fs::set_permissions(folder.path(path), PermissionsExt::from_mode(0o755));
+    }
+    let copy = folder.path("lifeboat-copy");
+    if !copy.exists() {
+        std::fs::copy(binary(), &copy).expect("copies");
+    }
+    for own in ["state", "cache"] {
+        let _ = std::fs::create_dir(folder.path(own));
+        let mode = PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(folder.path(own), mode).expect("is ours");
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).args(arguments);
+    folder.under(command).output().expect("setpriv runs").into()
 }
 
 /// Whether two files have the same bytes.

@@ -2,12 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use lifeboat_testing::databases::open;
 use lifeboat_testing::writer::Other;
 
-use crate::command::{Folder, Ran, binary};
+use crate::command::{Folder, Ran, as_nobody};
 
 fn with_database() -> Folder {
     let folder = Folder::new();
@@ -120,25 +119,6 @@ fn no_usable_database() {
     let error = folder.run(&["--json", "backup", "none.db"]).last();
     assert_eq!((&error["message_type"], &error["code"]), (&"error".into(), &15.into()));
     assert_eq!(error["data_is_safe"], true);
-}
-
-/// The tests run as root, whom no permission stops: the binary runs as nobody.
-fn as_nobody(folder: &Folder, arguments: &[&str]) -> Ran {
-    for path in ["", "."] {
-        let _ = std::fs::set_permissions(folder.path(path), PermissionsExt::from_mode(0o755));
-    }
-    let copy = folder.path("lifeboat-copy");
-    if !copy.exists() {
-        std::fs::copy(binary(), &copy).expect("copies");
-    }
-    for own in ["state", "cache"] {
-        let _ = std::fs::create_dir(folder.path(own));
-        let mode = PermissionsExt::from_mode(0o777);
-        std::fs::set_permissions(folder.path(own), mode).expect("is ours");
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).args(arguments);
-    folder.under(command).output().expect("setpriv runs").into()
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod command;
 mod crashes;
 mod embedding;
 mod errors;
+mod hazards;
 mod live;
 mod locks;
 mod sizes;

@@ -32,8 +32,13 @@ fn main() -> std::process::ExitCode {
         reporter.refuse(&refusal);
         return refusal.exit.into();
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // Few threads, because the allocator keeps what each of them used: one that
+    // reads or writes the database, the others for the files of a store.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

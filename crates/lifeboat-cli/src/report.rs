@@ -108,7 +108,7 @@ impl Reporter {
     pub(crate) fn warn(&self, text: &str) {
         if self.json {
             json::line("warning", serde_json::json!({ "message": text }));
-        } else {
+        } else if !self.quiet {
             people::warn(text);
         }
     }

@@ -10,7 +10,7 @@ use lifeboat_format::list::PackEntry;
 use lifeboat_format::pack::PackIndex;
 
 /// The most bytes that one request fetches.
-const CHUNK_LEN: u64 = 8 * 1024 * 1024;
+const CHUNK_LEN: u64 = 4 * 1024 * 1024;
 
 /// The blocks of an image that no pack has given yet: one bit each.
 #[derive(Debug)]
