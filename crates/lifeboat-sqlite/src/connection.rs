@@ -130,6 +130,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // Whoever holds the database now is not waited for, only to tidy up.
+        self.db.busy_timeout(Duration::ZERO);
         // Where opening made the sidecars, closing removes them; frames of
         // others are never checkpointed.
         if self.came_without_wal && self.wal_is_unused() {
