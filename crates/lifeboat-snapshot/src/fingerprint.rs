@@ -33,3 +33,46 @@ pub(crate) fn of_rollback(touch: &Touch, header: &Header) -> Fingerprint {
     bytes.extend_from_slice(header.bytes());
     Fingerprint(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+
+    fn touch() -> Touch {
+        let identity = Identity { device: 1, number: 2 };
+        Touch { identity, size: 4096, times: [3, 4, 5, 6] }
+    }
+
+    fn index(max_frame: u32, salt: u8) -> WalIndexHeader {
+        WalIndexHeader {
+            page_size: 4096,
+            max_frame,
+            page_count: 1,
+            salts: [salt; 8],
+            frame_checksum: (1, 2),
+            big_endian_checksums: false,
+            change: 1,
+            bytes: [salt; WalIndexHeader::LEN],
+        }
+    }
+
+    /// Hazard 5: the WAL began anew in place, and neither size nor time of any
+    /// file shows it.
+    #[test]
+    fn salts_alone_tell_states_apart() {
+        assert_eq!(of_wal(&touch(), &index(5, 1)), of_wal(&touch(), &index(5, 1)));
+        assert_ne!(of_wal(&touch(), &index(5, 1)), of_wal(&touch(), &index(5, 2)));
+        assert_eq!(of_wal(&touch(), &index(0, 1)), None);
+    }
+
+    #[test]
+    fn the_header_alone_tells_states_apart() {
+        let header = |counter: u8| {
+            let mut bytes = [0; Header::LEN];
+            bytes[27] = counter;
+            Header::of(&bytes).expect("long enough")
+        };
+        assert_ne!(of_rollback(&touch(), &header(1)), of_rollback(&touch(), &header(2)));
+    }
+}

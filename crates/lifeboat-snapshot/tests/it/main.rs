@@ -1,0 +1,10 @@
+//! Live databases against a second SQLite in other processes (Python's).
+
+mod changes;
+mod images;
+mod locks;
+mod odd;
+mod rollback;
+mod staged;
+mod support;
+mod writers;
