@@ -67,3 +67,38 @@ async fn a_cancelled_backup() {
     assert!(!report.unchanged);
     connection.execute_batch("INSERT INTO person(name) VALUES('free')").expect("no lock is left");
 }
+
+/// The example runs as its first lines say.
+#[test]
+fn the_example_runs() {
+    let folder = Folder::new();
+    let path = folder.path("app.db");
+    open(&path, "delete").execute_batch("CREATE TABLE t AS SELECT 1").expect("writes");
+    let example = crate::command::binary().with_file_name("examples").join("backup");
+    let mut command = std::process::Command::new(&example);
+    command.args(["app.db", "restored.db"]);
+    let output = folder.under(command).output();
+    let output = output.unwrap_or_else(|e| panic!("{}: {e}", example.display()));
+    assert!(output.status.success(), "{output:?}");
+    assert!(same_bytes(&folder.path("restored.db"), &path));
+}
+
+/// What the documents show is what the façade's own documentation compiles.
+#[test]
+fn snippets_are_compiled() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect(name);
+    let compiled = read("crates/lifeboat/src/lib.rs").replace("let report = ", "");
+    for document in ["README.md", "docs/embedding.md"] {
+        let text = read(document);
+        let mut shown = 0;
+        for block in text.split("```rust\n").skip(1) {
+            let block = block.split("```").next().expect("a block ends");
+            for line in block.lines().map(|line| line.replace("let report = ", "")) {
+                assert!(compiled.contains(&line), "{document}: {line}");
+                shown += 1;
+            }
+        }
+        assert!(shown > 1, "{document} shows nothing");
+    }
+}

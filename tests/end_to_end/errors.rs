@@ -222,3 +222,30 @@ fn a_damaged_newest_record() {
     assert_eq!(again.code, 4, "done, and an alarm: {again:?}");
     restore(&folder).ok();
 }
+
+/// A destination that was set back is noticed, and accepted only by its number.
+#[test]
+fn a_destination_that_was_set_back() {
+    let folder = backed_up();
+    let backups = folder.path("backups/databases/app");
+    let old = folder.path("old");
+    let copy = |from: &Path, to: &Path| {
+        let _ = std::fs::remove_dir_all(to);
+        let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status();
+        assert!(copied.expect("cp runs").success());
+    };
+    copy(&backups, &old);
+    open(&folder.path("app.db"), "delete").execute_batch("DELETE FROM t").expect("writes");
+    folder.backup("app.db");
+    copy(&old, &backups);
+    for command in [&["backup", "app.db"][..], &["snapshots"], &["restore", "app", "--target", "n"]]
+    {
+        check(&folder.run(command), 4, "but record 2 was seen there before");
+    }
+    folder.run(&["snapshots", "app", "--expect", "1"]).ok();
+    folder.run(&["backup", "app.db"]).ok();
+    std::fs::remove_dir_all(&backups).expect("removes");
+    check(&folder.run(&["backup", "app.db"]), 4, "--expect 0");
+    folder.run(&["backup", "app.db", "--expect", "0"]).ok();
+    restore(&folder).ok();
+}

@@ -5,6 +5,7 @@ mod crashes;
 mod embedding;
 mod errors;
 mod hazards;
+mod json;
 mod live;
 mod locks;
 mod sizes;

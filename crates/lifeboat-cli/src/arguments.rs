@@ -130,6 +130,10 @@ pub(crate) struct BackupArguments {
 pub(crate) struct SnapshotsArguments {
     /// The name of a database, or the path of its file [default: all]
     pub(crate) name: Option<String>,
+
+    /// Accept record N as the newest, though a newer one was seen before
+    #[arg(long, value_name = "N", requires = "name")]
+    pub(crate) expect: Option<u64>,
 }
 
 #[derive(Debug, Args)]

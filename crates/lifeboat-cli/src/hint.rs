@@ -111,7 +111,9 @@ fn of_read(error: &ReadError) -> Option<String> {
             newest.map_or(0, |number| number.0)
         ),
         ReadError::Replaced { .. } => {
-            "somebody else's repository may lie there now; look before you go on".into()
+            "the storage was set back, or another copy of the repository lies there: look before \
+             you go on; --expect N accepts record N as the newest"
+                .into()
         }
         ReadError::Unusable { source: DecodeError::TooNew { .. }, .. } => {
             "install a newer version of lifeboat".into()

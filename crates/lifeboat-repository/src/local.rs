@@ -6,6 +6,7 @@
 
 mod journal;
 mod memory;
+mod scratch;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::error::LocalError;
 
 pub(crate) use journal::{Journal, Leftover, Plan};
 pub(crate) use memory::Memory;
+pub(crate) use scratch::Scratch;
 pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
 
 /// Tells the time. Injected, so that tests do not wait for it.

@@ -98,7 +98,7 @@ impl Database {
     /// Finds the end of the log.
     ///
     /// What this installation saw before must still be there, unless `expect`
-    /// says that the newest record is meant to be that one.
+    /// says that the newest record is meant to be that one (0 for none).
     pub(crate) async fn head(&self, expect: Option<RecordNo>) -> Result<Head, ReadError> {
         let seen = self.memory().read()?.highest;
         let newest = match seen {
@@ -113,14 +113,14 @@ impl Database {
                 Found::Good(_) | Found::Damaged(_) => self.gallop(Some(number)).await?,
                 Found::Absent => {
                     let newest = self.gallop(None).await?;
-                    if expect.is_none() || expect != newest {
+                    if expect != Some(newest.unwrap_or(RecordNo(0))) {
                         return Err(ReadError::RolledBack { seen: number, newest });
                     }
                     newest
                 }
             },
         };
-        if let Some(expect) = expect.filter(|_| expect != newest) {
+        if let Some(expect) = expect.filter(|n| *n != newest.unwrap_or(RecordNo(0))) {
             return Err(ReadError::RolledBack { seen: expect, newest });
         }
         let head = self.last_good(newest).await?;

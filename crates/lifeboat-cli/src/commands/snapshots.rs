@@ -1,5 +1,6 @@
 //! `lifeboat snapshots`: what there is.
 
+use lifeboat::format::numbers::RecordNo;
 use lifeboat::{Destination, Error, Missing};
 
 use super::restore::name_of;
@@ -17,7 +18,7 @@ pub(crate) async fn run(
         Ok(destination) => destination,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
-    let all = match read(&destination, list.name.as_deref()).await {
+    let all = match read(&destination, list).await {
         Ok(all) => all,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
@@ -28,14 +29,14 @@ pub(crate) async fn run(
     exit
 }
 
-async fn read(destination: &Destination, name: Option<&str>) -> Result<Vec<Listed>, Error> {
-    let names = match name {
+async fn read(destination: &Destination, list: &SnapshotsArguments) -> Result<Vec<Listed>, Error> {
+    let names = match list.name.as_deref() {
         Some(name) => vec![name_of(name)],
         None => destination.databases().await?.iter().map(ToString::to_string).collect(),
     };
     let mut all = Vec::new();
     for name in names {
-        let listing = destination.snapshots(&name).await?;
+        let listing = destination.database(&name)?.snapshots(list.expect.map(RecordNo)).await?;
         all.push(Listed { name, listing });
     }
     Ok(all)

@@ -14,7 +14,7 @@ use lifeboat_format::source::Fingerprint;
 
 use super::{BackupReport, parent_of};
 use crate::error::{LocalError, ReadError};
-use crate::local::{Journal, Leftover, Plan, TableReader, short_name};
+use crate::local::{Journal, Leftover, Plan, Scratch, TableReader, short_name};
 use crate::log::{Found, Head};
 use crate::packs::PackList;
 use crate::progress::Listener;
@@ -42,6 +42,8 @@ pub(crate) struct Base {
     pub(crate) condemned: HashSet<String>,
     /// The folder for caches of this database on this destination.
     pub(crate) cache: PathBuf,
+    /// The folder for temporary files of this run, in that one.
+    pub(crate) scratch: Scratch,
 }
 
 impl Base {
@@ -153,6 +155,7 @@ impl Database {
             journal: Journal::begin(&cache, plan, &resumed)?,
             resumed: Vec::new(),
             condemned,
+            scratch: Scratch::new(&cache)?,
             cache,
         };
         leftovers.into_iter().for_each(Leftover::discard);

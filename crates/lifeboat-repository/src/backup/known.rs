@@ -68,10 +68,11 @@ impl Database {
         if resumed.is_empty() && (base.table.is_some() || base.list.packs.is_empty()) {
             return Ok(());
         }
-        let io = |source| LocalError::at("write a page table in", &base.cache)(source);
+        let scratch = base.scratch.path().to_owned();
+        let io = |source| LocalError::at("write a page table in", &scratch)(source);
         let body = base.parent.as_ref().and_then(|parent| parent.body.as_ref());
         let parent = body.and_then(lifeboat_format::record::SnapshotBody::geometry);
-        let mut raw = RawTable::new(&base.cache).map_err(io)?;
+        let mut raw = RawTable::new(&scratch).map_err(io)?;
         let mut packs = Vec::new();
         let mut wanted = Vec::new();
         if let Some(table) = &mut base.table {

@@ -139,3 +139,72 @@ impl Queued {
 fn free_space(path: &Path) -> u64 {
     rustix::fs::statvfs(path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_format::digest::Digest;
+    use lifeboat_format::id::{PackId, Suffix};
+
+    use super::*;
+
+    fn pack(n: u8) -> (PackEntry, Vec<u8>) {
+        let entry = PackEntry {
+            pack: PackId::from_bytes([n; 16]),
+            suffix: Suffix::from_bytes([n; 4]),
+            size: 100,
+            blocks: 1,
+            index_digest: Digest::of(&[n]),
+        };
+        (entry, vec![n; 100])
+    }
+
+    fn spooled(dir: &Path) -> usize {
+        std::fs::read_dir(dir).expect("lists").count()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn two_in_memory_some_on_disk_and_then_reading_waits() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (queue_in, mut out) = queue(dir.path(), Some(250));
+        let fill = tokio::task::spawn_blocking(move || {
+            for n in 0..4 {
+                let (entry, bytes) = pack(n);
+                assert!(queue_in.put(entry, bytes).is_ok());
+            }
+            queue_in
+        });
+        let queue_in = fill.await.expect("does not wait");
+        assert_eq!(spooled(dir.path()), 2, "what is over waits on disk");
+
+        // The fifth finds memory and disk full, and waits until one is taken out.
+        let fifth = tokio::task::spawn_blocking(move || {
+            let (entry, bytes) = pack(4);
+            assert!(queue_in.put(entry, bytes).is_ok());
+            queue_in
+        });
+        for n in 0..5u8 {
+            let queued = out.receiver.recv().await.expect("is there");
+            let (entry, bytes, slot) = queued.load(out.slots()).await.expect("loads");
+            assert_eq!((entry, &bytes[..]), (pack(n).0, &pack(n).1[..]), "in order, and whole");
+            drop(slot);
+        }
+        let queue_in = fifth.await.expect("ends");
+        assert_eq!(spooled(dir.path()), 0);
+        drop(out);
+        assert!(!queue_in.is_open());
+        let (entry, bytes) = pack(5);
+        assert!(matches!(queue_in.put(entry, bytes), Err(Refused::Closed)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_notices_that_nobody_comes() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (queue_in, out) = queue(dir.path(), Some(0));
+        let waiting = tokio::task::spawn_blocking(move || {
+            (0..3).map(pack).map(|(entry, bytes)| queue_in.put(entry, bytes).is_ok()).collect()
+        });
+        drop(out);
+        let done: Vec<bool> = waiting.await.expect("ends");
+        assert_eq!(done.last(), Some(&false));
+    }
+}

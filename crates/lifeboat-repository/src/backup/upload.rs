@@ -58,7 +58,7 @@ impl Database {
         options: &BackupOptions,
         listener: &Listener,
     ) -> (S, Result<Option<BackupReport>, BackupError<S::Error>>) {
-        let (queue_in, queue_out) = queue(&base.cache, options.spool_limit);
+        let (queue_in, queue_out) = queue(base.scratch.path(), options.spool_limit);
         let table = base.table.take();
         let again = || table.as_ref().and_then(|table| table.try_clone().ok());
         let known = Known::new(again());
@@ -66,7 +66,7 @@ impl Database {
             again(),
             base.packs(),
             queue_in,
-            base.cache.clone(),
+            base.scratch.path().to_owned(),
             options,
             listener.clone(),
         );

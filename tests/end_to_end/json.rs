@@ -1,0 +1,80 @@
+//! The JSON that programs read: its fields are a contract, and docs/json.md says
+//! what they mean.
+
+use std::collections::BTreeSet;
+
+use lifeboat_testing::databases::open;
+use serde_json::Value;
+
+use crate::command::Folder;
+
+fn fields(object: &Value) -> BTreeSet<String> {
+    object.as_object().expect("an object").keys().cloned().collect()
+}
+
+/// The fields that a section of the document lists, one a row.
+fn documented(section: &str) -> BTreeSet<String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/json.md");
+    let text = std::fs::read_to_string(root).expect("docs/json.md");
+    let heading = format!("## {section}\n");
+    let section = text.split(&heading).nth(1).unwrap_or_else(|| panic!("no {heading}"));
+    let section = section.split("\n## ").next().expect("a section ends");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut fields: BTreeSet<String> = rows.map(str::to_owned).collect();
+    fields.insert("message_type".to_owned());
+    fields
+}
+
+#[test]
+fn fields_are_documented_and_nothing_else_is() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    let init = folder.run(&["--json", "init"]).ok().last();
+    assert_eq!(fields(&init), documented("init: summary"));
+    let objects = folder.run(&["--json", "backup", "app.db"]).ok().json();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["message_type"], "backup");
+    assert_eq!(objects[1]["message_type"], "summary");
+    assert_eq!(fields(&objects[0]), documented("backup: one object a database"));
+    let mut summary = documented("backup: one object a database");
+    summary.extend(documented("backup: summary"));
+    assert_eq!(fields(&objects[1]), summary);
+
+    let listed = folder.run(&["--json", "snapshots"]).ok().json();
+    assert_eq!(listed[0]["message_type"], "snapshot");
+    assert_eq!(fields(&listed[0]), documented("snapshots: one object a snapshot"));
+    assert_eq!(fields(&listed[1]), documented("snapshots: summary"));
+
+    let restored = folder.run(&["--json", "restore", "app", "--target", "new.db"]).ok().last();
+    assert_eq!(fields(&restored), documented("restore: summary"));
+    let error = folder.run(&["--json", "restore", "app", "--target", "new.db"]);
+    assert_eq!(error.code, 7);
+    assert_eq!(error.last()["message_type"], "error");
+    assert_eq!(fields(&error.last()), documented("error"));
+}
+
+#[test]
+fn progress_as_status_objects() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    let ran = folder.run(&["--json", "--progress", "json", "backup", "app.db"]).ok();
+    assert_eq!(ran.err, "", "nothing but JSON");
+    let status = ran.json().into_iter().find(|object| object["message_type"] == "status");
+    assert_eq!(fields(&status.expect("one")), documented("status"));
+}
+
+#[test]
+fn several_databases_one_of_them_bad() {
+    let folder = Folder::new();
+    for name in ["a.db", "b.db"] {
+        open(&folder.path(name), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    }
+    let ran = folder.run(&["--json", "backup", "a.db", "none.db", "b.db"]);
+    assert_eq!(ran.code, 3, "partly done: {ran:?}");
+    let types: Vec<_> =
+        ran.json().iter().map(|o| o["message_type"].as_str().expect("a type").to_owned()).collect();
+    assert_eq!(types, ["backup", "error", "backup", "summary"]);
+    let summary = ran.last();
+    assert_eq!((&summary["databases"], &summary["failed"]), (&3.into(), &1.into()));
+    assert_eq!(summary["code"], 3);
+}
