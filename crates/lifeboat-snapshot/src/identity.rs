@@ -7,8 +7,8 @@ use std::path::Path;
 /// Device and number of a file; on systems without them nothing is told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    device: u64,
-    number: u64,
+    pub(crate) device: u64,
+    pub(crate) number: u64,
 }
 
 /// Size and times of a file. They only ever add distrust: a file whose touch
