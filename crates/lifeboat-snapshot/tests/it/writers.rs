@@ -119,7 +119,7 @@ fn what_is_not_committed() {
     python.run(&format!(
         "db = connect({path:?}, 'wal')
 db.execute('CREATE TABLE t(a)')
-db.execute('INSERT INTO t VALUES(1)')"
+for i in range(200): db.execute('INSERT INTO t VALUES(randomblob(3000))')"
     ));
     let expected = python.image(&path);
     let mut spiller = Python::new();
@@ -127,8 +127,9 @@ db.execute('INSERT INTO t VALUES(1)')"
         "s = connect({path:?})
 s.execute('PRAGMA cache_size=5')
 s.execute('BEGIN')
-for i in range(500): s.execute('INSERT INTO t VALUES(randomblob(3000))')
-r = os.path.getsize({:?})",
+old = os.path.getsize({0:?})
+s.execute('UPDATE t SET a=randomblob(3000)')
+r = os.path.getsize({0:?}) - old",
         with_suffix(&path, "-wal")
     ));
     assert!(frames.parse::<u64>().expect("a number") > 500_000, "it spilled: {frames}");
