@@ -25,6 +25,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         }
         Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
         Error::Destination { .. } => "-r takes a directory or a URL".into(),
+        Error::Local(_) => {
+            "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
+        }
         Error::Name { .. } => "give another name with --as".into(),
         Error::Resolve(error) => return of_resolve(error),
         Error::Stage(StageError::TargetExists { .. })
@@ -127,6 +130,9 @@ fn of_read(error: &ReadError) -> Option<String> {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
              the id of one"
                 .into()
+        }
+        ReadError::Local(_) => {
+            "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
         }
         ReadError::Remote(_) => {
             "look whether the storage can be reached and written, then run the command again".into()
