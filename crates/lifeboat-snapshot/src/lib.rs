@@ -30,8 +30,8 @@
 //!
 //! - While a [`LiveDatabase`] exists, applications can neither leave WAL mode
 //!   nor take the database exclusively.
-//! - In rollback journal modes writers wait for the last hold, some 80 to
-//!   150 ms for each GiB if somebody wrote meanwhile, and next to nothing if
+//! - In rollback journal modes writers wait for the last hold, some
+//!   250 ms for each GiB if somebody wrote meanwhile, and next to nothing if
 //!   not; what was read lies in temporary files until then.
 //! - Memory: two groups of 256 KiB and, in WAL mode, eight bytes for each frame
 //!   of the WAL.

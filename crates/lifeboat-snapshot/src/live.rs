@@ -190,7 +190,7 @@ impl PageSource for LiveDatabase {
 
     /// In WAL mode writers go on at their usual speed. In rollback journal
     /// modes they wait for at most a slice ([`OpenOptions::slice`]) at a time,
-    /// and once, if somebody wrote meanwhile, for some 80 to 150 ms for each
+    /// and once, if somebody wrote meanwhile, for some 250 ms for each
     /// GiB of the database.
     fn capture(
         &mut self,

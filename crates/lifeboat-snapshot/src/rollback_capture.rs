@@ -5,7 +5,7 @@
 //! settles everything: groups that were read in a state that is no longer the
 //! present one are hashed again, and read again where their hash moved.
 //!
-//! The hold is as long as hashing takes, some 80 to 150 ms for each GiB, plus
+//! The hold is as long as hashing takes, some 250 ms for each GiB, plus
 //! the time for the groups that moved; it is next to nothing if nobody wrote.
 
 use std::path::Path;
