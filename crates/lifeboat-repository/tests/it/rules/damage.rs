@@ -79,3 +79,55 @@ async fn damage_is_named() {
     error().await;
     assert_eq!(name().as_str(), "app");
 }
+
+/// A pack that is damaged is not built on: its pages are sent again, and the
+/// next snapshot is whole.
+#[tokio::test]
+async fn a_damaged_pack_is_sent_again() {
+    for missing in [false, true] {
+        let world = World::new();
+        let host = Host::new("a");
+        let writer = host.create(world.client("W")).await;
+        let first = Image::new(300);
+        backup(&writer, &first).await;
+        let key = world.keys("packs/").await.remove(0);
+        let second = next(&first, 3);
+        backup(&writer, &second).await;
+        if missing {
+            world.remove(&key).await;
+        } else {
+            world.change(&key, |bytes| bytes.truncate(1000)).await;
+        }
+        // The cache does not know that the pack is gone; without it, it shows.
+        host.drop_cache();
+        let third = next(&second, 4);
+        let report = writer.backup(third.clone(), options()).await.expect("backs up").report;
+        // One page lies in the whole pack; it is the one that stays.
+        assert_eq!(report.pages_changed, 299);
+        check_restores(&writer, &LATEST, &third).await;
+    }
+}
+
+/// A record that is whole but belongs to another database is no damage to build
+/// over: somebody moved things, and everything stops.
+#[tokio::test]
+async fn a_record_of_another_database() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(30);
+    backup(&writer, &first).await;
+    let other = writer.repository().database("other".to_owned().try_into().expect("a name"));
+    backup(&other, &first).await;
+    backup(&other, &next(&first, 1)).await;
+    let foreign = "databases/other/records/00000000000000000002";
+    let object = world.client("x").get(foreign, u64::MAX).await.expect("reads").expect("is there");
+    let here = "databases/app/records/00000000000000000002";
+    let _ = world.client("x").create(here, object).await.expect("creates");
+    let error = writer.backup(next(&first, 2), options()).await.expect_err("stops");
+    let BackupError::Write(WriteError::Read(ReadError::Unusable { source, .. })) = error else {
+        panic!("{error}");
+    };
+    assert!(source.to_string().contains("another database"), "{source}");
+    assert_eq!(world.keys("app/records/").await.len(), 2);
+}

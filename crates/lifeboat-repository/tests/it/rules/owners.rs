@@ -71,3 +71,25 @@ async fn a_twin_is_stopped() {
         panic!("{error}");
     };
 }
+
+/// A destination whose history was written anew, with as many records: it is
+/// not the one that was seen before.
+#[tokio::test]
+async fn a_history_that_was_replaced() {
+    let world = World::new();
+    let (host, stranger) = (Host::new("a"), Host::new("a"));
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(30);
+    backup(&writer, &first).await;
+    backup(&writer, &next(&first, 1)).await;
+    for key in world.keys("records/").await {
+        world.remove(&key).await;
+    }
+    let other = client(&world, &stranger, "S").await;
+    for page in 2..5 {
+        backup(&other, &next(&first, page)).await;
+    }
+    let error = writer.backup(next(&first, 9), options()).await.expect_err("another history");
+    let replaced = ReadError::Replaced { number: RecordNo(2) }.to_string();
+    assert_eq!(error.to_string(), replaced);
+}
