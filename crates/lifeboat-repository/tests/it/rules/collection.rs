@@ -199,3 +199,25 @@ async fn a_collection_killed_at_every_step() {
         assert_eq!(world.keys("packs/").await.len(), 3);
     }
 }
+
+/// What is in the trash is whole until it is dropped: a collection leaves it
+/// alone, and it can be brought back.
+#[tokio::test]
+async fn the_trash_is_whole() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(100);
+    backup(&writer, &first).await;
+    let mut second = first.clone().later(1);
+    (0..100).for_each(|page| second.write(page, 5000 + u64::from(page)));
+    backup(&writer, &second).await;
+    writer.forget(&[RecordNo(1)]).await.expect("forgets");
+    world.age_all(DAY * 30).await;
+    host.advance(DAY);
+    let week = at_once().with_times(DAY * 7, Duration::ZERO);
+    let collected = writer.collect(week).await.expect("collects");
+    assert_eq!(collected.deleted, [""; 0]);
+    writer.undelete(&[RecordNo(1)]).await.expect("comes back");
+    assert_eq!(check_all_restore(&writer).await, 2);
+}

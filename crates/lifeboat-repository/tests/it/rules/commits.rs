@@ -145,3 +145,27 @@ async fn calls_are_counted() {
     let calls: Vec<Op> = world.take_calls().iter().map(|call| call.op).collect();
     assert_eq!(calls, [Op::Get, Op::Head, Op::Get]);
 }
+
+/// An image that is older than one that was committed meanwhile does not become
+/// the latest: another is taken.
+#[tokio::test]
+async fn an_overtaken_image_is_taken_again() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(300);
+    backup(&writer, &first).await;
+    let old = next(&first, 3);
+    let pause = world.pause("W", Op::Put, "records/");
+    let slow = tokio::spawn({
+        let (writer, old) = (writer.clone(), old.clone());
+        async move { writer.backup(old, options()).await }
+    });
+    pause.reached().await;
+    let newer = next(&next(&first, 4), 5);
+    backup(&client(&world, &host, "Z").await, &newer).await;
+    pause.release();
+    let done = slow.await.expect("ends").expect("backs up");
+    assert_eq!(done.source.captures, 2, "what was captured first is older than the latest");
+    assert_eq!(check_all_restore(&writer).await, 3);
+}
