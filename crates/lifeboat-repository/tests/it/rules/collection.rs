@@ -221,3 +221,21 @@ async fn the_trash_is_whole() {
     writer.undelete(&[RecordNo(1)]).await.expect("comes back");
     assert_eq!(check_all_restore(&writer).await, 2);
 }
+
+/// What an upload has just stored is left alone, as a politeness.
+#[tokio::test]
+async fn the_time_of_grace() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    backup(&writer, &Image::new(10)).await;
+    world.crash_after("W", 2);
+    writer.backup(Image::new(6000).later(1), options()).await.expect_err("dies");
+    world.revive("W");
+    let collector = client(&world, &host, "G").await;
+    let young = collector.collect(CollectOptions::default()).await.expect("collects");
+    assert_eq!(young.deleted, [""; 0]);
+    world.age_all(DAY + Duration::from_secs(1)).await;
+    let old = collector.collect(CollectOptions::default()).await.expect("collects");
+    assert_eq!(old.deleted.len(), 2);
+}

@@ -13,7 +13,8 @@ async fn an_old_owner_wakes_after_a_take_over() {
 
     let pause = world.pause("W", Op::Put, "records/");
     let sleeper = tokio::spawn({
-        let (writer, image) = (writer.clone(), next(&first, 3));
+        // Taken later than the successor's: nothing but the owner stops it.
+        let (writer, image) = (writer.clone(), next(&first, 3).later(10));
         async move { writer.backup(image, options()).await }
     });
     pause.reached().await;
