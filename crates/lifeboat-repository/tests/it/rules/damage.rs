@@ -131,3 +131,52 @@ async fn a_record_of_another_database() {
     assert!(source.to_string().contains("another database"), "{source}");
     assert_eq!(world.keys("app/records/").await.len(), 2);
 }
+
+/// A record whose own digests are right and whose content lies: the body and the
+/// pack list prove each other.
+#[tokio::test]
+async fn a_record_that_lies() {
+    use lifeboat_format::object::{ObjectKind, decode_control, encode_control};
+
+    let lies: [(&str, fn(&str, &str) -> String); 2] = [
+        ("body", |envelope, body| format!("{envelope}\n{}", body.replace("manual", "safety"))),
+        ("belongs to another record", |envelope, body| {
+            let start = envelope.find("\"added\":[[").expect("a pack stands in the record") + 11;
+            let other = if &envelope[start..start + 1] == "0" { "1" } else { "0" };
+            format!("{}{other}{}\n{body}", &envelope[..start], &envelope[start + 1..])
+        }),
+    ];
+    for (words, lie) in lies {
+        let world = World::new();
+        let host = Host::new("a");
+        let writer = host.create(world.client("W")).await;
+        backup(&writer, &Image::new(30)).await;
+        let key = world.keys("records/").await.remove(0);
+        world
+            .change(&key, |bytes| {
+                let content = decode_control(ObjectKind::Record, bytes).expect("is whole");
+                let text = String::from_utf8(content.to_vec()).expect("is text");
+                let (envelope, body) = text.split_once('\n').expect("two lines");
+                *bytes = encode_control(ObjectKind::Record, lie(envelope, body).as_bytes());
+            })
+            .await;
+        // Whoever has seen the record before knows that it is another one.
+        let fresh = client(&world, &Host::new("b"), "F").await;
+        let error = match fresh.resolve(&LATEST, None).await {
+            Err(lifeboat_repository::ResolveError::Read(error)) => error,
+            Err(error) => panic!("{error}"),
+            Ok(snapshot) => {
+                let options = RestoreOptions::default();
+                match fresh.restore(&snapshot, Restored::default(), &options).await {
+                    Err(lifeboat_repository::RestoreError::Read(error)) => error,
+                    Err(error) => panic!("{error}"),
+                    Ok(_) => panic!("{words}: restored all the same"),
+                }
+            }
+        };
+        assert!(error.is_damage(), "{error}");
+        let ReadError::Unusable { source, .. } = error else { panic!("{error}") };
+        let found = source.to_string();
+        assert!(found.contains(words) || found.contains("newest record"), "{words}: {found}");
+    }
+}
