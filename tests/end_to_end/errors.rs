@@ -6,7 +6,7 @@ use std::path::Path;
 use lifeboat_testing::databases::open;
 use lifeboat_testing::writer::Other;
 
-use crate::command::{Folder, Ran, as_nobody};
+use crate::command::{Folder, Ran, as_nobody, binary};
 
 fn with_database() -> Folder {
     let folder = Folder::new();
@@ -248,4 +248,15 @@ fn a_destination_that_was_set_back() {
     check(&folder.run(&["backup", "app.db"]), 4, "--expect 0");
     folder.run(&["backup", "app.db", "--expect", "0"]).ok();
     restore(&folder).ok();
+}
+
+/// Who reads only the first line ends nothing half-way.
+#[test]
+fn a_reader_that_goes_away() {
+    let folder = backed_up();
+    let script = format!("'{}' snapshots | true; echo ${{PIPESTATUS[0]}}", binary().display());
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", &script]);
+    let ran = Ran::from(folder.under(shell).output().expect("bash runs"));
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("0\n", ""));
 }

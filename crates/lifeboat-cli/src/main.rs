@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod hint;
+mod out;
 mod progress;
 mod report;
 mod text;
@@ -14,6 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Command};
 use exit::Exit;
+use out::errln;
+
 use report::Reporter;
 
 fn main() -> std::process::ExitCode {
@@ -42,7 +45,7 @@ fn main() -> std::process::ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: failed to start: {error}");
+            errln!("error: failed to start: {error}");
             return Exit::Failed.into();
         }
     };

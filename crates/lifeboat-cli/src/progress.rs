@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lifeboat::repository::{Event, Progress};
 
+use crate::out::{errln, outln};
 use crate::text::size;
 
 /// How progress is shown.
@@ -114,12 +115,12 @@ impl Lines {
                 "bytes_done": done,
                 "bytes_sent": sent,
             });
-            println!("{object}");
+            outln!("{object}");
         } else if *done == 0 {
-            eprintln!("{}: {phase} {}", self.name, size(*total));
+            errln!("{}: {phase} {}", self.name, size(*total));
         } else {
             let sent = if *sent > 0 { format!(", {} sent", size(*sent)) } else { String::new() };
-            eprintln!("{}: {phase} {} of {}{sent}", self.name, size(*done), size(*total));
+            errln!("{}: {phase} {} of {}{sent}", self.name, size(*done), size(*total));
         }
     }
 }

@@ -11,6 +11,7 @@ use lifeboat::{BackupReport, Error, RestoreReport};
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
 use crate::exit::Exit;
 use crate::hint::About;
+use crate::out::{errln, outln};
 use crate::progress::Style;
 
 /// Prints what a command did, in the form that was asked for.
@@ -100,7 +101,7 @@ impl Reporter {
         if self.json {
             json::error(exit, message, None, true);
         } else {
-            eprintln!("{message}");
+            errln!("{message}");
         }
     }
 
@@ -116,7 +117,7 @@ impl Reporter {
     /// Something to know that is no trouble.
     pub(crate) fn say(&self, text: &str) {
         if self.prose() {
-            println!("{text}");
+            outln!("{text}");
         }
     }
 

@@ -18,6 +18,11 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// A number of things: `1 page`, `2 pages`.
+pub(crate) fn several(n: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// A size in binary units: `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Backed, Brought, Listed};
 use crate::exit::Exit;
+use crate::out::outln;
 use crate::text::utc;
 
 /// Prints an object of a type.
@@ -12,7 +13,7 @@ pub(super) fn line(message_type: &str, mut fields: Value) {
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("message_type".into(), message_type.into());
     }
-    println!("{fields}");
+    outln!("{fields}");
 }
 
 pub(super) fn error(exit: Exit, message: &str, hint: Option<&str>, safe: bool) {

@@ -8,7 +8,8 @@ use lifeboat::repository::Snapshot;
 use time::OffsetDateTime;
 
 use super::{Backed, Brought, Listed};
-use crate::text::{age, colours_on_stderr, count, local_time, size};
+use crate::out::{errln, outln};
+use crate::text::{age, colours_on_stderr, count, local_time, several, size};
 
 /// "failed to … app.db: …: …", down to the last cause.
 pub(super) fn chain(doing: &str, error: &lifeboat::Error) -> String {
@@ -35,11 +36,11 @@ fn label(word: &str, colour: u8) -> String {
 }
 
 pub(super) fn error(message: &str, hint: Option<&str>, safety: &str) {
-    eprintln!("{} {message}", label("error:", 31));
+    errln!("{} {message}", label("error:", 31));
     if let Some(hint) = hint {
-        eprintln!(" {} {hint}", label("HINT:", 36));
+        errln!(" {} {hint}", label("HINT:", 36));
     }
-    eprintln!(" {safety}");
+    errln!(" {safety}");
 }
 
 pub(super) fn refusal(message: &str, hint: &str) {
@@ -47,7 +48,7 @@ pub(super) fn refusal(message: &str, hint: &str) {
 }
 
 pub(super) fn warn(text: &str) {
-    eprintln!("{} {text}", label("warning:", 33));
+    errln!("{} {text}", label("warning:", 33));
 }
 
 pub(super) fn backup(done: &Backed<'_>) {
@@ -60,40 +61,44 @@ pub(super) fn backup(done: &Backed<'_>) {
         } else {
             "read and compared"
         };
-        println!("{name}: unchanged since {id} ({how}); nothing sent");
+        outln!("{name}: unchanged since {id} ({how}); nothing sent");
         return;
     }
-    println!("{name}: snapshot {id} in {} ({seconds:.2} s)", done.destination);
+    outln!("{name}: snapshot {id} in {} ({seconds:.2} s)", done.destination);
     let total = u64::from(report.geometry.page_count());
     let what = if report.parent.is_none() {
-        format!("all {} pages ({})", count(total), size(report.geometry.file_size()))
+        format!("all of {} ({})", several(total, "page"), size(report.geometry.file_size()))
     } else {
-        format!("{} of {} pages changed", count(report.pages_changed), count(total))
+        format!("{} of {} changed", count(report.pages_changed), several(total, "page"))
     };
-    println!("  {what}, {} sent in {} objects", size(report.bytes_sent), report.objects_written);
+    outln!(
+        "  {what}, {} sent in {}",
+        size(report.bytes_sent),
+        several(report.objects_written, "object")
+    );
     if report.packs_resumed > 0 {
-        println!(
-            "  went on where an interrupted run had stopped: {} packs were there",
-            report.packs_resumed
+        outln!(
+            "  went on where an interrupted run had stopped: {} there already",
+            several(report.packs_resumed, "pack")
         );
     }
     if report.vacuumed {
-        println!("  the database was vacuumed: most pages moved, and were sent again");
+        outln!("  the database was vacuumed: most pages moved, and were sent again");
     }
     match &report.explanation {
         Some(Explanation::Objects(objects)) => {
-            println!("  changed pages:");
+            outln!("  changed pages:");
             for object in objects {
                 let table = if object.table.is_empty() || object.table == object.name {
                     String::new()
                 } else {
                     format!(" (of {})", object.table)
                 };
-                println!("  {:>12}  {}{table}", count(object.pages), object.name);
+                outln!("  {:>12}  {}{table}", count(object.pages), object.name);
             }
         }
         Some(Explanation::Unavailable(why)) => {
-            println!("  which tables changed is not known: failed to {why}")
+            outln!("  which tables changed is not known: failed to {why}")
         }
         Some(_) | None => {}
     }
@@ -102,16 +107,16 @@ pub(super) fn backup(done: &Backed<'_>) {
 pub(super) fn snapshots(all: &[Listed], destination: &str) {
     let now = OffsetDateTime::now_utc();
     if all.iter().all(|one| one.listing.snapshots.is_empty()) {
-        println!("no snapshots in {destination} yet");
+        outln!("no snapshots in {destination} yet");
     }
     for (at, Listed { name, listing }) in all.iter().enumerate() {
         if at > 0 {
-            println!();
+            outln!();
         }
         if !listing.snapshots.is_empty() {
             let origin = listing.snapshots.last().map_or("", |last| last.body().origin.as_str());
-            println!("{name}  {origin}");
-            print!("{}", table(&listing.snapshots, destination, now));
+            outln!("{name}  {origin}");
+            outln!("{}", table(&listing.snapshots, destination, now).trim_end());
         }
         for (number, error) in &listing.broken {
             warn(&format!("{name}: snapshot {number} is damaged: failed to {}", causes(error)));
@@ -175,7 +180,7 @@ fn notes(snapshot: &Snapshot) -> String {
 
 pub(super) fn will_restore(name: &str, snapshot: &Snapshot) {
     let body = snapshot.body();
-    println!(
+    outln!(
         "{name}: restoring {}, record {}, taken {} ({}), {}",
         snapshot.id(),
         snapshot.number(),
@@ -186,10 +191,10 @@ pub(super) fn will_restore(name: &str, snapshot: &Snapshot) {
 }
 
 pub(super) fn restored(done: &Brought<'_>) {
-    println!(
-        "{}: {} pages restored to {} and proven against the snapshot ({:.2} s){}",
+    outln!(
+        "{}: {} restored to {} and proven against the snapshot ({:.2} s){}",
         done.name,
-        count(u64::from(done.report.body.page_count)),
+        several(u64::from(done.report.body.page_count), "page"),
         done.target.display(),
         done.duration.as_secs_f64(),
         if done.report.checked { "; SQLite's own checks found nothing wrong" } else { "" },

@@ -138,7 +138,8 @@ async fn a_record_of_another_database() {
 async fn a_record_that_lies() {
     use lifeboat_format::object::{ObjectKind, decode_control, encode_control};
 
-    let lies: [(&str, fn(&str, &str) -> String); 2] = [
+    type Lie = fn(&str, &str) -> String;
+    let lies: [(&str, Lie); 2] = [
         ("body", |envelope, body| format!("{envelope}\n{}", body.replace("manual", "safety"))),
         ("belongs to another record", |envelope, body| {
             let start = envelope.find("\"added\":[[").expect("a pack stands in the record") + 11;
