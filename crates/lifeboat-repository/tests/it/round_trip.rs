@@ -22,7 +22,8 @@ async fn images_of_every_shape() {
         (65_536, 7),
         (8192, 33),
     ] {
-        let database = Host::new("a").create(Remote::memory()).await;
+        let host = Host::new("a");
+        let database = host.create(Remote::memory()).await;
         let mut image = Image { page_size, ..Image::new(0) };
         image.resize(pages);
         (0..pages).for_each(|page| image.write(page, u64::from(page)));

@@ -162,7 +162,8 @@ async fn a_record_that_lies() {
             })
             .await;
         // Whoever has seen the record before knows that it is another one.
-        let fresh = client(&world, &Host::new("b"), "F").await;
+        let stranger = Host::new("b");
+        let fresh = client(&world, &stranger, "F").await;
         let error = match fresh.resolve(&LATEST, None).await {
             Err(lifeboat_repository::ResolveError::Read(error)) => error,
             Err(error) => panic!("{error}"),
