@@ -94,3 +94,36 @@ async fn a_history_that_was_replaced() {
     let replaced = ReadError::Replaced { number: RecordNo(2) }.to_string();
     assert_eq!(error.to_string(), replaced);
 }
+
+/// A machine that was set back to last week, state and cache and all, while the
+/// destination went on (hole and stale cache): it is told from itself, and what
+/// is newer stays.
+#[tokio::test]
+async fn a_machine_that_was_set_back() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let first = Image::new(300);
+    backup(&writer, &first).await;
+    let old = tempfile::tempdir().expect("a temporary directory");
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let copied = std::process::Command::new("cp").arg("-rT").arg(from).arg(to).status();
+        assert!(copied.expect("cp runs").success());
+    };
+    copy(host.dir.path(), old.path());
+    let second = next(&first, 1);
+    backup(&writer, &second).await;
+    let third = next(&second, 2);
+    backup(&writer, &third).await;
+    writer.forget(&[RecordNo(2)]).await.expect("forgets");
+    host.advance(DAY);
+    writer.collect(at_once()).await.expect("collects");
+    let records = world.keys("records/").await;
+
+    std::fs::remove_dir_all(host.dir.path().join("state")).expect("removes");
+    copy(old.path(), host.dir.path());
+    let error = writer.backup(next(&first, 7), options()).await.expect_err("is set back");
+    assert!(matches!(error, BackupError::Write(WriteError::Twin { .. })), "{error}");
+    assert_eq!(world.keys("records/").await, records);
+    check_restores(&writer, &LATEST, &third).await;
+}
