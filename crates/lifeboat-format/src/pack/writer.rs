@@ -132,7 +132,10 @@ impl PackWriter {
                 found: block_size as usize,
             });
         }
-        let mut bytes = Vec::new();
+        // All at once: growing by doubling would take up to three times as much
+        // at its peak. What is not written to costs no memory.
+        let room = options.target_len as usize + 2 * MAX_FRAME_LEN as usize;
+        let mut bytes = Vec::with_capacity(room);
         bytes.extend_from_slice(&preamble(ObjectKind::Pack));
         Ok(Self {
             pack,
