@@ -1,7 +1,13 @@
 //! What the tests of the Lifeboat crates share: databases to back up, writers in
 //! other processes, a store that follows a script. Never a dependency of what
 //! is shipped.
+//!
+//! - [`store`]: an object store on which a test decides what happens when.
+//! - [`script`]: the same, with clients that are remotes.
+//! - [`databases`]: makers of databases, the same for the same seed.
+//! - [`writer`]: other processes that write, hold locks and die.
 
 pub mod databases;
 pub mod script;
+pub mod store;
 pub mod writer;

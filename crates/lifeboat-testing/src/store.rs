@@ -1,0 +1,119 @@
+//! A store on which a test decides what happens when: who waits, whose answer
+//! is lost, who dies, which listing is stale. No clock but its own, no chance.
+//!
+//! One [`ScriptedStore`] is a world that any number of clients share. A rule
+//! names a client, a kind of call and a part of the key, and holds for the next
+//! matching call; **a key matches where it contains that part**, and the key of
+//! a listing is its prefix with a slash at the end. Rules are used up in the
+//! order in which they were made: a call takes at most one pause before it, one
+//! fault and one pause after it, so these can be combined.
+//!
+//! ```
+//! use lifeboat_testing::store::{Op, Outcome, ScriptedStore};
+//! use object_store::{ObjectStoreExt, path::Path};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let world = ScriptedStore::new();
+//! let (slow, quick) = (world.client("slow"), world.client("quick"));
+//! let record = Path::from("records/1");
+//!
+//! let pause = world.pause("slow", Op::Put, "records/");
+//! let (first, ()) = tokio::join!(slow.put(&record, "a".into()), async {
+//!     pause.reached().await;
+//!     quick.put(&record, "b".into()).await.expect("is let through");
+//!     pause.release();
+//! });
+//! first?;
+//! assert!(world.calls().iter().all(|call| call.outcome == Outcome::Ok));
+//! # Ok::<(), object_store::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod call;
+mod client;
+mod clock;
+mod damage;
+mod listing;
+mod pause;
+mod rule;
+mod upload;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+
+pub use self::call::{Call, Op, Outcome};
+pub use self::clock::START;
+pub use self::pause::Pause;
+
+use self::call::Calls;
+use self::client::Client;
+use self::clock::Clock;
+use self::listing::Listing;
+use self::rule::Rules;
+
+/// The world that all clients share. Clones are the same world.
+#[derive(Clone, Debug)]
+pub struct ScriptedStore {
+    inner: Arc<dyn ObjectStore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: Calls,
+    rules: Rules,
+    listings: BTreeMap<String, Listing>,
+    clock: Clock,
+}
+
+impl ScriptedStore {
+    /// An empty one, in memory.
+    #[expect(clippy::new_without_default, reason = "a world is made on purpose")]
+    pub fn new() -> Self {
+        Self::over(Arc::new(InMemory::new()))
+    }
+
+    /// Over another store. What lies there already counts as put at [`START`].
+    pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    /// A handle whose calls bear a name: one for each actor of a test.
+    pub fn client(&self, name: &str) -> Arc<dyn ObjectStore> {
+        Arc::new(Client { world: self.clone(), name: name.to_owned() })
+    }
+
+    /// Every call since the start or the last [`Self::clear_calls`], in the
+    /// order in which they arrived.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.all()
+    }
+
+    /// How many of these calls were of one kind.
+    pub fn count(&self, op: Op) -> usize {
+        self.calls().iter().filter(|call| call.op == op).count()
+    }
+
+    /// The keys under which these calls created or overwrote something, also
+    /// where the answer was lost.
+    pub fn objects_put(&self) -> Vec<String> {
+        let put = |call: &Call| {
+            matches!(call.op, Op::Put | Op::Copy | Op::Complete)
+                && matches!(call.outcome, Outcome::Ok | Outcome::Lost)
+        };
+        self.calls().into_iter().filter(put).map(|call| call.key).collect()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while holding it")
+    }
+}
