@@ -85,6 +85,27 @@ pub(crate) enum Command {
     Snapshots(SnapshotsArguments),
     /// Bring a database back, to a new file
     Restore(RestoreArguments),
+    /// Write a snapshot to a single file
+    Export(ExportArguments),
+    /// Open a single file with its key and nothing else
+    Decrypt {
+        /// The file
+        file: PathBuf,
+        /// The database to make; it must not exist
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Take over the backups of another tool: files called <PREFIX><name>_<YYYYMMDD>_<HHMMSS>.db
+    Import {
+        /// A path or URL, up to and including the fixed part of the names
+        prefix: String,
+        /// The name in the repository [default: the one in the file names]
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// Only say what would be imported
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
@@ -124,6 +145,10 @@ pub(crate) struct BackupArguments {
     #[arg(long)]
     pub(crate) full: bool,
 
+    /// Store the snapshot as one file, which in an unencrypted repository sqlite3 opens as it is
+    #[arg(long, conflicts_with_all = ["full", "explain"])]
+    pub(crate) archive: bool,
+
     /// Say which tables the changed pages belong to
     #[arg(long)]
     pub(crate) explain: bool,
@@ -139,6 +164,32 @@ pub(crate) struct BackupArguments {
     /// Accept record N as the newest, though a newer one was seen before
     #[arg(long, value_name = "N")]
     pub(crate) expect: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The name of the database, or the path of its file
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) name: String,
+
+    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
+    pub(crate) snapshot: Option<String>,
+
+    /// The file to make; it must not exist
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// As it is, for sqlite3 (the default)
+    #[arg(long)]
+    pub(crate) plain: bool,
+
+    /// Compressed with zstd
+    #[arg(long, conflicts_with = "plain")]
+    pub(crate) zstd: bool,
+
+    /// Compressed and encrypted, for `lifeboat decrypt`
+    #[arg(long, conflicts_with_all = ["plain", "zstd"])]
+    pub(crate) sealed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -318,7 +369,8 @@ mod tests {
     fn help_texts() {
         let mut command = Arguments::command().term_width(100);
         let mut all = command.render_long_help().to_string();
-        for name in ["init", "backup", "snapshots", "restore", "key"] {
+        for name in ["init", "backup", "snapshots", "restore", "export", "decrypt", "import", "key"]
+        {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));
             all.push_str(&format!(

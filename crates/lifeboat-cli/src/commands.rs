@@ -2,6 +2,9 @@
 
 pub(crate) mod backup;
 pub(crate) mod completions;
+pub(crate) mod decrypt;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod restore;

@@ -2,7 +2,7 @@
 
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{CaptureFailure, OpenError, PublishError, StageError};
-use lifeboat::{Error, ErrorKind};
+use lifeboat::{Error, ErrorKind, FileError};
 
 /// What a person can do about an error.
 pub(crate) fn hint(error: &Error) -> Option<String> {
@@ -43,6 +43,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
              --check to get the file as it was"
                 .into()
         }
+        Error::File(error) => return of_file(error),
         Error::Source(error) => return of_open(error),
         Error::Backup(lifeboat::repository::BackupError::Source(error)) => {
             return of_capture(error);
@@ -51,6 +52,18 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             ErrorKind::Storage => "look at the storage, then run the command again".into(),
             _ => return None,
         },
+    })
+}
+
+fn of_file(error: &FileError) -> Option<String> {
+    Some(match error {
+        FileError::Exists { .. } => {
+            "name a file that does not exist; nothing is ever overwritten".into()
+        }
+        FileError::NoKey { .. } | FileError::WrongKey { .. } => GIVE_KEY.into(),
+        FileError::NotEncrypted { .. } => "use it as it is".into(),
+        FileError::NothingToSealWith => "export it with --plain or --zstd".into(),
+        _ => return None,
     })
 }
 

@@ -71,6 +71,13 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
         Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
         Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
+        Command::Export(export) => commands::export::run(arguments, export, reporter).await,
+        Command::Decrypt { file, output } => {
+            commands::decrypt::run(arguments, file, output, reporter).await
+        }
+        Command::Import { prefix, name, dry_run } => {
+            commands::import::run(arguments, prefix, name.as_deref(), *dry_run, reporter).await
+        }
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
         Command::Completions { shell } => commands::completions::run(*shell),
     }

@@ -148,6 +148,15 @@ impl Reporter {
         }
     }
 
+    /// One of several things: an object for programs, or a line for people.
+    pub(crate) fn found(&self, kind: &str, object: serde_json::Value, line: &str) {
+        if self.json {
+            json::line(kind, object);
+        } else {
+            self.say(line);
+        }
+    }
+
     /// One database was backed up.
     pub(crate) fn backed_up(&self, done: &Backed<'_>) {
         if self.json {

@@ -40,6 +40,22 @@ impl Digest {
 
 hex::text_form!(Digest, 32);
 
+/// Computes the digest of bytes that come one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct StreamDigester(blake3::Hasher);
+
+impl StreamDigester {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes added.
+    pub fn finish(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
+    }
+}
+
 /// The secret of a repository's block hashes: without it nobody can tell from
 /// a hash whether a database holds a page with known content.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Object keys: where each object of a repository lies, below its root.
 
+use crate::archive::ArchiveName;
 use crate::id::{DatabaseName, ListId};
 use crate::list::PackEntry;
 use crate::numbers::RecordNo;
@@ -109,6 +110,11 @@ impl DatabaseKeys {
 /// The key of a pack, relative to the folder of the database.
 pub fn pack(entry: &PackEntry) -> String {
     format!("packs/{}-{}", entry.pack, entry.suffix)
+}
+
+/// The key of an archive, relative to the folder of the database.
+pub fn archive(name: &ArchiveName) -> String {
+    format!("archives/{name}")
 }
 
 /// The key of a pack list, relative to the folder of the database.

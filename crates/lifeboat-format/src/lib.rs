@@ -37,11 +37,12 @@
 //! - [`object`]: the preamble of every object, and small objects read whole.
 //! - [`seal`]: what of an object is encrypted, and to what it is bound.
 //! - [`info`], [`record`], [`list`]: what those small objects say.
-//! - [`pack`]: the objects that hold pages.
+//! - [`pack`]: the objects that hold pages. [`archive`]: snapshots of one file.
 //! - [`key`]: where each object lies.
 //! - [`source`]: the traits between those who read databases and those who
 //!   store them.
 
+pub mod archive;
 pub mod digest;
 pub mod geometry;
 pub mod hex;

@@ -71,6 +71,12 @@ pub enum Failure {
     /// The object has more bytes than it can have.
     #[error("the object is larger than it can be")]
     TooLarge,
+    /// A local file that was to be stored cannot be read.
+    #[error("the file to be stored cannot be read")]
+    Local,
+    /// The object is there, and not as it was sent.
+    #[error("the object is not there as it was sent")]
+    Incomplete,
     /// The store cannot do this at all, or the key is not one it takes.
     #[error("the storage cannot do this")]
     Unsupported,
@@ -90,11 +96,16 @@ impl RemoteError {
         Self { operation, key: key.to_owned(), what, source: Some(Box::new(source)) }
     }
 
+    pub(crate) fn local(operation: &'static str, key: &str, source: std::io::Error) -> Self {
+        let source = Some(source.into());
+        Self { operation, key: key.to_owned(), what: Failure::Local, source }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self.what {
-            Failure::Unavailable => true,
-            Failure::Denied | Failure::TooLarge | Failure::Unsupported => false,
+            Failure::Unavailable | Failure::Incomplete => true,
+            Failure::Denied | Failure::TooLarge | Failure::Local | Failure::Unsupported => false,
         }
     }
 }

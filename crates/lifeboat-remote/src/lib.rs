@@ -30,6 +30,7 @@
 mod error;
 mod open;
 mod remote;
+mod upload;
 
 pub use error::{Failure, OpenError, RemoteError};
 pub use open::is_local_path;

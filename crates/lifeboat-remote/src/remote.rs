@@ -78,7 +78,7 @@ impl Remote {
         self.requests.load(Ordering::Relaxed)
     }
 
-    fn count(&self) -> &dyn ObjectStore {
+    pub(crate) fn count(&self) -> &dyn ObjectStore {
         self.requests.fetch_add(1, Ordering::Relaxed);
         &*self.store
     }
@@ -204,6 +204,6 @@ impl Remote {
 
 /// Keys are made by us of characters that every store takes; what is
 /// percent-encoded in them stays as it is.
-fn path(key: &str) -> Path {
+pub(crate) fn path(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }

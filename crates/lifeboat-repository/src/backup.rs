@@ -11,6 +11,8 @@ mod queue;
 mod sink;
 mod upload;
 
+pub(crate) use commit::describe;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +20,10 @@ use std::time::Duration;
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_format::record::{Record, RecordKind, SqliteFacts, Trigger};
+use lifeboat_format::record::{Content, Record, SnapshotBody, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
-use crate::error::{BackupError, WriteError};
+use crate::error::{BackupError, ReadError, WriteError};
 use crate::log::Head;
 use crate::ownership::Ownership;
 use crate::progress::{Listener, Progress};
@@ -123,6 +125,32 @@ pub struct BackupReport {
     pub adopted_from: Option<String>,
     /// Records that are damaged and were passed over.
     pub damaged_records: Vec<RecordNo>,
+    /// The name of the archive, if the snapshot is one.
+    pub archive: Option<String>,
+}
+
+impl BackupReport {
+    /// Of a snapshot that was taken without being compared with another.
+    pub(crate) fn of_new(body: &SnapshotBody, number: RecordNo, geometry: Geometry) -> Self {
+        Self {
+            snapshot_id: body.snapshot_id.clone(),
+            number,
+            unchanged: false,
+            geometry,
+            sqlite: body.sqlite.clone(),
+            parent: None,
+            pages_changed: body.statistics.pages_changed,
+            changed: Vec::new(),
+            vacuumed: false,
+            bytes_read: body.statistics.bytes_read,
+            bytes_sent: body.statistics.bytes_sent,
+            objects_written: 0,
+            packs_resumed: 0,
+            adopted_from: None,
+            damaged_records: Vec::new(),
+            archive: None,
+        }
+    }
 }
 
 /// The source comes back to the caller, with what was done.
@@ -179,7 +207,11 @@ impl Database {
 impl Database {
     /// Two databases under one name would take turns in one history: snapshots
     /// of another path are refused, unless the newest record is named.
-    async fn check_origin(&self, head: &Head, options: &BackupOptions) -> Result<(), WriteError> {
+    pub(crate) async fn check_origin(
+        &self,
+        head: &Head,
+        options: &BackupOptions,
+    ) -> Result<(), WriteError> {
         let (Some(latest), Some(number)) = (head.state().latest, head.newest) else {
             return Ok(());
         };
@@ -197,12 +229,28 @@ impl Database {
     }
 }
 
-/// The living snapshot that a next one is compared with: the newest number.
-pub(crate) fn parent_of(head: &Head) -> Option<(RecordNo, RecordKind)> {
-    let state = head.state();
-    let snapshot = state.alive.last().map(|number| (number, RecordKind::Snapshot));
-    let partial = state.partial.map(|number| (number, RecordKind::Partial));
-    snapshot.into_iter().chain(partial).max_by_key(|(number, _)| *number)
+impl Database {
+    /// The record that a next snapshot is compared with: the newest number of a
+    /// living snapshot of pages, or of a partial upload. Archives have no packs
+    /// to build on, and are passed over.
+    pub(crate) async fn parent_of(&self, head: &Head) -> Result<Option<Arc<Record>>, ReadError> {
+        let state = head.state();
+        let partial = state.partial;
+        for number in state.alive.iter().rev() {
+            if partial.is_some_and(|partial| partial > number) {
+                break;
+            }
+            let record = self.record_below(head, number).await?;
+            let is_pages = |body: &SnapshotBody| matches!(body.content, Content::Pages { .. });
+            if record.body.as_ref().is_some_and(is_pages) {
+                return Ok(Some(record));
+            }
+        }
+        match partial {
+            Some(partial) => Ok(Some(self.record_below(head, partial).await?)),
+            None => Ok(None),
+        }
+    }
 }
 
 /// Whether the records that others wrote meanwhile leave this image the newest.

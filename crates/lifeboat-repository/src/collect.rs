@@ -132,12 +132,12 @@ impl Database {
         Err(WriteError::Contention { tries: MAX_TRIES })
     }
 
-    /// The packs and lists that a listing shows. What it does not show is
+    /// The packs, lists and archives that a listing shows. What it does not show is
     /// simply not deleted this time.
     async fn candidates(&self) -> Result<Vec<Candidate>, WriteError> {
         let root = format!("{}/", self.keys.root());
         let mut candidates = Vec::new();
-        for folder in [self.keys.packs(), self.keys.lists()] {
+        for folder in [self.keys.packs(), self.keys.lists(), self.keys.archives()] {
             for object in self.remote().list(&folder).await? {
                 if let Some(key) = object.key.strip_prefix(&root) {
                     let (size, modified) = (object.size, object.modified);
@@ -173,6 +173,7 @@ impl Database {
             let list = self.pack_list(&record).await?;
             needed.extend(list.packs.iter().map(key::pack));
             needed.extend(list.reference.list.map(|list| key::list(list.id)));
+            needed.extend(record.body.as_ref().and_then(Self::archive_of).map(key::archive));
         }
         Ok(needed)
     }

@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 
+use lifeboat_format::archive::ArchiveName;
 use lifeboat_format::id::{PackId, Suffix};
 use lifeboat_format::key;
 use lifeboat_format::list::{PackEntry, packs_digest};
+use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::pack::PackIndex;
-use lifeboat_format::record::{Latest, RecordKind, body_text};
+use lifeboat_format::record::{Content, Latest, RecordKind, body_text};
 use lifeboat_remote::Created;
 
-use crate::backup::{MAX_TRIES, parent_of};
+use crate::backup::MAX_TRIES;
 use crate::error::{ReadError, WriteError};
 use crate::local::random;
 use crate::log::{Committed, Draft, Head};
@@ -30,11 +32,14 @@ impl Database {
         source: &Database,
         snapshot: &Snapshot,
         ownership: &Ownership,
-    ) -> Result<lifeboat_format::numbers::RecordNo, WriteError> {
+    ) -> Result<RecordNo, WriteError> {
         if source.repository.info().repository != self.repository.info().repository {
             // Other hash keys: nothing of it could be proven here.
             let place = source.remote().shown().to_owned();
             return Err(WriteError::OtherRepository { place });
+        }
+        if let Some(name) = Database::archive_of(snapshot.body()) {
+            return self.copy_archive_from(source, snapshot, name, *ownership).await;
         }
         let mut head = self.head(None).await?;
         let wanted = source.pack_list(snapshot.record()).await?.packs;
@@ -44,11 +49,8 @@ impl Database {
         for _ in 0..MAX_TRIES {
             self.own(&mut head, &ownership).await?;
             ownership = Ownership::Refuse;
-            for number in head.state().alive.iter().rev() {
-                let record = self.record(number).await?;
-                if record.body.as_ref().is_some_and(|body| body.snapshot_id == *snapshot.id()) {
-                    return Ok(number);
-                }
+            if let Some(number) = self.copy_here(&head, snapshot).await? {
+                return Ok(number);
             }
             let here = self.living_packs(&head).await?;
             let held: HashMap<PackId, PackEntry> =
@@ -76,10 +78,54 @@ impl Database {
         Err(WriteError::Contention { tries: MAX_TRIES })
     }
 
+    /// The number of the snapshot here, if it is here.
+    async fn copy_here(
+        &self,
+        head: &Head,
+        snapshot: &Snapshot,
+    ) -> Result<Option<RecordNo>, ReadError> {
+        for number in head.state().alive.iter().rev() {
+            let record = self.record(number).await?;
+            if record.body.as_ref().is_some_and(|body| body.snapshot_id == *snapshot.id()) {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn copy_archive_from(
+        &self,
+        source: &Database,
+        snapshot: &Snapshot,
+        name: &ArchiveName,
+        mut ownership: Ownership,
+    ) -> Result<RecordNo, WriteError> {
+        let relative = key::archive(name);
+        let mut head = self.head(None).await?;
+        let mut stored = false;
+        for _ in 0..MAX_TRIES {
+            self.own(&mut head, &ownership).await?;
+            ownership = Ownership::Refuse;
+            if let Some(number) = self.copy_here(&head, snapshot).await? {
+                return Ok(number);
+            }
+            if !stored {
+                self.fetch_and_put_archive(source, snapshot, &relative).await?;
+                stored = true;
+            }
+            if self.commit_copy(&PackList::default(), &[], snapshot, &mut head).await? {
+                return Ok(head.newest.expect("a record was just created"));
+            }
+            let news = self.advance(&mut head).await?;
+            stored &= !news.iter().any(|record| record.envelope.condemned.contains(&relative));
+        }
+        Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+
     /// The packs of the snapshot that the next one is compared with here.
     async fn living_packs(&self, head: &Head) -> Result<PackList, ReadError> {
-        match parent_of(head) {
-            Some((number, _)) => self.pack_list(&*self.record(number).await?).await,
+        match self.parent_of(head).await? {
+            Some(parent) => self.pack_list(&parent).await,
             None => Ok(PackList::default()),
         }
     }
@@ -124,10 +170,13 @@ impl Database {
         head: &mut Head,
     ) -> Result<bool, WriteError> {
         let body = snapshot.body();
-        debug_assert!(matches!(&body.content, lifeboat_format::record::Content::Pages {
-            packs_digest: digest
-        } if *digest == packs_digest(packs)));
-        let (reference, _) = self.write_list(here, packs).await?;
+        let reference = match &body.content {
+            Content::Pages { packs_digest: digest } => {
+                debug_assert!(*digest == packs_digest(packs));
+                Some(self.write_list(here, packs).await?.0)
+            }
+            Content::File { .. } => None,
+        };
         let mut state = head.state();
         let number = head.next();
         state.owner = Some(self.local().installation().clone());
@@ -138,7 +187,7 @@ impl Database {
         }
         let text = snapshot.record().body_text().map_or_else(|| body_text(body), str::to_owned);
         let mut draft = Draft::new(RecordKind::Snapshot, state);
-        draft.packs = Some(reference);
+        draft.packs = reference;
         draft.body = Some(&text);
         Ok(matches!(self.commit(head, draft).await?, Committed::Done(_)))
     }

@@ -294,12 +294,6 @@ pub enum RestoreError<E: std::error::Error + 'static> {
         /// How many are missing.
         count: u64,
     },
-    /// The snapshot was stored in a form that this version cannot restore.
-    #[error("restore snapshot {snapshot}, which is stored as a single file")]
-    NotPages {
-        /// The snapshot.
-        snapshot: SnapshotId,
-    },
     /// The run was cancelled.
     #[error("go on: the restore was cancelled")]
     Cancelled,

@@ -23,7 +23,7 @@ use lifeboat_remote::Remote;
 
 use crate::error::{KeyError, ReadError};
 
-pub(crate) use keyring::Keys;
+pub(crate) use keyring::{Keys, seal_archive};
 pub(crate) use manage::make_slot;
 pub use manage::{KeySlot, SlotHolder};
 pub(crate) use slot::{SLOT_LIMIT, StoredSlot};

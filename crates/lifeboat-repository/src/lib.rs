@@ -26,10 +26,12 @@
 //! - [`Repository`], [`Database`]: what is opened, and what can be done with it.
 //! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
+//! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
 
+mod archive;
 mod backup;
 mod change;
 mod collect;
@@ -45,6 +47,7 @@ mod repository;
 mod restore;
 mod snapshots;
 
+pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
@@ -52,7 +55,7 @@ pub use error::{
 };
 pub use keys::{KeySlot, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
-pub use local::{Clock, Local, LocalOptions};
+pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
 pub use repository::{Database, Repository};

@@ -21,7 +21,7 @@ use crate::error::LocalError;
 
 pub(crate) use journal::{Journal, Leftover, Plan};
 pub(crate) use memory::{KeyMemory, Memory};
-pub(crate) use scratch::Scratch;
+pub use scratch::Scratch;
 pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
 
 /// Tells the time. Injected, so that tests do not wait for it.
@@ -102,6 +102,12 @@ impl Local {
         &self.state_dir
     }
 
+    /// A folder for temporary files, removed when it is dropped; what a killed
+    /// run left is removed by the next.
+    pub fn scratch(&self) -> Result<Scratch, LocalError> {
+        Scratch::new(&self.cache_dir)
+    }
+
     pub(crate) fn now(&self) -> OffsetDateTime {
         (self.clock)()
     }
@@ -147,6 +153,11 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LocalError>
 /// A short name for something whose own name may be long or strange.
 pub(crate) fn short_name(text: &str) -> String {
     hex::encode(&Digest::of(text.as_bytes()).as_bytes()[..8])
+}
+
+/// 8 hexadecimal digits drawn at random, for the name of a temporary file.
+pub fn random_hex() -> String {
+    hex::encode(&random::<4>())
 }
 
 /// Bytes drawn at random from the system.

@@ -78,9 +78,9 @@ impl Database {
     ) -> Result<(S, RestoreReport), RestoreError<S::Error>> {
         let listener = Listener(options.progress.clone());
         let body = snapshot.body();
-        let Content::Pages { .. } = body.content else {
-            return Err(RestoreError::NotPages { snapshot: body.snapshot_id.clone() });
-        };
+        if let Content::File { .. } = body.content {
+            return self.restore_archive(body, sink, &listener).await;
+        }
         let geometry = body.geometry().expect("a record is refused without one");
         let list = self.pack_list(snapshot.record()).await?;
         // Before anything is allocated in proportion to what a record claims.

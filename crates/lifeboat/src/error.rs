@@ -11,6 +11,8 @@ use lifeboat_snapshot::{
     CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, StageError,
 };
 
+use crate::single_file::FileError;
+
 /// Why something failed. Reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -80,8 +82,11 @@ pub enum Error {
     /// The restored file could not be put in its place.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// The working directory is gone.
-    #[error("find the directory of {}", path.display())]
+    /// A single file cannot be made or opened.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file or directory of this machine cannot be used.
+    #[error("use {}", path.display())]
     Path {
         /// The path that was given.
         path: PathBuf,
@@ -153,6 +158,15 @@ impl Error {
             Self::Prove(ProveError::Size { .. } | ProveError::Digest { .. })
             | Self::Unsound { .. } => ErrorKind::Damage,
             Self::Prove(_) => ErrorKind::Failed,
+            Self::File(error) => match error {
+                FileError::Exists { .. } => ErrorKind::Refused,
+                FileError::Damaged { .. } => ErrorKind::Damage,
+                FileError::NoKey { .. }
+                | FileError::WrongKey { .. }
+                | FileError::NothingToSealWith => ErrorKind::Key,
+                FileError::NotEncrypted { .. } => ErrorKind::Usage,
+                FileError::Io { .. } => ErrorKind::Failed,
+            },
             Self::Publish(error) => match error {
                 PublishError::TargetExists { .. } | PublishError::SidecarExists { .. } => {
                     ErrorKind::Refused

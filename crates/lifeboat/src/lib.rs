@@ -34,7 +34,9 @@ mod builder;
 mod destination;
 mod directories;
 mod error;
+mod import;
 mod restore;
+mod single_file;
 mod take;
 
 pub use lifeboat_crypto as crypto;
@@ -47,5 +49,7 @@ pub use builder::{Lifeboat, LifeboatBuilder};
 pub use destination::{Destination, Missing};
 pub use directories::Directories;
 pub use error::{Error, ErrorKind};
+pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use restore::{RestoreReport, RestoreSettings};
+pub use single_file::{ExportForm, FileError, FileForm, decrypt};
 pub use take::{BackupReport, BackupSettings, Explanation, open_source};

@@ -26,6 +26,8 @@ pub struct BackupSettings {
     pub tags: BTreeMap<String, String>,
     /// Send every page, whatever is known.
     pub full: bool,
+    /// Store the snapshot as one file.
+    pub archive: bool,
     /// Say which tables the changed pages belong to.
     pub explain: bool,
     /// The newest record, to be taken over from another installation.
@@ -110,9 +112,13 @@ impl Destination {
         let name = settings.name.clone().unwrap_or_else(|| default_name(path));
         let database = self.database(&name)?;
         let options = self.options(source.path(), settings);
-        let done = database.backup(source, options).await?;
+        let done = if settings.archive {
+            database.archive(source, options).await?
+        } else {
+            database.backup(source, options).await?
+        };
         let (source, stored) = (done.source, done.report);
-        let explain = settings.explain && !stored.unchanged;
+        let explain = settings.explain && !stored.unchanged && !settings.archive;
         let (source, explanation) =
             if explain { explain_changes(source, &stored).await } else { (source, None) };
         let notices = source.notices().to_vec();

@@ -86,6 +86,7 @@ impl Run<'_> {
         settings.description.clone_from(&backup.description);
         settings.tags = backup.tags.iter().cloned().collect();
         settings.full = backup.full;
+        settings.archive = backup.archive;
         settings.explain = backup.explain;
         settings.take_over = backup.take_over;
         settings.expect = backup.expect;

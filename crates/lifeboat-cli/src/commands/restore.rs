@@ -73,7 +73,12 @@ fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector,
         reporter.say(&format!("at {}", moment.echo));
         return Ok(Selector::At(moment.time));
     }
-    let text = restore.snapshot.as_deref().unwrap_or("latest");
+    named(restore.snapshot.as_deref())
+}
+
+/// The snapshot that a word names.
+pub(crate) fn named(word: Option<&str>) -> Result<Selector, Refusal> {
+    let text = word.unwrap_or("latest");
     Selector::parse(text).ok_or_else(|| Refusal {
         exit: Exit::Usage,
         message: format!("{text:?} is not a snapshot"),

@@ -76,6 +76,9 @@ pub(super) fn backup(done: &Backed<'_>) {
         size(report.bytes_sent),
         several(report.objects_written, "object")
     );
+    if let Some(archive) = &report.archive {
+        outln!("  as one file, archives/{archive}");
+    }
     if report.packs_resumed > 0 {
         outln!(
             "  went on where an interrupted run had stopped: {} there already",

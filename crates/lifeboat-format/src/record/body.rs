@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::archive::{ArchiveEncoding, ArchiveName};
 use crate::digest::Digest;
 use crate::geometry::{Geometry, PageSize};
 use crate::id::SnapshotId;
@@ -67,13 +68,12 @@ pub enum Content {
     },
     /// In one archive, which is one file.
     File {
-        /// The archive's key, below the folder of the database.
-        archive: String,
+        /// Its name in the folder `archives/`.
+        archive: ArchiveName,
         /// Its size in bytes.
         size: u64,
-        /// How the database file stands in it: `plain`, `zstd`, `sealed`, or
-        /// `zstd+sealed`.
-        encoding: String,
+        /// How the database file stands in it.
+        encoding: ArchiveEncoding,
         /// BLAKE3 of its bytes.
         digest: Digest,
     },

@@ -12,7 +12,7 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Record, RecordKind};
 use lifeboat_format::source::Fingerprint;
 
-use super::{BackupReport, parent_of};
+use super::BackupReport;
 use crate::error::{LocalError, ReadError};
 use crate::local::{Journal, Leftover, Plan, Scratch, TableReader, short_name};
 use crate::log::{Found, Head};
@@ -78,29 +78,21 @@ impl Base {
     pub(crate) fn unchanged_report(&self, bytes_read: u64) -> Option<BackupReport> {
         let parent = self.parent.as_ref()?;
         let body = parent.body.as_ref()?;
+        let report = BackupReport::of_new(body, parent.number(), body.geometry()?);
         Some(BackupReport {
-            snapshot_id: body.snapshot_id.clone(),
-            number: parent.number(),
             unchanged: true,
-            geometry: body.geometry()?,
-            sqlite: body.sqlite.clone(),
             parent: Some(body.snapshot_id.clone()),
             pages_changed: 0,
-            changed: Vec::new(),
-            vacuumed: false,
             bytes_read,
             bytes_sent: 0,
-            objects_written: 0,
-            packs_resumed: 0,
-            adopted_from: None,
-            damaged_records: Vec::new(),
+            ..report
         })
     }
 }
 
 impl Database {
     /// The folder for caches of this database on this destination.
-    fn cache_folder(&self) -> Result<PathBuf, LocalError> {
+    pub(crate) fn cache_folder(&self) -> Result<PathBuf, LocalError> {
         let repository = self.repository.info().repository;
         let destination = short_name(self.remote().identity());
         let cache = self
@@ -124,10 +116,7 @@ impl Database {
         // After a damaged record nobody knows what it condemned: only packs
         // that are sent anew are sure to stay.
         let full = full || !head.burnt.is_empty();
-        let parent = match parent_of(head).filter(|_| !full) {
-            Some((number, _)) => Some(self.record_below(head, number).await?),
-            None => None,
-        };
+        let parent = if full { None } else { self.parent_of(head).await? };
         let list = match &parent {
             Some(parent) => self.pack_list(parent).await?,
             None => PackList::default(),

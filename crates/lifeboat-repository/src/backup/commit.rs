@@ -91,7 +91,12 @@ impl Database {
     ) -> Result<Option<BackupReport>, WriteError> {
         let (reference, new_list) = self.write_list(&base.list, &taken.packs).await?;
         let list_len = new_list.as_ref().map_or(0, |(_, len)| *len);
-        let mut body = describe(&image, &taken, options);
+        let mut body = describe(&image, options);
+        body.page_size = taken.geometry.page_size().bytes();
+        body.page_count = taken.geometry.page_count();
+        body.image_digest = taken.image_digest;
+        body.content = Content::Pages { packs_digest: packs_digest(&taken.packs) };
+        body.statistics.pages_changed = pages_changed(&taken);
         body.statistics.bytes_sent = taken.new_bytes + list_len;
         for _ in 0..MAX_TRIES {
             let list_is_gone =
@@ -140,26 +145,24 @@ impl Database {
     }
 }
 
-fn describe(image: &CapturedImage, taken: &Taken, options: &BackupOptions) -> SnapshotBody {
+/// What is true of a captured image, however it is stored. The caller fills in
+/// its shape, its digest and its content.
+pub(crate) fn describe(image: &CapturedImage, options: &BackupOptions) -> SnapshotBody {
     SnapshotBody {
         snapshot_id: SnapshotId::new(image.taken_at, random()),
         generation: 0,
         taken_at: image.taken_at,
-        page_size: taken.geometry.page_size().bytes(),
-        page_count: taken.geometry.page_count(),
-        image_digest: taken.image_digest,
-        content: Content::Pages { packs_digest: packs_digest(&taken.packs) },
+        page_size: image.geometry.page_size().bytes(),
+        page_count: image.geometry.page_count(),
+        image_digest: Digest::of(&[]),
+        content: Content::Pages { packs_digest: packs_digest(&[]) },
         attachments: Vec::new(),
         origin: options.origin.clone(),
         trigger: options.trigger,
         description: options.description.clone(),
         tags: options.tags.clone(),
         sqlite: image.sqlite.clone(),
-        statistics: Statistics {
-            pages_changed: pages_changed(taken),
-            bytes_read: image.bytes_read,
-            bytes_sent: 0,
-        },
+        statistics: Statistics { bytes_read: image.bytes_read, ..Statistics::default() },
     }
 }
 
@@ -176,21 +179,10 @@ fn report(
 ) -> BackupReport {
     let parent = base.parent.as_ref().and_then(|parent| parent.body.as_ref());
     BackupReport {
-        snapshot_id: body.snapshot_id.clone(),
-        number,
-        unchanged: false,
-        geometry: taken.geometry,
-        sqlite: body.sqlite.clone(),
         parent: parent.map(|parent| parent.snapshot_id.clone()),
-        pages_changed: body.statistics.pages_changed,
         changed: taken.changed.clone(),
         vacuumed: parent.is_some_and(|parent| was_vacuumed(parent, body)),
-        bytes_read: body.statistics.bytes_read,
-        bytes_sent: body.statistics.bytes_sent,
-        objects_written: 0,
-        packs_resumed: 0,
-        adopted_from: None,
-        damaged_records: Vec::new(),
+        ..BackupReport::of_new(body, number, taken.geometry)
     }
 }
 

@@ -58,6 +58,16 @@ impl Keyring for Keys {
     }
 }
 
+/// The key of an archive, of a data key that was opened for it alone.
+pub(crate) fn seal_archive(
+    key: &DataKey,
+    context: &ObjectContext<'_>,
+    header: &SealHeader,
+) -> Option<Arc<dyn ObjectCipher>> {
+    let header = ObjectHeader::from_bytes(&header.0);
+    key.opener(context, &header).ok().map(|opener| Arc::new(Cipher(opener)) as _)
+}
+
 fn object_context<'a>(context: &SealContext<'a>) -> ObjectContext<'a> {
     ObjectContext {
         repository: *context.repository.as_bytes(),

@@ -14,7 +14,7 @@ const LOCK: &str = "lock";
 
 /// The folder of this run. Removed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     dir: PathBuf,
     lock: PathBuf,
     _locked: File,
@@ -38,7 +38,8 @@ impl Scratch {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
         &self.dir
     }
 }

@@ -1,0 +1,51 @@
+//! `lifeboat export`: a snapshot as a single file.
+
+use lifeboat::{ExportForm, Missing, RestoreSettings};
+use serde_json::json;
+
+use super::restore::{name_of, named};
+use crate::arguments::{Arguments, ExportArguments};
+use crate::exit::Exit;
+use crate::hint::About;
+use crate::progress;
+use crate::report::Reporter;
+use crate::text::size;
+
+pub(crate) async fn run(
+    arguments: &Arguments,
+    export: &ExportArguments,
+    reporter: &Reporter,
+) -> Exit {
+    let selector = match named(export.snapshot.as_deref()) {
+        Ok(selector) => selector,
+        Err(refusal) => {
+            reporter.refuse(&refusal);
+            return refusal.exit;
+        }
+    };
+    let form = match (export.zstd, export.sealed) {
+        (true, _) => ExportForm::Zstd,
+        (_, true) => ExportForm::Sealed,
+        _ => ExportForm::Plain,
+    };
+    let name = name_of(&export.name);
+    let done = async {
+        let destination = super::open(arguments, Missing::Refuse).await?;
+        let mut settings = RestoreSettings::default();
+        settings.progress = progress::show(reporter.progress(), &name);
+        let announce = |snapshot: &_| reporter.will_restore(&name, snapshot);
+        destination.export(&name, &selector, &export.output, form, &settings, announce).await
+    };
+    match done.await {
+        Ok(report) => {
+            let file = export.output.display().to_string();
+            let bytes = std::fs::metadata(&export.output).map_or(0, |data| data.len());
+            let line = format!("{name}: {} written to {file}, proven", size(bytes));
+            let id = report.snapshot_id.to_string();
+            let object = json!({ "snapshot_id": id, "file": file, "size": bytes });
+            reporter.told(object, &[line]);
+            Exit::Ok
+        }
+        Err(error) => reporter.error(&name, &error, About::Restore),
+    }
+}
