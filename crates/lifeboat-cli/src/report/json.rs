@@ -44,6 +44,9 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "notices": report.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damaged_records": report.damaged_records.iter().map(|n| n.0).collect::<Vec<_>>(),
     });
+    if let Some(archive) = &report.archive {
+        object["archive"] = archive.as_str().into();
+    }
     if let Some(lifeboat::Explanation::Objects(objects)) = &report.explanation {
         let rows: Vec<Value> = objects
             .iter()

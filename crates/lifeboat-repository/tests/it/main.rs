@@ -1,5 +1,6 @@
 //! The repository through its public API, with images in memory.
 
+mod archives;
 mod image;
 mod round_trip;
 mod rules;
