@@ -10,6 +10,7 @@
 //! fixed size, so that one read of the end of a pack finds the index.
 //! `docs/format.md` has the byte tables.
 
+mod chunks;
 mod frame;
 mod index;
 mod writer;
@@ -22,6 +23,9 @@ pub use writer::{PackError, PackOptions, PackWriter, WrittenPack};
 pub const MAX_BLOCKS: u32 = 65_536;
 /// The most bytes of blocks one frame holds, before compression.
 pub const MAX_FRAME_LEN: u32 = 256 * 1024;
+/// How many bytes the pieces have in which a pack is written, in bytes: as many
+/// as a frame may have, which is what is read and written at once elsewhere.
+pub const CHUNK_LEN: usize = MAX_FRAME_LEN as usize;
 /// The most bytes a pack may have that is read.
 pub const MAX_PACK_LEN: u64 = 64 * 1024 * 1024;
 /// The size of the trailer in bytes.

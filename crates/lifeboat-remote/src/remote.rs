@@ -135,16 +135,26 @@ impl Remote {
     /// exactly these bytes, it is the caller's own. On an error it is not known
     /// whether the object was made; the same call may be made again.
     pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, RemoteError> {
+        self.create_of_parts(key, vec![bytes]).await
+    }
+
+    /// [`create`](Self::create) for an object whose bytes lie in several pieces.
+    pub async fn create_of_parts(
+        &self,
+        key: &str,
+        parts: Vec<Bytes>,
+    ) -> Result<Created, RemoteError> {
         let options = PutOptions::from(PutMode::Create);
-        let payload = PutPayload::from_bytes(bytes.clone());
+        let len = parts.iter().map(|part| part.len() as u64).sum();
+        let payload = PutPayload::from_iter(parts.iter().cloned());
         let source = match self.count().put_opts(&path(key), payload, options).await {
             Ok(_) => return Ok(Created::New),
             Err(source) => source,
         };
         let conflict = matches!(source, Error::AlreadyExists { .. } | Error::Precondition { .. });
         let fail = |source| RemoteError::new("create", key, source);
-        match self.get(key, bytes.len() as u64).await {
-            Ok(Some(there)) if there == bytes => {
+        match self.get(key, len).await {
+            Ok(Some(there)) if is_concat(&there, &parts) => {
                 tracing::debug!(key, "an answer was lost; the object is there");
                 Ok(Created::New)
             }
@@ -200,6 +210,15 @@ impl Remote {
         }
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Whether the pieces are `whole`, one after the other.
+fn is_concat(whole: &[u8], parts: &[Bytes]) -> bool {
+    let mut rest = Some(whole);
+    for part in parts {
+        rest = rest.and_then(|rest| rest.strip_prefix(&part[..]));
+    }
+    rest.is_some_and(<[u8]>::is_empty)
 }
 
 /// Keys are made by us of characters that every store takes; what is

@@ -5,6 +5,7 @@
 //! again, or a collection removes them.
 
 mod base;
+mod buffers;
 mod commit;
 mod known;
 mod queue;

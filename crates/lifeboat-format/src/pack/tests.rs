@@ -44,13 +44,14 @@ fn entry(pack: &WrittenPack) -> PackEntry {
 
 fn check_round_trip(numbers: &[u32], size: u32, compressible: bool) {
     let pack = written(numbers, size, compressible);
-    let index = PackIndex::decode(&pack.bytes, &entry(&pack), &home()).expect("whole");
+    let bytes = pack.concat();
+    let index = PackIndex::decode(&bytes, &entry(&pack), &home()).expect("whole");
     assert!(index.blocks().map(|block| block.0).eq(numbers.iter().copied()));
     let mut all = Vec::new();
     let mut out = Vec::new();
     for (number, frame) in index.frames().iter().enumerate() {
         let start = frame.offset as usize;
-        let stored = &pack.bytes[start..start + frame.stored_len as usize];
+        let stored = &bytes[start..start + frame.stored_len as usize];
         index.decode_frame(number, stored, &mut out).expect("whole");
         all.extend_from_slice(&out);
     }
@@ -58,7 +59,7 @@ fn check_round_trip(numbers: &[u32], size: u32, compressible: bool) {
     assert!(all == expected);
     let range = index.trailer().hashes_range();
     let hashes =
-        index.decode_hashes(&pack.bytes[range.start as usize..range.end as usize]).expect("whole");
+        index.decode_hashes(&bytes[range.start as usize..range.end as usize]).expect("whole");
     let key = HashKey::from_bytes([3; 32]);
     assert!(
         hashes
@@ -85,7 +86,7 @@ fn round_trips() {
 #[test]
 fn incompressible_blocks_cost_little_more_than_themselves() {
     let pack = written(&(0..1000).map(|n| n * 9).collect::<Vec<_>>(), 4096, false);
-    let overhead = pack.bytes.len() as f64 / (1000.0 * 4096.0);
+    let overhead = pack.concat().len() as f64 / (1000.0 * 4096.0);
     assert!(overhead < 1.01, "{overhead}");
 }
 
@@ -107,15 +108,16 @@ fn verify(bytes: &[u8], entry: &PackEntry) -> Result<(), crate::object::DecodeEr
 #[test]
 fn every_flipped_byte_and_every_cut_is_found() {
     let pack = written(&[1, 2, 9], 4096, true);
-    verify(&pack.bytes, &entry(&pack)).expect("whole");
-    for at in 0..pack.bytes.len() {
-        let mut bad = pack.bytes.clone();
+    let bytes = pack.concat();
+    verify(&bytes, &entry(&pack)).expect("whole");
+    for at in 0..bytes.len() {
+        let mut bad = bytes.clone();
         bad[at] ^= 0x10;
         let error = verify(&bad, &entry(&pack)).expect_err("flipped");
         assert!(error.is_damage(), "{at}: {error}");
     }
-    for len in 0..pack.bytes.len() {
-        assert!(verify(&pack.bytes[..len], &entry(&pack)).is_err(), "{len}");
+    for len in 0..bytes.len() {
+        assert!(verify(&bytes[..len], &entry(&pack)).is_err(), "{len}");
     }
 }
 
@@ -124,17 +126,18 @@ fn whatever_the_bytes_say_nothing_large_is_allocated() {
     // An index whose digest is right but whose fields lie, as a person with
     // write access to the store could make it.
     let pack = written(&[1, 2, 9], 4096, true);
-    let index_at = pack.bytes.len() - pack.tail().len();
+    let bytes = pack.concat();
+    let index_at = bytes.len() - pack.tail().len();
     for field in 16..pack.tail().len() - TRAILER_LEN {
         for value in [0x00, 0x7f, 0xff] {
-            let mut bad = pack.bytes.clone();
+            let mut bad = bytes.clone();
             bad[index_at + field] = value;
             let mut lying = entry(&pack);
             lying.index_digest = Digest::of(&bad[index_at..]);
             // What the fields may say freely is the numbers of the blocks.
             let runs = field >= pack.tail().len() - TRAILER_LEN - 2 * 8;
             let accepted = verify(&bad, &lying).is_ok();
-            assert!(!accepted || runs || bad == pack.bytes, "{field}");
+            assert!(!accepted || runs || bad == bytes, "{field}");
         }
     }
     assert!(index_at > PREAMBLE_LEN);

@@ -9,9 +9,10 @@ use crate::list::PackEntry;
 use crate::object::{self, ObjectKind};
 use crate::seal::{Home, ObjectCipher};
 
+use super::chunks::Chunks;
 use super::frame::{self, Encoding};
 use super::index::{FRAME_ROW_LEN, HASHES_PART, INDEX_HEADER_LEN, Trailer, frame_part, index_part};
-use super::{MAX_BLOCKS, MAX_FRAME_LEN};
+use super::{CHUNK_LEN, MAX_BLOCKS, MAX_FRAME_LEN};
 
 /// The greatest size at which a pack is full, in bytes.
 const MAX_TARGET_LEN: u32 = 16 * 1024 * 1024;
@@ -82,13 +83,13 @@ pub enum PackError {
 pub struct WrittenPack {
     /// Its id.
     pub pack: PackId,
-    /// The whole object.
-    pub bytes: Vec<u8>,
+    /// The whole object, in pieces: all of [`CHUNK_LEN`] bytes but the last two,
+    /// of which the last is index and trailer.
+    pub parts: Vec<Vec<u8>>,
     /// How many blocks it holds.
     pub blocks: u32,
     /// The digest of its index and trailer.
     pub index_digest: Digest,
-    tail_len: usize,
 }
 
 impl WrittenPack {
@@ -97,7 +98,7 @@ impl WrittenPack {
         PackEntry {
             pack: self.pack,
             suffix,
-            size: self.bytes.len() as u32,
+            size: self.parts.iter().map(Vec::len).sum::<usize>() as u32,
             blocks: self.blocks,
             index_digest: self.index_digest,
         }
@@ -105,7 +106,12 @@ impl WrittenPack {
 
     /// Index and trailer.
     pub fn tail(&self) -> &[u8] {
-        &self.bytes[self.bytes.len() - self.tail_len..]
+        self.parts.last().map_or(&[], Vec::as_slice)
+    }
+
+    /// The whole object in one piece.
+    pub fn concat(&self) -> Vec<u8> {
+        self.parts.concat()
     }
 }
 
@@ -115,7 +121,7 @@ pub struct PackWriter {
     block_size: u32,
     options: PackOptions,
     compressor: zstd::bulk::Compressor<'static>,
-    bytes: Vec<u8>,
+    bytes: Chunks,
     /// The blocks of the frame that is not yet compressed.
     pending: Vec<u8>,
     compressed: Vec<u8>,
@@ -142,10 +148,7 @@ impl PackWriter {
                 found: block_size as usize,
             });
         }
-        // All at once: growing by doubling would take up to three times as much
-        // at its peak. What is not written to costs no memory.
-        let room = options.target_len as usize + 2 * MAX_FRAME_LEN as usize;
-        let mut bytes = Vec::with_capacity(room);
+        let mut bytes = Chunks::new(Box::new(|| Vec::with_capacity(CHUNK_LEN)));
         let cipher = home.sealer(ObjectKind::Pack, pack.as_bytes());
         bytes.extend_from_slice(&object::header(ObjectKind::Pack, cipher.as_deref()));
         Ok(Self {
@@ -162,6 +165,17 @@ impl PackWriter {
             blocks: 0,
             cipher,
         })
+    }
+
+    /// Has a writer that nothing was pushed into take its buffers from
+    /// `supply`, which gives empty vectors, best of the capacity [`CHUNK_LEN`].
+    /// By default they are allocated.
+    #[must_use]
+    pub fn with_buffers(mut self, supply: impl FnMut() -> Vec<u8> + Send + 'static) -> Self {
+        debug_assert_eq!(self.blocks, 0, "what was written is thrown away");
+        self.bytes = Chunks::new(Box::new(supply));
+        self.bytes.extend_from_slice(&object::header(ObjectKind::Pack, self.cipher.as_deref()));
+        self
     }
 
     /// The id of the pack.
@@ -261,20 +275,16 @@ impl PackWriter {
             cipher.seal(index_part(&trailer.encode()), &mut index);
         }
         self.bytes.extend_from_slice(&hashes);
-        self.bytes.extend_from_slice(&index);
+        let mut tail = index;
         if let Some(seal) = &seal {
-            self.bytes.extend_from_slice(&seal.0);
+            tail.extend_from_slice(&seal.0);
         }
-        self.bytes.extend_from_slice(&trailer.encode());
-        let tail_len = trailer.tail_len() as usize;
-        let index_digest = Digest::of(&self.bytes[self.bytes.len() - tail_len..]);
-        Ok(WrittenPack {
-            pack: self.pack,
-            bytes: self.bytes,
-            blocks: self.blocks,
-            index_digest,
-            tail_len,
-        })
+        tail.extend_from_slice(&trailer.encode());
+        debug_assert_eq!(tail.len() as u64, trailer.tail_len());
+        let index_digest = Digest::of(&tail);
+        let mut parts = self.bytes.finish();
+        parts.push(tail);
+        Ok(WrittenPack { pack: self.pack, parts, blocks: self.blocks, index_digest })
     }
 
     fn index(&self, hashes_digest: &Digest) -> Vec<u8> {

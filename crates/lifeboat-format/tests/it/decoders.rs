@@ -75,12 +75,13 @@ fn pack() -> WrittenPack {
 #[test]
 fn pack_indexes_whose_digest_is_right_and_whose_fields_lie() {
     let pack = pack();
-    let start = pack.bytes.len() - pack.tail().len();
+    let whole = pack.concat();
+    let start = whole.len() - pack.tail().len();
     let mut dice = Dice(1);
     let mut blocks = Vec::new();
     let mut accepted = 0;
     for _ in 0..ROUNDS {
-        let mut bad = pack.bytes[..start].to_vec();
+        let mut bad = whole[..start].to_vec();
         let index = &pack.tail()[..pack.tail().len() - 32];
         let mutated = dice.mutate(index);
         bad.extend_from_slice(&mutated);

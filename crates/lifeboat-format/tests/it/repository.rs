@@ -205,7 +205,7 @@ impl Writer {
             }
             let pack = writer.finish().expect("not empty");
             let entry = pack.entry(Suffix::from_bytes(self.drawn.to_be_bytes()));
-            to.put(&self.keys.at(&key::pack(&entry)), &pack.bytes);
+            to.put(&self.keys.at(&key::pack(&entry)), &pack.concat());
             self.packs.push(entry);
         }
     }

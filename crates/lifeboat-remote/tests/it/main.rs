@@ -16,6 +16,11 @@ async fn check_contract(remote: Remote) {
     assert_eq!(remote.create(key, "longer".into()).await.expect("refuses"), Created::Exists);
     assert_eq!(remote.create(key, "me".into()).await.expect("refuses"), Created::Exists);
     assert_eq!(remote.create(key, "mine".into()).await.expect("is there"), Created::New);
+    let parts = |parts: &[&'static str]| parts.iter().map(|&part| part.into()).collect();
+    for (is_it, pieces) in [(true, parts(&["mi", "", "ne"])), (false, parts(&["mi", "nd"]))] {
+        let expected = if is_it { Created::New } else { Created::Exists };
+        assert_eq!(remote.create_of_parts(key, pieces).await.expect("answers"), expected);
+    }
     assert_eq!(remote.get(key, 100).await.expect("reads").as_deref(), Some(&b"mine"[..]));
     assert!(remote.get(key, 3).await.is_err());
     let range = |range| remote.get_range(key, range);
@@ -26,6 +31,10 @@ async fn check_contract(remote: Remote) {
     assert_eq!(listed.iter().map(|o| (o.key.as_str(), o.size)).collect::<Vec<_>>(), [(key, 4)]);
     assert_eq!(remote.folders("databases").await.expect("lists"), ["a%20b"]);
     assert_eq!(remote.folders("nothing").await.expect("lists"), [""; 0]);
+    let pieces = parts(&["in ", "two"]);
+    let two = "databases/two";
+    assert_eq!(remote.create_of_parts(two, pieces).await.expect("creates"), Created::New);
+    assert_eq!(remote.get(two, 100).await.expect("reads").as_deref(), Some(&b"in two"[..]));
     let gone = [key.to_owned(), "databases/never".to_owned()];
     remote.delete(&gone).await.expect("deletes");
     assert_eq!(remote.size(key).await.expect("looks"), None);

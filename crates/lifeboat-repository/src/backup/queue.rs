@@ -2,16 +2,20 @@
 //!
 //! At most two packs are in memory at once; those that wait longer wait on
 //! disk, so that a slow upload does not hold the read transaction open. When
-//! the disk has no more room for them, reading waits.
+//! the disk has no more room for them, reading waits. Packs are in pieces, in
+//! buffers that are used again.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use lifeboat_format::list::PackEntry;
+use lifeboat_format::pack::CHUNK_LEN;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::buffers::Buffers;
 use crate::error::LocalError;
 
 /// How many packs are in memory: those in flight.
@@ -24,7 +28,7 @@ pub(super) struct Queued {
 }
 
 enum Payload {
-    Memory(Bytes, OwnedSemaphorePermit),
+    Memory(Vec<Bytes>, OwnedSemaphorePermit),
     Disk(tempfile::TempPath, Arc<AtomicU64>),
 }
 
@@ -35,6 +39,7 @@ pub(super) struct QueueIn {
     spool: PathBuf,
     spooled: Arc<AtomicU64>,
     limit: u64,
+    buffers: Buffers,
     runtime: tokio::runtime::Handle,
 }
 
@@ -42,6 +47,7 @@ pub(super) struct QueueIn {
 pub(super) struct QueueOut {
     pub(super) receiver: mpsc::UnboundedReceiver<Queued>,
     slots: Arc<Semaphore>,
+    buffers: Buffers,
 }
 
 /// Why a pack could not be put in.
@@ -56,15 +62,17 @@ pub(super) enum Refused {
 pub(super) fn queue(spool: &Path, limit: Option<u64>) -> (QueueIn, QueueOut) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+    let buffers = Buffers::default();
     let queue_in = QueueIn {
         sender,
         slots: Arc::clone(&slots),
         spool: spool.to_owned(),
         spooled: Arc::default(),
         limit: limit.unwrap_or_else(|| free_space(spool) / 4),
+        buffers: buffers.clone(),
         runtime: tokio::runtime::Handle::current(),
     };
-    (queue_in, QueueOut { receiver, slots })
+    (queue_in, QueueOut { receiver, slots, buffers })
 }
 
 impl QueueIn {
@@ -73,15 +81,22 @@ impl QueueIn {
         !self.sender.is_closed()
     }
 
-    /// Puts a pack in. Blocks while memory and spool are full.
-    pub(super) fn put(&self, entry: PackEntry, bytes: Vec<u8>) -> Result<(), Refused> {
-        let len = bytes.len() as u64;
+    /// The buffers to write packs into.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers.clone()
+    }
+
+    /// Puts a pack in, whose bytes lie in pieces. Blocks while memory and spool
+    /// are full.
+    pub(super) fn put(&self, entry: PackEntry, parts: Vec<Vec<u8>>) -> Result<(), Refused> {
+        let len = parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        let parts: Vec<Bytes> = parts.into_iter().map(|part| self.buffers.lend(part)).collect();
         let payload = if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            Payload::Memory(bytes.into(), slot)
+            Payload::Memory(parts, slot)
         } else if self.spooled.load(Ordering::Relaxed) + len <= self.limit {
-            self.spool(&bytes).map_err(Refused::Spool)?
+            self.spool(&parts, len).map_err(Refused::Spool)?
         } else {
-            Payload::Memory(bytes.into(), self.wait()?)
+            Payload::Memory(parts, self.wait()?)
         };
         self.sender.send(Queued { entry, payload }).map_err(|_| Refused::Closed)
     }
@@ -96,21 +111,28 @@ impl QueueIn {
         })
     }
 
-    fn spool(&self, bytes: &[u8]) -> Result<Payload, LocalError> {
+    fn spool(&self, parts: &[Bytes], len: u64) -> Result<Payload, LocalError> {
         use std::io::Write;
         let failed = |source| LocalError::at("write a pack to", &self.spool)(source);
         let mut file =
             tempfile::Builder::new().suffix(".spool").tempfile_in(&self.spool).map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
-        self.spooled.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        parts.iter().try_for_each(|part| file.write_all(part)).map_err(failed)?;
+        self.spooled.fetch_add(len, Ordering::Relaxed);
         Ok(Payload::Disk(file.into_temp_path(), Arc::clone(&self.spooled)))
     }
 }
 
+/// What is needed to take packs out of their payload.
+#[derive(Clone)]
+pub(super) struct Room {
+    slots: Arc<Semaphore>,
+    buffers: Buffers,
+}
+
 impl QueueOut {
     /// What is needed to take packs out of their payload.
-    pub(super) fn slots(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.slots)
+    pub(super) fn room(&self) -> Room {
+        Room { slots: Arc::clone(&self.slots), buffers: self.buffers.clone() }
     }
 }
 
@@ -118,19 +140,33 @@ impl Queued {
     /// The bytes of the pack; the slot is free again when the permit drops.
     pub(super) async fn load(
         self,
-        slots: Arc<Semaphore>,
-    ) -> Result<(PackEntry, Bytes, OwnedSemaphorePermit), LocalError> {
+        room: Room,
+    ) -> Result<(PackEntry, Vec<Bytes>, OwnedSemaphorePermit), LocalError> {
         match self.payload {
-            Payload::Memory(bytes, slot) => Ok((self.entry, bytes, slot)),
+            Payload::Memory(parts, slot) => Ok((self.entry, parts, slot)),
             Payload::Disk(path, spooled) => {
-                let slot = slots.acquire_owned().await.expect("the semaphore is never closed");
+                let slot = room.slots.acquire_owned().await.expect("the semaphore is never closed");
                 // A local file of some MiB, written moments ago: it is in the
                 // page cache, and reading it here blocks nobody for long.
-                let bytes = std::fs::read(&path)
+                let parts = read(&path, &room.buffers)
                     .map_err(LocalError::at("read a spooled pack from", &*path))?;
-                spooled.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
-                Ok((self.entry, bytes.into(), slot))
+                spooled.fetch_sub(u64::from(self.entry.size), Ordering::Relaxed);
+                Ok((self.entry, parts, slot))
             }
+        }
+    }
+}
+
+/// Reads a file in pieces.
+fn read(path: &Path, buffers: &Buffers) -> std::io::Result<Vec<Bytes>> {
+    let mut file = std::fs::File::open(path)?;
+    let mut parts = Vec::new();
+    loop {
+        let mut part = buffers.take();
+        let len = (&mut file).take(CHUNK_LEN as u64).read_to_end(&mut part)?;
+        parts.push(buffers.lend(part));
+        if len < CHUNK_LEN {
+            return Ok(parts);
         }
     }
 }
@@ -147,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn pack(n: u8) -> (PackEntry, Vec<u8>) {
+    fn pack(n: u8) -> (PackEntry, Vec<Vec<u8>>) {
         let entry = PackEntry {
             pack: PackId::from_bytes([n; 16]),
             suffix: Suffix::from_bytes([n; 4]),
@@ -155,7 +191,7 @@ mod tests {
             blocks: 1,
             index_digest: Digest::of(&[n]),
         };
-        (entry, vec![n; 100])
+        (entry, vec![vec![n; 60], vec![n; 40]])
     }
 
     fn spooled(dir: &Path) -> usize {
@@ -168,8 +204,8 @@ mod tests {
         let (queue_in, mut out) = queue(dir.path(), Some(250));
         let fill = tokio::task::spawn_blocking(move || {
             for n in 0..4 {
-                let (entry, bytes) = pack(n);
-                assert!(queue_in.put(entry, bytes).is_ok());
+                let (entry, parts) = pack(n);
+                assert!(queue_in.put(entry, parts).is_ok());
             }
             queue_in
         });
@@ -178,22 +214,22 @@ mod tests {
 
         // The fifth finds memory and disk full, and waits until one is taken out.
         let fifth = tokio::task::spawn_blocking(move || {
-            let (entry, bytes) = pack(4);
-            assert!(queue_in.put(entry, bytes).is_ok());
+            let (entry, parts) = pack(4);
+            assert!(queue_in.put(entry, parts).is_ok());
             queue_in
         });
         for n in 0..5u8 {
             let queued = out.receiver.recv().await.expect("is there");
-            let (entry, bytes, slot) = queued.load(out.slots()).await.expect("loads");
-            assert_eq!((entry, &bytes[..]), (pack(n).0, &pack(n).1[..]), "in order, and whole");
+            let (entry, parts, slot) = queued.load(out.room()).await.expect("loads");
+            assert_eq!((entry, parts.concat()), (pack(n).0, vec![n; 100]), "in order, and whole");
             drop(slot);
         }
         let queue_in = fifth.await.expect("ends");
         assert_eq!(spooled(dir.path()), 0);
         drop(out);
         assert!(!queue_in.is_open());
-        let (entry, bytes) = pack(5);
-        assert!(matches!(queue_in.put(entry, bytes), Err(Refused::Closed)));
+        let (entry, parts) = pack(5);
+        assert!(matches!(queue_in.put(entry, parts), Err(Refused::Closed)));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +237,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (queue_in, out) = queue(dir.path(), Some(0));
         let waiting = tokio::task::spawn_blocking(move || {
-            (0..3).map(pack).map(|(entry, bytes)| queue_in.put(entry, bytes).is_ok()).collect()
+            (0..3).map(pack).map(|(entry, parts)| queue_in.put(entry, parts).is_ok()).collect()
         });
         drop(out);
         let done: Vec<bool> = waiting.await.expect("ends");

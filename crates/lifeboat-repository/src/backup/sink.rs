@@ -147,7 +147,7 @@ impl Sink {
         image.new_bytes += u64::from(entry.size);
         self.packs.push(entry);
         self.listener.tell(Event::Packed { bytes: u64::from(entry.size) });
-        self.queue.put(entry, pack.bytes).map_err(|refused| match refused {
+        self.queue.put(entry, pack.parts).map_err(|refused| match refused {
             Refused::Closed => Fault::Closed,
             Refused::Spool(error) => Fault::Local(error),
         })
@@ -171,7 +171,9 @@ impl Sink {
             let id = PackId::from_bytes(random());
             let home = self.database.home();
             let writer = PackWriter::new(id, image.geometry.block_size(), options, &home);
-            image.writer = Some(writer.map_err(Fault::Pack)?);
+            let buffers = self.queue.buffers();
+            let writer = writer.map_err(Fault::Pack)?.with_buffers(move || buffers.take());
+            image.writer = Some(writer);
             image.live.push(0);
         }
         let writer = image.writer.as_mut().expect("made above");

@@ -1,7 +1,5 @@
 //! Runs the capture and the upload side by side, and decides what came of it.
 
-use std::sync::Arc;
-
 use futures::{FutureExt, StreamExt};
 use lifeboat_format::key;
 use lifeboat_format::list::{PackEntry, PackListRef};
@@ -9,11 +7,10 @@ use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::record::RecordKind;
 use lifeboat_format::source::{CaptureError, CapturedImage, Fingerprint, PageSource};
 use lifeboat_remote::Created;
-use tokio::sync::Semaphore;
 
 use super::base::Base;
 use super::known::Known;
-use super::queue::{IN_FLIGHT, QueueOut, Queued, queue};
+use super::queue::{IN_FLIGHT, QueueOut, Queued, Room, queue};
 use super::sink::{Fault, Sink, Taken};
 use super::{BackupOptions, BackupReport};
 use crate::error::{BackupError, LocalError, ReadError, WriteError};
@@ -101,13 +98,11 @@ impl Database {
         options: &BackupOptions,
         listener: &Listener,
     ) -> Result<(), WriteError> {
-        let slots = queue.slots();
+        let room = queue.room();
         let mut receiver = queue.receiver;
         let packs = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
         let mut puts = std::pin::pin!(
-            packs
-                .map(|queued| self.put_pack(queued, Arc::clone(&slots)))
-                .buffer_unordered(IN_FLIGHT)
+            packs.map(|queued| self.put_pack(queued, room.clone())).buffer_unordered(IN_FLIGHT)
         );
         let mut stored = base.packs();
         let mut noted = self.local().now();
@@ -124,14 +119,10 @@ impl Database {
         Ok(())
     }
 
-    async fn put_pack(
-        &self,
-        queued: Queued,
-        slots: Arc<Semaphore>,
-    ) -> Result<PackEntry, WriteError> {
-        let (entry, bytes, _slot) = queued.load(slots).await?;
+    async fn put_pack(&self, queued: Queued, room: Room) -> Result<PackEntry, WriteError> {
+        let (entry, parts, _slot) = queued.load(room).await?;
         let key = self.keys.at(&key::pack(&entry));
-        match self.remote().create(&key, bytes).await? {
+        match self.remote().create_of_parts(&key, parts).await? {
             Created::New => Ok(entry),
             Created::Exists => {
                 // Its name was drawn at random: only damage can have put it there.
