@@ -63,7 +63,7 @@ impl fmt::Display for BlockNo {
 }
 
 /// A group number, counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct GroupNo(pub u32);
 
 /// The shape of a database image: page size and number of pages.

@@ -56,6 +56,21 @@ pub trait ChangeSink: Send {
     /// Asked between reads that call neither of the others, so that a
     /// cancelled run ends soon.
     fn keep_going(&self) -> Result<(), Stopped>;
+
+    /// Asked after the last group, until it says `None`: the next group whose
+    /// bytes are wanted once more, though not all of its blocks changed.
+    /// Ascending. A source that cannot read the same state any more may end
+    /// early, or hand over another: the sink compares it with what it was told.
+    fn wanted_again(&mut self) -> Result<Option<GroupNo>, Stopped> {
+        Ok(None)
+    }
+
+    /// Takes all bytes of the group that [`wanted_again`](Self::wanted_again)
+    /// named last, masked by [`Geometry::mask`].
+    fn group_again(&mut self, data: &[u8]) -> Result<(), Stopped> {
+        let _ = data;
+        Ok(())
+    }
 }
 
 /// What is true of an image that was captured whole.

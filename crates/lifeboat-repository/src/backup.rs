@@ -110,6 +110,13 @@ pub struct BackupReport {
     pub parent: Option<SnapshotId>,
     /// How many pages changed since then.
     pub pages_changed: u64,
+    /// How many pages were sent again though they did not change, so that packs
+    /// could be dropped.
+    pub pages_resent: u64,
+    /// How many packs of the parent this snapshot does without.
+    pub packs_dropped: u64,
+    /// So much changed since the parent that none of its packs is used any more.
+    pub new_base: bool,
     /// The runs of blocks that changed, if they were to be noted.
     pub changed: Vec<(BlockNo, u32)>,
     /// The database was vacuumed since then: most pages moved.
@@ -141,6 +148,9 @@ impl BackupReport {
             sqlite: body.sqlite.clone(),
             parent: None,
             pages_changed: body.statistics.pages_changed,
+            pages_resent: 0,
+            packs_dropped: 0,
+            new_base: false,
             changed: Vec::new(),
             vacuumed: false,
             bytes_read: body.statistics.bytes_read,

@@ -35,6 +35,7 @@ mod archive;
 mod backup;
 mod change;
 mod collect;
+pub mod consolidation;
 mod copy;
 mod error;
 mod keys;

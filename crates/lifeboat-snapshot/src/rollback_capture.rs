@@ -103,6 +103,7 @@ pub(crate) fn capture(
         taken_at
     };
     pass.feed(sink)?;
+    pass.read_again(host, slice, sink)?;
     Ok(Some(pass.finish(settled)))
 }
 
@@ -236,6 +237,39 @@ impl Pass<'_> {
                 changed: &changed,
                 data: &self.buffer,
             })?;
+        }
+        Ok(())
+    }
+
+    /// Reads once more what the sink wants to send although it did not change,
+    /// in slices again. Where somebody wrote since the last hold, the sink sees
+    /// it by the hashes, and leaves those blocks where they are.
+    fn read_again(
+        &mut self,
+        host: &mut dyn Host,
+        slice: Slice,
+        sink: &mut dyn ChangeSink,
+    ) -> Result<(), Fault> {
+        let mut wanted = sink.wanted_again()?;
+        while wanted.is_some() {
+            // No lock is held here.
+            sink.keep_going()?;
+            let (read, touch) = host.begin()?;
+            match look(&read, touch)? {
+                Some((_, geometry)) if geometry == self.geometry => {}
+                _ => return Ok(()),
+            }
+            let mut image = Image::of_file(read.main_file()?, self.geometry)?;
+            let mut clock = SliceClock::start(slice);
+            while let Some(group) = wanted {
+                image.group(group, &mut self.buffer)?;
+                sink.group_again(&self.buffer)?;
+                wanted = sink.wanted_again()?;
+                if clock.is_over() {
+                    break;
+                }
+            }
+            self.bytes_read += image.bytes_read();
         }
         Ok(())
     }

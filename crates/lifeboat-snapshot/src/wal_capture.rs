@@ -41,6 +41,11 @@ pub(crate) fn capture(
         differ.load(known, geometry, group)?;
         sink.group(&differ.compare(geometry, first, &data))?;
     }
+    while let Some(group) = sink.wanted_again()? {
+        sink.keep_going()?;
+        image.group(group, &mut data)?;
+        sink.group_again(&data)?;
+    }
     let header = header.ok_or(Fault::Empty)?;
     let captured = CapturedImage {
         geometry,

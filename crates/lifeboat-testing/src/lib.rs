@@ -5,9 +5,11 @@
 //! - [`store`]: an object store on which a test decides what happens when.
 //! - [`script`]: the same, with clients that are remotes.
 //! - [`databases`]: makers of databases, the same for the same seed.
+//! - [`simulation`]: years of backups in seconds.
 //! - [`writer`]: other processes that write, hold locks and die.
 
 pub mod databases;
 pub mod script;
+pub mod simulation;
 pub mod store;
 pub mod writer;

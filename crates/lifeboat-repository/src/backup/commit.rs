@@ -167,7 +167,11 @@ pub(crate) fn describe(image: &CapturedImage, options: &BackupOptions) -> Snapsh
 }
 
 fn pages_changed(taken: &Taken) -> u64 {
-    let pages = taken.blocks_changed * u64::from(taken.geometry.pages_per_block());
+    pages_of(taken.blocks_changed, taken)
+}
+
+fn pages_of(blocks: u64, taken: &Taken) -> u64 {
+    let pages = blocks * u64::from(taken.geometry.pages_per_block());
     pages.min(u64::from(taken.geometry.page_count()))
 }
 
@@ -178,8 +182,13 @@ fn report(
     number: lifeboat_format::numbers::RecordNo,
 ) -> BackupReport {
     let parent = base.parent.as_ref().and_then(|parent| parent.body.as_ref());
+    let kept: HashSet<_> = taken.packs.iter().map(|entry| entry.pack).collect();
+    let dropped = base.list.packs.iter().filter(|entry| !kept.contains(&entry.pack)).count();
     BackupReport {
         parent: parent.map(|parent| parent.snapshot_id.clone()),
+        pages_resent: pages_of(taken.blocks_resent, taken),
+        packs_dropped: dropped as u64,
+        new_base: parent.is_some() && dropped > 0 && dropped == base.list.packs.len(),
         changed: taken.changed.clone(),
         vacuumed: parent.is_some_and(|parent| was_vacuumed(parent, body)),
         ..BackupReport::of_new(body, number, taken.geometry)

@@ -1,12 +1,18 @@
 //! Takes the groups of a new image: packs what changed, and writes the page
-//! table of the image.
+//! table of the image. What is sent again besides is in [`resend`].
 
-use lifeboat_format::digest::{BlockHash, Digest, ImageDigester};
+mod held;
+mod resend;
+
+use lifeboat_format::digest::{BlockHash, Digest, HashKey, ImageDigester};
 use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
 use lifeboat_format::id::{PackId, Suffix};
 use lifeboat_format::list::PackEntry;
 use lifeboat_format::pack::{PackError, PackOptions, PackWriter};
 use lifeboat_format::source::{ChangeSink, ScannedGroup, Stopped};
+
+use held::Held;
+use resend::Resend;
 
 use super::queue::{QueueIn, Refused};
 use crate::error::LocalError;
@@ -35,6 +41,8 @@ pub(super) struct Taken {
     pub(super) new_bytes: u64,
     pub(super) image_digest: Digest,
     pub(super) blocks_changed: u64,
+    /// Blocks that did not change and were sent all the same.
+    pub(super) blocks_resent: u64,
     pub(super) changed: Vec<(BlockNo, u32)>,
     pub(super) table: FinishedTable,
     pub(super) footer: Footer,
@@ -50,6 +58,7 @@ pub(super) struct Sink {
     queue: QueueIn,
     level: i32,
     dir: std::path::PathBuf,
+    hash_key: HashKey,
     note_changes: bool,
     listener: Listener,
     fault: Option<Fault>,
@@ -62,6 +71,9 @@ struct Image {
     table: TableWriter,
     digester: ImageDigester,
     writer: Option<PackWriter>,
+    /// Changed blocks that wait to share a pack with what is sent again.
+    held: Held,
+    resend: Resend,
     /// How many blocks of the image each pack holds.
     live: Vec<u64>,
     next: GroupNo,
@@ -72,6 +84,17 @@ struct Image {
     changed: Vec<(BlockNo, u32)>,
 }
 
+impl Image {
+    /// Counts a block of the image that a pack holds.
+    fn count(&mut self, pack: u32) {
+        let pack = pack as usize;
+        if self.live.len() <= pack {
+            self.live.resize(pack + 1, 0);
+        }
+        self.live[pack] += 1;
+    }
+}
+
 impl Sink {
     pub(super) fn new(
         database: Database,
@@ -79,6 +102,7 @@ impl Sink {
         packs: Vec<PackEntry>,
         queue: QueueIn,
         dir: std::path::PathBuf,
+        hash_key: HashKey,
         options: &super::BackupOptions,
         listener: Listener,
     ) -> Self {
@@ -90,6 +114,7 @@ impl Sink {
             queue,
             level: options.level,
             dir,
+            hash_key,
             note_changes: options.note_changes,
             listener,
             fault: None,
@@ -115,6 +140,7 @@ impl Sink {
     /// Ends the image, when the source has delivered all of it.
     pub(super) fn finish(mut self) -> Result<Taken, Fault> {
         let mut image = self.image.take().expect("a source begins before it ends");
+        self.let_go(&mut image)?;
         if let Some(writer) = image.writer.take() {
             self.send(writer, &mut image)?;
         }
@@ -135,6 +161,7 @@ impl Sink {
             new_bytes: image.new_bytes,
             image_digest: image.digester.finish(),
             blocks_changed: image.blocks_changed,
+            blocks_resent: image.resend.blocks,
             changed: image.changed,
             table,
             footer,
@@ -174,7 +201,6 @@ impl Sink {
             let buffers = self.queue.buffers();
             let writer = writer.map_err(Fault::Pack)?.with_buffers(move || buffers.take());
             image.writer = Some(writer);
-            image.live.push(0);
         }
         let writer = image.writer.as_mut().expect("made above");
         writer.push(block, hash, data).map_err(Fault::Pack)?;
@@ -198,12 +224,12 @@ impl Sink {
             let pack = match changed.next_if(|(changed, _)| **changed == block) {
                 Some((_, data)) => {
                     self.note(image, block);
-                    Some(self.pack(image, block, hash, data)?)
+                    Some(self.pack_or_hold(image, block, hash, data)?)
                 }
                 None => image.known.packs.get(offset).copied().flatten(),
             };
             if let Some(pack) = pack {
-                image.live[pack as usize] += 1;
+                image.count(pack);
             }
             image.row.packs.push(pack);
         }
@@ -239,6 +265,8 @@ impl ChangeSink for Sink {
             table,
             digester: ImageDigester::default(),
             writer: None,
+            held: Held::default(),
+            resend: Resend::default(),
             live: vec![0; self.packs.len()],
             next: GroupNo(0),
             known: Row::default(),
@@ -261,6 +289,21 @@ impl ChangeSink for Sink {
 
     fn keep_going(&self) -> Result<(), Stopped> {
         if self.queue.is_open() { Ok(()) } else { Err(Stopped) }
+    }
+
+    fn wanted_again(&mut self) -> Result<Option<GroupNo>, Stopped> {
+        let mut image = self.image.take().expect("a source begins before it ends");
+        let wanted = self.next_wanted(&mut image).map_err(|fault| self.stop(fault));
+        self.image = Some(image);
+        wanted
+    }
+
+    fn group_again(&mut self, data: &[u8]) -> Result<(), Stopped> {
+        self.keep_going()?;
+        let mut image = self.image.take().expect("a source begins before it ends");
+        let sent = self.send_again(&mut image, data).map_err(|fault| self.stop(fault));
+        self.image = Some(image);
+        sent
     }
 }
 

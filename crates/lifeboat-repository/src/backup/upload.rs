@@ -65,6 +65,7 @@ impl Database {
             base.packs(),
             queue_in,
             base.scratch.path().to_owned(),
+            self.repository.hash_key().clone(),
             options,
             listener.clone(),
         );
@@ -243,9 +244,12 @@ fn fault_error<E: std::error::Error + 'static>(fault: Fault) -> BackupError<E> {
 pub(crate) type NewList = Option<(String, u64)>;
 
 /// What a pack list of a record looks like, given the list it grows from.
+///
+/// Where many rows would stand in the record itself it is time for a new list
+/// object: at the root of the length of the list, records and lists cost the
+/// same.
 pub(super) fn delta(list: &crate::packs::PackList, packs: &[PackEntry]) -> Option<PackListRef> {
-    /// More rows than this in a record, and it is time for a new list object.
-    const MAX_DELTA: usize = 12;
+    let most = packs.len().isqrt().max(12);
     let wanted: std::collections::HashSet<_> = packs.iter().map(|entry| entry.pack).collect();
     let base: std::collections::HashSet<_> = list.base.iter().map(|entry| entry.pack).collect();
     let reference = PackListRef {
@@ -254,5 +258,5 @@ pub(super) fn delta(list: &crate::packs::PackList, packs: &[PackEntry]) -> Optio
         added: packs.iter().filter(|entry| !base.contains(&entry.pack)).copied().collect(),
     };
     let same = reference.resolve(list.base.clone()) == packs;
-    (same && reference.delta_len() <= MAX_DELTA).then_some(reference)
+    (same && reference.delta_len() <= most).then_some(reference)
 }

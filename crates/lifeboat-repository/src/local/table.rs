@@ -246,9 +246,34 @@ impl TableWriter {
         self.file.write_all(&self.bytes)
     }
 
+    /// Reads a row that was written before.
+    pub(crate) fn read_back(&mut self, group: GroupNo, row: &mut Row) -> io::Result<()> {
+        self.file.flush()?;
+        self.bytes.resize(row_len(self.geometry), 0);
+        let at = self.row_at(group);
+        self.file.get_ref().read_exact_at(&mut self.bytes, at)?;
+        let (content, check) = self.bytes.split_at(self.bytes.len() - 8);
+        if group.0 >= self.next || checksum(content, group) != *check {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        row.decode(content, self.geometry.blocks_of(group).1 as usize);
+        Ok(())
+    }
+
+    /// Writes a row that was written before.
+    pub(crate) fn replace(&mut self, group: GroupNo, row: &Row) -> io::Result<()> {
+        self.file.flush()?;
+        row.encode(self.geometry.blocks_per_group() as usize, group, &mut self.bytes);
+        self.file.get_ref().write_all_at(&self.bytes, self.row_at(group))
+    }
+
+    fn row_at(&self, group: GroupNo) -> u64 {
+        HEADER_LEN + u64::from(group.0) * row_len(self.geometry) as u64
+    }
+
     /// Ends the table, still under its temporary name.
     pub(crate) fn finish(mut self, footer: &Footer) -> io::Result<FinishedTable> {
-        let at = HEADER_LEN + u64::from(self.next) * row_len(self.geometry) as u64;
+        let at = self.row_at(GroupNo(self.next));
         self.file.flush()?;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         let table = FinishedTable { file, path: self.path, rows_end: at };

@@ -138,6 +138,10 @@ impl PageSource for Image {
                 ScannedGroup { first, group_hash, hashes: &hashes, changed: &changed, data: &data };
             sink.group(&scanned)?;
         }
+        while let Some(group) = sink.wanted_again()? {
+            let (first, count) = geometry.blocks_of(group);
+            sink.group_again(&self.blocks(first, count))?;
+        }
         Ok(CapturedImage {
             geometry,
             taken_at: self.taken_at,
