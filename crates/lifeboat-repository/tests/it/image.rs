@@ -24,6 +24,8 @@ pub(crate) struct Image {
     pub(crate) recognisable: bool,
     /// How often it was captured.
     pub(crate) captures: u32,
+    /// What is read once more is gone (true) or something else (false).
+    pub(crate) moves_on: Option<bool>,
 }
 
 impl std::fmt::Debug for Image {
@@ -41,6 +43,7 @@ impl Image {
             taken_at: NOON,
             recognisable: false,
             captures: 0,
+            moves_on: None,
         };
         image.resize(pages);
         for page in 0..pages {
@@ -140,7 +143,13 @@ impl PageSource for Image {
         }
         while let Some(group) = sink.wanted_again()? {
             let (first, count) = geometry.blocks_of(group);
-            sink.group_again(&self.blocks(first, count))?;
+            let mut data = self.blocks(first, count);
+            match self.moves_on {
+                None => {}
+                Some(true) => break,
+                Some(false) => data.iter_mut().for_each(|byte| *byte = !*byte),
+            }
+            sink.group_again(&data)?;
         }
         Ok(CapturedImage {
             geometry,

@@ -3,6 +3,7 @@
 
 mod collection;
 mod commits;
+mod consolidating;
 mod damage;
 mod owners;
 mod uploads;
