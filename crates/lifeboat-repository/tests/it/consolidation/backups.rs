@@ -90,6 +90,33 @@ async fn changes_of_every_size() {
     }
 }
 
+/// What is sent again fills the first new pack, and the change goes into the
+/// second: the table must say so, or the second would be dropped too early.
+#[tokio::test]
+async fn the_change_goes_into_the_second_pack() {
+    // An 8 MiB pack is full with 2,041 blocks that cannot be compressed.
+    for in_the_first in [2041, 2500] {
+        let host = Host::new("a");
+        let database = host.create(Remote::memory()).await;
+        let mut image = Image::new(6000);
+        take(&database, &image).await;
+        for part in 0..20u32 {
+            let pages = in_the_first * part / 20..in_the_first * (part + 1) / 20;
+            pages.for_each(|page| image.write(page, 100_000 + u64::from(page)));
+            image = image.later(1);
+            assert_eq!(take(&database, &image).await.pages_resent, 0);
+        }
+        (5000..5200).for_each(|page| image.write(page, 200_000 + u64::from(page)));
+        image = image.later(1);
+        let report = backup(&database, &image).await;
+        assert_eq!((report.pages_resent, report.packs_dropped), (in_the_first.into(), 20));
+        // All of the second pack that the first snapshots knew is overwritten.
+        (2000..3000).for_each(|page| image.write(page, 300_000 + u64::from(page)));
+        image = image.later(1);
+        backup(&database, &image).await;
+    }
+}
+
 /// Without a cache the same is known from the indexes of the packs.
 #[tokio::test]
 async fn without_a_cache() {
