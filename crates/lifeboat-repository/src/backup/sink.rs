@@ -4,7 +4,7 @@
 mod held;
 mod resend;
 
-use lifeboat_format::digest::{BlockHash, Digest, HashKey, ImageDigester};
+use lifeboat_format::digest::{BlockHash, Digest, ImageDigester};
 use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
 use lifeboat_format::id::{PackId, Suffix};
 use lifeboat_format::list::PackEntry;
@@ -58,7 +58,6 @@ pub(super) struct Sink {
     queue: QueueIn,
     level: i32,
     dir: std::path::PathBuf,
-    hash_key: HashKey,
     note_changes: bool,
     listener: Listener,
     fault: Option<Fault>,
@@ -102,7 +101,6 @@ impl Sink {
         packs: Vec<PackEntry>,
         queue: QueueIn,
         dir: std::path::PathBuf,
-        hash_key: HashKey,
         options: &super::BackupOptions,
         listener: Listener,
     ) -> Self {
@@ -114,7 +112,6 @@ impl Sink {
             queue,
             level: options.level,
             dir,
-            hash_key,
             note_changes: options.note_changes,
             listener,
             fault: None,

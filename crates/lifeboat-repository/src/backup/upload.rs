@@ -65,7 +65,6 @@ impl Database {
             base.packs(),
             queue_in,
             base.scratch.path().to_owned(),
-            self.repository.hash_key().clone(),
             options,
             listener.clone(),
         );

@@ -90,6 +90,7 @@ impl Sink {
         let group = image.resend.group;
         let (first, _) = image.geometry.blocks_of(group);
         let size = image.geometry.block_size() as usize;
+        let key = self.database.repository().hash_key().clone();
         let mut row = std::mem::take(&mut image.resend.row);
         let blocks = (first.0..).map(BlockNo).zip(data.chunks_exact(size));
         for ((block, bytes), at) in blocks.zip(0..row.packs.len()) {
@@ -98,7 +99,7 @@ impl Sink {
             };
             // Somebody wrote since: the block stays where it is.
             let hash = row.hashes[at];
-            if hash.is_absent() || BlockHash::of(&self.hash_key, bytes) != hash {
+            if hash.is_absent() || BlockHash::of(&key, bytes) != hash {
                 continue;
             }
             self.pack_held_before(image, block)?;
