@@ -2,6 +2,7 @@
 
 mod archives;
 mod command;
+mod consolidation;
 mod crashes;
 mod embedding;
 mod errors;

@@ -113,6 +113,8 @@ pub struct BackupReport {
     /// How many pages were sent again though they did not change, so that packs
     /// could be dropped.
     pub pages_resent: u64,
+    /// How many packs hold the image.
+    pub packs_listed: u64,
     /// How many packs of the parent this snapshot does without.
     pub packs_dropped: u64,
     /// So much changed since the parent that none of its packs is used any more.
@@ -149,6 +151,7 @@ impl BackupReport {
             parent: None,
             pages_changed: body.statistics.pages_changed,
             pages_resent: 0,
+            packs_listed: 0,
             packs_dropped: 0,
             new_base: false,
             changed: Vec::new(),

@@ -41,6 +41,10 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "duration_seconds": done.duration.as_secs_f64(),
         "packs_resumed": report.packs_resumed,
         "vacuumed": report.vacuumed,
+        "pages_resent": report.pages_resent,
+        "packs_listed": report.packs_listed,
+        "packs_dropped": report.packs_dropped,
+        "new_base": report.new_base,
         "notices": report.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damaged_records": report.damaged_records.iter().map(|n| n.0).collect::<Vec<_>>(),
     });
@@ -66,6 +70,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
             for field in [
                 "pages_total",
                 "pages_changed",
+                "pages_resent",
                 "bytes_read",
                 "bytes_sent",
                 "objects_written",

@@ -85,6 +85,16 @@ pub(super) fn backup(done: &Backed<'_>) {
             several(report.packs_resumed, "pack")
         );
     }
+    if report.pages_resent > 0 {
+        outln!(
+            "  with {} sent again, so that {} could be dropped",
+            several(report.pages_resent, "unchanged page"),
+            several(report.packs_dropped, "pack")
+        );
+    }
+    if report.new_base && !report.vacuumed {
+        outln!("  nearly everything changed: this snapshot needs no pack of the one before");
+    }
     if report.vacuumed {
         outln!("  the database was vacuumed: most pages moved, and were sent again");
     }

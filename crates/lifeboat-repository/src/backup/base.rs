@@ -83,6 +83,7 @@ impl Base {
             unchanged: true,
             parent: Some(body.snapshot_id.clone()),
             pages_changed: 0,
+            packs_listed: self.list.packs.len() as u64,
             bytes_read,
             bytes_sent: 0,
             ..report

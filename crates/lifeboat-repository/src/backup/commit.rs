@@ -187,6 +187,7 @@ fn report(
     BackupReport {
         parent: parent.map(|parent| parent.snapshot_id.clone()),
         pages_resent: pages_of(taken.blocks_resent, taken),
+        packs_listed: taken.packs.len() as u64,
         packs_dropped: dropped as u64,
         new_base: parent.is_some() && dropped > 0 && dropped == base.list.packs.len(),
         changed: taken.changed.clone(),
