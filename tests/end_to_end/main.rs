@@ -10,6 +10,7 @@ mod hazards;
 mod json;
 mod live;
 mod locks;
+mod memory;
 mod sizes;
 mod two_at_once;
 mod years;

@@ -4,10 +4,12 @@
 //! still works while the crates themselves do not compile.
 
 mod build;
+mod consolidation;
 mod demo;
 mod dist;
 mod embed;
 mod layers;
+mod memory;
 mod process;
 mod suite;
 mod tidy;
@@ -27,6 +29,9 @@ Usage: cargo xtask COMMAND
   dist                   a release archive for this machine, in dist/
   embed [--with CASE]    use each library crate alone, and beside other SQLite crates
                          (heavy: not part of `test`); `embed --list` names the cases
+  memory [GIB]           the peak of the release binary's memory (heavy: 1 GiB if not said)
+  consolidation          simulate three years of backups: the table and the plot of
+                         docs/consolidation.md
 
 `test` runs the others' checks too: layers, tidy, formatting, lints, licences, docs.";
 
@@ -57,6 +62,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Ok(())
         }
         ["embed", "--with", case] => embed::run(Some(case)),
+        ["memory"] => memory::run(1),
+        ["memory", gibibytes] => match gibibytes.parse() {
+            Ok(gibibytes) => memory::run(gibibytes),
+            Err(_) => bail!("`{gibibytes}` is no number of GiB"),
+        },
+        ["consolidation"] => consolidation::run(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())

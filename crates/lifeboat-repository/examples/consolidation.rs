@@ -1,27 +1,41 @@
-//! Prints what consolidation costs and keeps over three years, as the table of
-//! `docs/consolidation.md`.
+//! What consolidation costs and keeps over three years: prints the table of
+//! `docs/consolidation.md`, and draws its plot into the file that is named.
 
 use lifeboat_repository::consolidation::{PackUse, Policy, plan};
-use lifeboat_testing::simulation::{simulate, three_years};
+use lifeboat_testing::simulation::{Outcome, Workload, plot, simulate, three_years};
 
-fn main() {
-    let pages: u32 = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(262_144);
-    let full = 2048;
-    let policy = Policy::of_full_pack(full);
-    for (workload, snapshots) in three_years(pages) {
-        let out = simulate(&workload, snapshots, full, 512, |uses, changed| {
-            let uses: Vec<PackUse> =
-                uses.iter().map(|&(blocks, live)| PackUse { blocks, live }).collect();
-            plan(&uses, changed, &policy).resend
-        });
+/// A database of 1 GiB in pages of 4 KiB, and its full packs of 8 MiB.
+const PAGES: u32 = 262_144;
+const FULL_PACK: u32 = 2048;
+
+fn run(workload: &Workload, snapshots: u32) -> Outcome {
+    let policy = Policy::of_full_pack(FULL_PACK);
+    simulate(workload, snapshots, FULL_PACK, 512, |uses, changed| {
+        let uses: Vec<PackUse> =
+            uses.iter().map(|&(blocks, live)| PackUse { blocks, live }).collect();
+        plan(&uses, changed, &policy).resend
+    })
+}
+
+fn main() -> std::io::Result<()> {
+    println!("| workload | sent for each changed page | worst snapshot | space | packs listed |");
+    println!("|---|---|---|---|---|");
+    let mut drawn = Vec::new();
+    for (workload, snapshots) in three_years(PAGES) {
+        let outcome = run(&workload, snapshots);
         println!(
-            "{:32} {:.2} worst {:.1} space {:.2} list {} -> {}",
+            "| {} | {:.2} | {:.1} | {:.2} | {} |",
             workload.name,
-            out.amplification(),
-            out.worst,
-            out.space,
-            out.first_list,
-            out.longest_list
+            outcome.amplification(),
+            outcome.worst,
+            outcome.space,
+            outcome.longest_list
         );
+        drawn.push((workload.name, outcome));
+    }
+    let lines: Vec<_> = drawn.iter().map(|(name, outcome)| (*name, outcome)).collect();
+    match std::env::args().nth(1) {
+        Some(file) => std::fs::write(file, plot(&lines[..6], "3 years")),
+        None => Ok(()),
     }
 }

@@ -3,8 +3,10 @@
 //! What is sent again is decided by a function that is passed in, so that the
 //! simulation drives the planning that real backups use.
 
+mod plot;
 mod workload;
 
+pub use plot::plot;
 pub use workload::{Workload, three_years};
 
 use crate::databases::Numbers;
