@@ -1,25 +1,37 @@
 //! The way of packs from the thread that reads the database to the uploads.
 //!
-//! At most two packs are in memory at once; those that wait longer wait on
-//! disk, so that a slow upload does not hold the read transaction open. When
-//! the disk has no more room for them, reading waits. Packs are in pieces, in
-//! buffers that are used again.
+//! At most two packs are in memory at once, and one where they are large; those
+//! that wait longer wait on disk, so that a slow upload does not hold the read
+//! transaction open. When the disk has no more room for them, reading waits.
+//! Packs are in pieces, in buffers that are used again.
+//!
+//! While a pack waits on disk, all that follow do: one in memory holds a slot
+//! that a pack on disk needs before it can go, and would wait behind it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use lifeboat_format::list::PackEntry;
 use lifeboat_format::pack::CHUNK_LEN;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::buffers::Buffers;
 use crate::error::LocalError;
 
 /// How many packs are in memory: those in flight.
 pub(super) const IN_FLIGHT: usize = 2;
+/// A pack above this size in bytes is alone in flight.
+const LARGE: u64 = 12 * 1024 * 1024;
+
+/// How many slots a pack takes.
+fn slots_of(len: u64) -> u32 {
+    if len > LARGE { IN_FLIGHT as u32 } else { 1 }
+}
+
+/// The bytes that wait on disk.
+type Spooled = Arc<watch::Sender<u64>>;
 
 /// A pack on its way.
 pub(super) struct Queued {
@@ -29,7 +41,7 @@ pub(super) struct Queued {
 
 enum Payload {
     Memory(Vec<Bytes>, OwnedSemaphorePermit),
-    Disk(tempfile::TempPath, Arc<AtomicU64>),
+    Disk(tempfile::TempPath, Spooled),
 }
 
 /// The end at which packs are put in; used by a thread that may block.
@@ -37,7 +49,7 @@ pub(super) struct QueueIn {
     sender: mpsc::UnboundedSender<Queued>,
     slots: Arc<Semaphore>,
     spool: PathBuf,
-    spooled: Arc<AtomicU64>,
+    spooled: Spooled,
     limit: u64,
     buffers: Buffers,
     runtime: tokio::runtime::Handle,
@@ -91,21 +103,40 @@ impl QueueIn {
     pub(super) fn put(&self, entry: PackEntry, parts: Vec<Vec<u8>>) -> Result<(), Refused> {
         let len = parts.iter().map(|part| part.len() as u64).sum::<u64>();
         let parts: Vec<Bytes> = parts.into_iter().map(|part| self.buffers.lend(part)).collect();
-        let payload = if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            Payload::Memory(parts, slot)
-        } else if self.spooled.load(Ordering::Relaxed) + len <= self.limit {
-            self.spool(&parts, len).map_err(Refused::Spool)?
-        } else {
-            Payload::Memory(parts, self.wait()?)
+        let payload = match self.place(len)? {
+            Some(slot) => Payload::Memory(parts, slot),
+            None => self.spool(&parts, len).map_err(Refused::Spool)?,
         };
         self.sender.send(Queued { entry, payload }).map_err(|_| Refused::Closed)
     }
 
-    fn wait(&self) -> Result<OwnedSemaphorePermit, Refused> {
-        let slots = Arc::clone(&self.slots);
+    /// Waits for a place for a pack: one in memory, or `None` for one on disk.
+    fn place(&self, len: u64) -> Result<Option<OwnedSemaphorePermit>, Refused> {
+        let count = slots_of(len);
+        let nothing_waits = *self.spooled.borrow() == 0;
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_many_owned(count)
+            && nothing_waits
+        {
+            return Ok(Some(slot));
+        }
+        let mut spooled = self.spooled.subscribe();
+        let fits = |spooled: u64| spooled + len <= self.limit;
+        self.or_closed(async move {
+            let now = spooled.wait_for(|&now| now == 0 || fits(now)).await.map_err(drop)?;
+            if fits(*now) {
+                return Ok(None);
+            }
+            drop(now);
+            // Nothing waits on disk, and nobody else puts anything there.
+            Arc::clone(&self.slots).acquire_many_owned(count).await.map(Some).map_err(drop)
+        })
+    }
+
+    /// Blocks until something has happened, or nobody takes packs any more.
+    fn or_closed<T>(&self, happens: impl Future<Output = Result<T, ()>>) -> Result<T, Refused> {
         self.runtime.block_on(async {
             tokio::select! {
-                slot = slots.acquire_owned() => slot.map_err(|_| Refused::Closed),
+                done = happens => done.map_err(|()| Refused::Closed),
                 () = self.sender.closed() => Err(Refused::Closed),
             }
         })
@@ -117,7 +148,7 @@ impl QueueIn {
         let mut file =
             tempfile::Builder::new().suffix(".spool").tempfile_in(&self.spool).map_err(failed)?;
         parts.iter().try_for_each(|part| file.write_all(part)).map_err(failed)?;
-        self.spooled.fetch_add(len, Ordering::Relaxed);
+        self.spooled.send_modify(|spooled| *spooled += len);
         Ok(Payload::Disk(file.into_temp_path(), Arc::clone(&self.spooled)))
     }
 }
@@ -145,12 +176,14 @@ impl Queued {
         match self.payload {
             Payload::Memory(parts, slot) => Ok((self.entry, parts, slot)),
             Payload::Disk(path, spooled) => {
-                let slot = room.slots.acquire_owned().await.expect("the semaphore is never closed");
+                let size = u64::from(self.entry.size);
+                let slot = room.slots.acquire_many_owned(slots_of(size)).await;
+                let slot = slot.expect("the semaphore is never closed");
                 // A local file of some MiB, written moments ago: it is in the
                 // page cache, and reading it here blocks nobody for long.
                 let parts = read(&path, &room.buffers)
                     .map_err(LocalError::at("read a spooled pack from", &*path))?;
-                spooled.fetch_sub(u64::from(self.entry.size), Ordering::Relaxed);
+                spooled.send_modify(|spooled| *spooled -= size);
                 Ok((self.entry, parts, slot))
             }
         }
@@ -230,6 +263,41 @@ mod tests {
         assert!(!queue_in.is_open());
         let (entry, parts) = pack(5);
         assert!(matches!(queue_in.put(entry, parts), Err(Refused::Closed)));
+    }
+
+    /// Packs on disk wait for slots; those that follow must not take them.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_overtakes_what_waits_on_disk() {
+        use futures::FutureExt;
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (queue_in, mut out) = queue(dir.path(), Some(10_000));
+        let put = |queue_in: QueueIn, numbers: std::ops::Range<u8>| async {
+            let work = move || {
+                for (entry, parts) in numbers.map(pack) {
+                    assert!(queue_in.put(entry, parts).is_ok());
+                }
+                queue_in
+            };
+            tokio::task::spawn_blocking(work).await.expect("does not wait")
+        };
+        let queue_in = put(queue_in, 0..4).await;
+        for _ in 0..2 {
+            let sent = out.receiver.recv().await.expect("is there");
+            drop(sent.load(out.room()).await.expect("loads"));
+        }
+        // Both slots are free, and two packs on disk have not asked for them yet.
+        put(queue_in, 4..6).await;
+        for n in 2..6 {
+            let queued = out.receiver.recv().await.expect("is there");
+            let loaded = queued.load(out.room()).now_or_never().expect("a slot is free");
+            let (entry, parts, _slot) = loaded.expect("loads");
+            assert_eq!((entry, parts.concat()), (pack(n).0, vec![n; 100]));
+        }
+    }
+
+    #[test]
+    fn large_packs_go_alone() {
+        assert_eq!((slots_of(0), slots_of(LARGE), slots_of(LARGE + 1)), (1, 1, IN_FLIGHT as u32));
     }
 
     #[tokio::test(flavor = "multi_thread")]
