@@ -23,7 +23,7 @@ from blake3 import blake3
 
 FORMAT_VERSION = 1
 LOCK_BYTE = 1 << 30
-LIMITS = {b"F": 1 << 20, b"R": 64 << 20, b"L": 256 << 20, b"P": 64 << 20}
+LIMITS = {b"F": 1 << 20, b"R": 64 << 20, b"L": 8 << 20, b"P": 64 << 20}
 IMAGE_CONTEXT = "lifeboat 2026 image digest v1"
 
 class Refused(Exception):

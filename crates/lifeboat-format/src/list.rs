@@ -19,6 +19,11 @@ use crate::object::{self, DecodeError, ObjectKind};
 use crate::seal::Home;
 
 const ROW_LEN: usize = 60;
+/// The most packs that a snapshot lies in, and a list object names: with packs
+/// of 16 MiB, 2 TiB.
+pub const MAX_PACKS: usize = 131_072;
+/// The largest list object that is read, in bytes: all of [`MAX_PACKS`].
+pub const MAX_LIST_LEN: u64 = 8 * 1024 * 1024;
 
 /// One pack, as a list names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -171,6 +176,15 @@ mod tests {
         let other = encode(&packs[..1], id, &home);
         let swapped = decode(&other, &reference, &home).expect_err("another list");
         assert_eq!(swapped, DecodeError::Misplaced { kind: ObjectKind::List, place: "record" });
+    }
+
+    #[test]
+    fn the_longest_list_is_read() {
+        let name = "app".to_owned().try_into().expect("valid");
+        let repository = crate::id::RepositoryId::from_bytes([1; 16]);
+        let home = Home { repository, database: &name, keys: None };
+        let object = encode(&vec![entry(1); MAX_PACKS], ListId::from_bytes([9; 16]), &home);
+        assert!(object.len() as u64 + 1024 <= MAX_LIST_LEN);
     }
 
     #[test]

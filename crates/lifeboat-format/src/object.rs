@@ -27,8 +27,6 @@ use crate::version::{FORMAT_VERSION, MIN_READER_VERSION};
 
 /// The size of the preamble in bytes; of the whole header, when plain.
 pub const PREAMBLE_LEN: usize = 16;
-/// The largest control object that is read, in bytes.
-pub const MAX_CONTROL_LEN: usize = 256 * 1024 * 1024;
 
 const MAGIC: &[u8; 8] = b"LIFEBOAT";
 const PLAIN: u8 = 0;

@@ -220,6 +220,12 @@ pub enum WriteError {
         /// How often it was tried.
         tries: u32,
     },
+    /// The image lies in more packs than a snapshot may have.
+    #[error("write a list of {packs} packs: a snapshot has {most} at most", most = lifeboat_format::list::MAX_PACKS)]
+    TooManyPacks {
+        /// How many packs.
+        packs: usize,
+    },
     /// There is no such snapshot, or it is not in the state that the change
     /// needs.
     #[error("change snapshot {number}, which {why}")]

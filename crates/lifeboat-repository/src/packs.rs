@@ -8,7 +8,7 @@ use lifeboat_format::geometry::BlockNo;
 use lifeboat_format::id::PackId;
 use lifeboat_format::key;
 use lifeboat_format::list::{self, PackEntry, PackListRef, packs_digest};
-use lifeboat_format::object::{DecodeError, MAX_CONTROL_LEN, ObjectKind};
+use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::pack::{MAX_PACK_LEN, PackIndex, Trailer};
 use lifeboat_format::record::{Content, Record};
 
@@ -39,7 +39,7 @@ impl Database {
             None => Vec::new(),
             Some(list_ref) => {
                 let key = self.keys.at(&key::list(list_ref.id));
-                let object = self.remote().get(&key, MAX_CONTROL_LEN as u64).await?;
+                let object = self.remote().get(&key, list::MAX_LIST_LEN).await?;
                 let object = object.ok_or_else(|| ReadError::Missing {
                     kind: ObjectKind::List,
                     key: key.clone(),

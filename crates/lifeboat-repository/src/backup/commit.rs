@@ -61,6 +61,9 @@ impl Database {
         list: &PackList,
         packs: &[PackEntry],
     ) -> Result<(PackListRef, NewList), WriteError> {
+        if packs.len() > list::MAX_PACKS {
+            return Err(WriteError::TooManyPacks { packs: packs.len() });
+        }
         if let Some(reference) = delta(list, packs) {
             return Ok((reference, None));
         }
