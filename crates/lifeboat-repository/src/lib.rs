@@ -28,6 +28,7 @@
 //! - `log`: the record log; every change of state is a commit there.
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
+//! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
 
