@@ -6,6 +6,7 @@ use std::time::Duration;
 use lifeboat_format::record::Content;
 use lifeboat_remote::Remote;
 use lifeboat_repository::{CollectOptions, Database, Ownership, Selector};
+use lifeboat_testing::script::World;
 
 use crate::image::Image;
 use crate::world::{Host, backup, check_all_restore, check_restores, name, options, resolve};
@@ -25,7 +26,7 @@ async fn stored(database: &Database) -> Vec<String> {
 #[tokio::test]
 async fn an_archive_lives_as_long_as_its_snapshot() {
     let host = Host::new("a");
-    let database = host.create(Remote::memory()).await;
+    let database = host.create(World::new().client("W")).await;
     let image = Image::new(3000);
     archive(&database, &image).await;
     check_restores(&database, &LATEST, &image).await;
