@@ -4,4 +4,5 @@ mod archives;
 mod image;
 mod round_trip;
 mod rules;
+mod sealed;
 mod world;
