@@ -9,6 +9,7 @@ mod hazards;
 mod json;
 mod live;
 mod locks;
+mod sealed;
 mod sizes;
 mod two_at_once;
 mod years;
