@@ -1,5 +1,7 @@
 //! Texts that must not be found where they do not belong.
 
+use lifeboat_testing::databases::Numbers;
+
 use super::*;
 
 const ROW: &str = "canary-in-a-row";
@@ -14,12 +16,13 @@ fn with_canaries() -> Folder {
     let folder = with_database();
     std::fs::write(folder.path("passphrase"), PASSPHRASE).expect("writes");
     // Random bytes around it: nothing that compresses, so that it would show.
-    open(&folder.path("app.db"), "delete")
-        .execute_batch(&format!(
-            "CREATE TABLE {TABLE}({COLUMN});
-             INSERT INTO {TABLE} VALUES(CAST(randomblob(1000) || '{ROW}' || randomblob(1000) AS BLOB));"
-        ))
-        .expect("writes");
+    let mut random = Numbers::new(7);
+    let row = [random.bytes(1500), ROW.into(), random.bytes(1500)].concat();
+    let connection = open(&folder.path("app.db"), "delete");
+    connection.execute_batch(&format!("CREATE TABLE {TABLE}({COLUMN})")).expect("writes");
+    for _ in 0..3 {
+        connection.execute(&format!("INSERT INTO {TABLE} VALUES(?)"), [&row]).expect("writes");
+    }
     folder
 }
 
@@ -50,9 +53,12 @@ fn a_plain_repository_shows_content() {
     let folder = with_canaries();
     backup(&folder, &[]);
     let found = found(&folder, "backups", &CONTENT);
-    for text in CONTENT {
+    for text in [ROW, DESCRIPTION, TAG.0, TAG.1] {
         assert!(found.iter().any(|(_, found)| *found == text), "no {text} in {found:?}");
     }
+    // The page of the schema is compressed; the names stand in what was sent.
+    let database = std::fs::read(folder.path("app.db")).expect("reads");
+    assert!(holds(&database, TABLE) && holds(&database, COLUMN));
 }
 
 /// No content and no secret is in the repository, in state and cache, in what

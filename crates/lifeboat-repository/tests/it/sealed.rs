@@ -68,7 +68,8 @@ fn text(error: &dyn std::error::Error) -> String {
 }
 
 /// What is wrong with a database, for somebody who comes with nothing but the
-/// secret. Empty only if all `images` come back as they were.
+/// secret: all that the listing says, else the first that a restore does. Empty
+/// only if all `images` come back as they were.
 async fn complaints(
     world: &World,
     secret: Option<&Secret>,
@@ -95,6 +96,9 @@ async fn complaints(
     if listing.snapshots.len() + found.len() != images.len() {
         found.push(format!("only {} snapshots of {}", listing.snapshots.len(), images.len()));
     }
+    if !found.is_empty() {
+        return found;
+    }
     for snapshot in &listing.snapshots {
         let restored =
             database.restore(snapshot, Restored::default(), &RestoreOptions::default()).await;
@@ -104,7 +108,7 @@ async fn complaints(
                 // Never silently something else.
                 assert!(restored.finish() == image.bytes, "{} is another image", snapshot.id());
             }
-            Err(error) => found.push(text(&error)),
+            Err(error) => return vec![text(&error)],
         }
     }
     found

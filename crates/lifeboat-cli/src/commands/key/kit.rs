@@ -161,7 +161,7 @@ impl Sheet<'_> {
             self.place,
             self.repository,
             self.holder,
-            utc(self.printed),
+            utc(self.printed.replace_nanosecond(0).unwrap_or(self.printed)),
         ));
         for line in lines.lines() {
             text.push_str(&format!("   {line}\n"));
