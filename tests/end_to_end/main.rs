@@ -11,6 +11,7 @@ mod json;
 mod live;
 mod locks;
 mod memory;
+mod sealed;
 mod sizes;
 mod two_at_once;
 mod years;

@@ -177,7 +177,7 @@ fn of_key(error: &KeyError) -> Option<String> {
              with -r: an existing one cannot become encrypted"
                 .into()
         }
-        KeyError::WasSealed { .. } | KeyError::RolledBack { .. } => {
+        KeyError::WasSealed { .. } | KeyError::RolledBack { .. } | KeyError::Replaced { .. } => {
             "somebody put another or an older repository in its place: look before you go on".into()
         }
         KeyError::LastHolder => "add another first, with `lifeboat key add`".into(),

@@ -126,6 +126,14 @@ pub enum KeyError {
         /// The one that is there.
         found: u32,
     },
+    /// The data key that was in use here is not among its keys any more.
+    #[error("trust {place}: data key number {seen}, which was in use, is not among its keys now")]
+    Replaced {
+        /// The destination.
+        place: String,
+        /// The number of the one that was seen.
+        seen: u32,
+    },
     /// The key management of a plain repository was asked for.
     #[error("manage keys: the repository is not encrypted")]
     Plain,
@@ -167,7 +175,11 @@ impl ReadError {
         match self {
             Self::Missing { .. } | Self::RolledBack { .. } | Self::Replaced { .. } => true,
             Self::Unusable { source, .. } => source.is_damage(),
-            Self::Key(KeyError::WasSealed { .. } | KeyError::RolledBack { .. }) => true,
+            Self::Key(
+                KeyError::WasSealed { .. }
+                | KeyError::RolledBack { .. }
+                | KeyError::Replaced { .. },
+            ) => true,
             Self::NoRepository { .. } | Self::Remote(_) | Self::Key(_) | Self::Local(_) => false,
         }
     }

@@ -36,9 +36,8 @@ pub(crate) async fn open(
     infos: &[RepositoryInfo],
     secret: Option<&Secret>,
 ) -> Result<Keys, ReadError> {
-    let place = || remote.shown().to_owned();
     let Some(secret) = secret else {
-        return Err(KeyError::Missing { place: place() }.into());
+        return Err(KeyError::Missing { place: remote.shown().to_owned() }.into());
     };
     let mut opened: Vec<Arc<DataKey>> = Vec::new();
     let mut problem = None;
@@ -59,29 +58,34 @@ pub(crate) async fn open(
     let newest = newest.expect("a sealed repository names a data key");
     match opened.iter().find(|key| *key.id() == newest) {
         Some(current) => Ok(Keys::new(Arc::clone(current), &opened)),
-        None => {
-            let source = problem.unwrap_or(CryptoError::WrongSecret);
-            Err(KeyError::Wrong { place: place(), source }.into())
-        }
+        None => Err(problem.unwrap_or_else(|| wrong(remote, CryptoError::WrongSecret))),
     }
 }
 
+fn wrong(remote: &Remote, source: CryptoError) -> ReadError {
+    KeyError::Wrong { place: remote.shown().to_owned(), source }.into()
+}
+
 /// Opens one data key: with the secret's own slot, or with an older data key.
+/// A slot that is damaged bars nobody who has another; the inner error is why
+/// none of them opened.
 async fn open_one(
     remote: &Remote,
     repository: RepositoryId,
     id: [u8; 16],
     secret: &Secret,
     older: Option<&DataKey>,
-) -> Result<Result<DataKey, CryptoError>, ReadError> {
-    let mut problem = CryptoError::WrongSecret;
+) -> Result<Result<DataKey, ReadError>, ReadError> {
+    let mut problem = wrong(remote, CryptoError::WrongSecret);
     if let Some(older) = older {
         let key = key::slot(id, *older.id());
-        if let Some(stored) = StoredSlot::read(remote, &key).await? {
-            match stored.slot.open_with_older(older, id) {
+        match readable(StoredSlot::read(remote, &key).await)? {
+            Ok(Some(stored)) => match stored.slot.open_with_older(older, id) {
                 Ok(key) => return Ok(Ok(key)),
-                Err(error) => problem = error,
-            }
+                Err(error) => problem = wrong(remote, error),
+            },
+            Ok(None) => {}
+            Err(damage) => problem = damage,
         }
     }
     let keys = match secret {
@@ -89,19 +93,35 @@ async fn open_one(
         Secret::Passphrase(_) => slot_keys(remote, id).await?,
     };
     for key in keys {
-        let Some(stored) = StoredSlot::read(remote, &key).await? else {
-            continue;
+        let stored = match readable(StoredSlot::read(remote, &key).await)? {
+            Ok(Some(stored)) => stored,
+            Ok(None) => continue,
+            Err(damage) => {
+                tracing::warn!(slot = %key, error = %damage, "slot cannot be read");
+                problem = damage;
+                continue;
+            }
         };
         match unlock(stored, secret, repository, id).await {
             Ok(key) => return Ok(Ok(key)),
             Err(CryptoError::WrongSecret) => {}
             Err(error) => {
                 tracing::warn!(slot = %key, %error, "slot cannot be used");
-                problem = error;
+                problem = wrong(remote, error);
             }
         }
     }
     Ok(Err(problem))
+}
+
+/// Tells a slot that is damaged, which is one of several, from a store that
+/// cannot be read.
+fn readable<T>(read: Result<T, ReadError>) -> Result<Result<T, ReadError>, ReadError> {
+    match read {
+        Ok(slot) => Ok(Ok(slot)),
+        Err(error @ ReadError::Unusable { .. }) => Ok(Err(error)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Tries a slot. A passphrase takes work and memory, which are gone again when

@@ -13,7 +13,7 @@ use lifeboat_remote::{Created, Remote};
 
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::keys::{self, Keys, SLOT_LIMIT};
-use crate::local::{KeyMemory, Local, Memory, random};
+use crate::local::{KeyMemory, Local, Memory, SeenKey, random};
 
 /// Format objects are small; more is not one.
 const FORMAT_LIMIT: u64 = 1024 * 1024;
@@ -65,12 +65,19 @@ impl Repository {
             (false, secret) => Some(keys::open(&remote, &infos, secret).await?),
         };
         if let Some(keys) = &keys {
-            let found = keys.current().ordinal();
-            if let Some(seen) = seen.filter(|seen| *seen > found) {
-                return Err(KeyError::RolledBack { place: place(), seen, found }.into());
+            let current = keys.current();
+            let now = SeenKey { ordinal: current.ordinal(), id: *current.id() };
+            if let Some(seen) = seen {
+                if seen.ordinal > now.ordinal {
+                    let (seen, found) = (seen.ordinal, now.ordinal);
+                    return Err(KeyError::RolledBack { place: place(), seen, found }.into());
+                }
+                if !keys.has(&seen.id) {
+                    return Err(KeyError::Replaced { place: place(), seen: seen.ordinal }.into());
+                }
             }
-            if seen != Some(found) {
-                memory.write(found)?;
+            if seen != Some(now) {
+                memory.write(now)?;
             }
         }
         let formats = infos.len() as u64;

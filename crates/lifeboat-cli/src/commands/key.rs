@@ -102,7 +102,7 @@ async fn list(arguments: &Arguments, reporter: &Reporter) -> Result<(), Stop> {
         vec![format!("{:<10} {:<11} {:<20} {:<16} OPENS", "ID", "KIND", "LABEL", "ADDED")];
     for holder in &holders {
         let added = holder.created_at.map_or_else(String::new, |time| age(time, now));
-        let opens = if holder.opens_newest { "everything" } else { "older snapshots only" };
+        let opens = if holder.opens_newest { "everything" } else { "nothing new" };
         let mine = if is_mine(holder) { " (in use)" } else { "" };
         lines.push(format!(
             "{:<10} {:<11} {:<20} {:<16} {opens}{mine}",
@@ -174,7 +174,10 @@ async fn new_data_key(
             .to_owned(),
     ];
     for holder in &out {
-        lines.push(format!("{} {:?} opens older snapshots only", holder.id, holder.label));
+        lines.push(format!(
+            "{} {:?} opens the repository no longer, only copies of what was stored before",
+            holder.id, holder.label
+        ));
     }
     let ids: Vec<&str> = out.iter().map(|holder| holder.id.as_str()).collect();
     reporter.told(json!({ "data_key": "new", "left_out": ids }), &lines);

@@ -38,6 +38,8 @@ pub(crate) struct Base {
     pub(crate) planned_at: Option<RecordNo>,
     /// Where packs of this run are noted.
     pub(crate) journal: Journal,
+    /// Packs of the parent are missing or damaged: it does not restore.
+    pub(crate) lost_packs: bool,
     /// Objects condemned since the oldest plan that still counts.
     pub(crate) condemned: HashSet<String>,
     /// The folder for caches of this database on this destination.
@@ -144,6 +146,7 @@ impl Database {
             planned_at: head.newest,
             journal: Journal::begin(&cache, plan, &resumed)?,
             resumed: Vec::new(),
+            lost_packs: false,
             condemned,
             scratch: Scratch::new(&cache)?,
             cache,

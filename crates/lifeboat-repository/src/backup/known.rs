@@ -96,6 +96,7 @@ impl Database {
                 Ok(read) => read,
                 Err(error) if error.is_damage() => {
                     tracing::warn!(pack = %entry.pack, %error, "pack cannot be built on");
+                    base.lost_packs |= !resumed;
                     continue;
                 }
                 Err(error) => return Err(error),

@@ -175,7 +175,8 @@ impl Database {
         let same = parent.is_some_and(|parent| {
             parent.image_digest == taken.image_digest && parent.geometry() == Some(taken.geometry)
         });
-        if !same || options.full {
+        // The same image again, but what it was built of is not whole any more.
+        if !same || options.full || base.lost_packs {
             return self.commit_snapshot(image, taken, base, head, options).await;
         }
         let report = base.unchanged_report(image.bytes_read);

@@ -27,6 +27,11 @@ impl Keys {
         &self.current
     }
 
+    /// Whether a data key is among them.
+    pub(crate) fn has(&self, id: &[u8; 16]) -> bool {
+        self.all.contains_key(id)
+    }
+
     /// Every data key, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<DataKey>> {
         let mut all: Vec<Arc<DataKey>> = self.all.values().cloned().collect();

@@ -30,7 +30,8 @@ pub struct SlotHolder {
     pub label: String,
     /// When it was added, UTC.
     pub created_at: Option<OffsetDateTime>,
-    /// Whether it opens what is written now; if not, only older snapshots.
+    /// Whether it opens what is written now, and with it the repository; if not,
+    /// it decrypts what was written before.
     pub opens_newest: bool,
     /// Its slots: data key and object key.
     pub slots: Vec<KeySlot>,
@@ -136,8 +137,8 @@ impl Repository {
     /// Older objects stay as they are, and readable.
     ///
     /// Every holder of the data key before can open it as well, unless
-    /// `only_for` says for whose secret alone it is; then the others read what
-    /// was written until now and nothing after.
+    /// `only_for` says for whose secret alone it is; then the others cannot open
+    /// the repository any more, and decrypt only what was written until now.
     ///
     /// Killed before its format object exists, nothing has changed.
     pub async fn begin_data_key(

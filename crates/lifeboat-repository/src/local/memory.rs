@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use lifeboat_format::digest::Digest;
+use lifeboat_format::hex;
 use lifeboat_format::id::{DatabaseName, InstallationId, Nonce, RepositoryId};
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::Record;
@@ -27,8 +28,8 @@ pub(crate) struct Memory {
     path: PathBuf,
 }
 
-/// The file that remembers that a repository is sealed: the highest number of a
-/// data key that was seen on one destination.
+/// The file that remembers that a repository is sealed, and the newest data key
+/// that was seen on one destination.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyMemory {
     path: PathBuf,
@@ -41,25 +42,35 @@ impl KeyMemory {
         Self { path: local.state_dir().join("seen").join(folder).join("data key") }
     }
 
-    pub(crate) fn read(&self) -> Result<Option<u32>, LocalError> {
+    pub(crate) fn read(&self) -> Result<Option<SeenKey>, LocalError> {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LocalError::at("read", &self.path)(source)),
         };
-        let number = text.trim().parse().map_err(|error| {
-            LocalError::at("read the number in", &self.path)(std::io::Error::other(error))
-        })?;
-        Ok(Some(number))
+        let seen = text.trim().split_once(' ').and_then(|(ordinal, id)| {
+            Some(SeenKey { ordinal: ordinal.parse().ok()?, id: hex::decode(id)? })
+        });
+        let not_one = || std::io::Error::other("it is not a number and an id");
+        seen.map(Some).ok_or_else(|| LocalError::at("read the data key in", &self.path)(not_one()))
     }
 
-    pub(crate) fn write(&self, ordinal: u32) -> Result<(), LocalError> {
+    pub(crate) fn write(&self, seen: SeenKey) -> Result<(), LocalError> {
         let dir = self.path.parent().expect("the file lies in a folder of its destination");
         std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
-        let draft = dir.join(format!("data key {}", lifeboat_format::hex::encode(&random::<4>())));
-        write_durably(&draft, ordinal.to_string().as_bytes())?;
+        let draft = dir.join(format!("data key {}", hex::encode(&random::<4>())));
+        let text = format!("{} {}", seen.ordinal, hex::encode(&seen.id));
+        write_durably(&draft, text.as_bytes())?;
         std::fs::rename(&draft, &self.path).map_err(LocalError::at("write", &self.path))
     }
+}
+
+/// A data key that was in use. Its id as well as its number: who was shut out
+/// of it can make another that bears any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenKey {
+    pub(crate) ordinal: u32,
+    pub(crate) id: [u8; 16],
 }
 
 /// What is remembered.

@@ -5,4 +5,5 @@ mod consolidation;
 mod image;
 mod round_trip;
 mod rules;
+mod sealed;
 mod world;

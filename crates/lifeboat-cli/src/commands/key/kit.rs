@@ -34,6 +34,8 @@ pub(super) async fn print(
 ) -> Result<(), Stop> {
     let repository = super::open(arguments).await?;
     let mut secret = super::in_use(arguments)?;
+    // Before a key is added that would stand nowhere.
+    let file = output.map(Output::create).transpose()?;
     if new_key {
         secret = Secret::Raw(RawKey::generate());
         repository.add_secret(&secret, "kit").await?;
@@ -53,11 +55,11 @@ pub(super) async fn print(
         printed: OffsetDateTime::now_utc(),
     };
     let text = sheet.text();
-    match output {
-        Some(path) => {
-            write_for_the_owner(path, &text)?;
-            let line = format!("wrote {}; print it, put it in a safe, delete it", path.display());
-            reporter.told(json!({ "file": path.display().to_string() }), &[line]);
+    match file {
+        Some(file) => {
+            let path = file.write(&text)?.display().to_string();
+            let line = format!("wrote {path}; print it, put it in a safe, delete it");
+            reporter.told(json!({ "file": path }), &[line]);
         }
         None => reporter.told(json!({ "sheet": *text }), &[text.to_string()]),
     }
@@ -73,20 +75,57 @@ fn absolute(place: &str) -> String {
     std::fs::canonicalize(path).map_or_else(|_| place.to_owned(), |p| p.display().to_string())
 }
 
-/// Only the owner may read it, and nothing is overwritten.
-fn write_for_the_owner(path: &Path, text: &str) -> Result<(), Stop> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let refused = |error: std::io::Error| {
+/// A file that did not exist and that only the owner may read. Removed again
+/// unless it is written.
+struct Output<'a> {
+    path: &'a Path,
+    file: std::fs::File,
+    written: bool,
+}
+
+impl<'a> Output<'a> {
+    fn create(path: &'a Path) -> Result<Self, Stop> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| Self::refused(path, &error))?;
+        Ok(Self { path, file, written: false })
+    }
+
+    fn write(mut self, text: &str) -> Result<&'a Path, Stop> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        written.map_err(|error| Self::refused(self.path, &error))?;
+        self.written = true;
+        Ok(self.path)
+    }
+
+    fn refused(path: &Path, error: &std::io::Error) -> Stop {
         Stop::Refused(Refusal {
             exit: Exit::Failed,
             message: format!("{} cannot be written: {error}", path.display()),
             hint: "name a file that does not exist, in a directory that can be written".into(),
         })
-    };
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.map_err(refused)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(refused)
+    }
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        if !self.written {
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
+}
+
+/// A text as one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A name as one word of a shell, without quotes where it needs none.
+fn word(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let needs_none = name.bytes().all(plain) && !name.starts_with('-');
+    if needs_none { name.to_owned() } else { quoted(name) }
 }
 
 impl Sheet<'_> {
@@ -96,9 +135,9 @@ impl Sheet<'_> {
             Some(key) => format!("export LIFEBOAT_KEY='{}'", **key),
             None => "export LIFEBOAT_PASSPHRASE='                                        '".into(),
         };
-        let repository_line = format!("export LIFEBOAT_REPOSITORY='{}'", self.place);
+        let repository_line = format!("export LIFEBOAT_REPOSITORY={}", quoted(&self.place));
         let lines = Zeroizing::new(format!("{repository_line}\n{secret_line}\n"));
-        let name = self.databases.first().map_or("NAME", String::as_str);
+        let name = self.databases.first().map_or_else(|| "NAME".into(), |name| word(name));
         let databases = if self.databases.is_empty() {
             "none yet".to_owned()
         } else {
@@ -122,7 +161,7 @@ impl Sheet<'_> {
             self.place,
             self.repository,
             self.holder,
-            utc(self.printed),
+            utc(self.printed.replace_nanosecond(0).unwrap_or(self.printed)),
         ));
         for line in lines.lines() {
             text.push_str(&format!("   {line}\n"));

@@ -1,0 +1,115 @@
+//! The sheet for the safe brings a database back on a bare machine.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::command::{binary, same_bytes};
+
+use super::*;
+
+/// The lines of a sheet that are to be typed: two exports, and the commands.
+fn typed(sheet: &str) -> (String, Vec<String>) {
+    let lines = |start: &str| -> Vec<String> {
+        sheet
+            .lines()
+            .filter_map(|line| line.strip_prefix("   ").filter(|line| line.starts_with(start)))
+            .map(str::to_owned)
+            .collect()
+    };
+    let exports = lines("export ");
+    assert_eq!(exports.len(), 2, "{sheet}");
+    (exports.join("\n"), lines("lifeboat "))
+}
+
+/// What somebody types on another machine: no state, no cache, no variables.
+fn on_a_bare_machine(script: &str) -> (tempfile::TempDir, Ran) {
+    let machine = tempfile::tempdir().expect("a temporary directory");
+    let bin = binary().parent().expect("lies in a directory").to_owned();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-e", "-c", script]).current_dir(machine.path()).env_clear();
+    let ran = shell.env("PATH", path).env("HOME", machine.path()).output().expect("runs");
+    (machine, ran.into())
+}
+
+/// Types the whole sheet, and checks that the database comes back.
+fn check(folder: &Folder, sheet: &str, database: &str) {
+    let (exports, commands) = typed(sheet);
+    assert_eq!(commands.len(), 2, "{sheet}");
+    let (machine, ran) = on_a_bare_machine(&format!("{exports}\n{}", commands.join("\n")));
+    ran.ok();
+    assert!(same_bytes(&machine.path().join("restored.db"), &folder.path(database)));
+}
+
+#[test]
+fn what_is_typed_from_the_sheet() {
+    let folder = with_database();
+    with_key(&folder, &["backup", "app.db"]).ok();
+    let sheet = with_key(&folder, &["key", "kit"]).ok().out;
+    check(&folder, &sheet, "app.db");
+    for line in ["LIFEBOAT RECOVERY SHEET", "databases    app", "█"] {
+        assert!(sheet.contains(line), "{sheet}");
+    }
+    let id = with_key(&folder, &["--json", "key", "list"]).ok().last()["keys"][0]["id"].clone();
+    assert!(sheet.contains(id.as_str().expect("is text")), "{sheet}");
+}
+
+/// Names that mean something to a shell.
+#[test]
+fn names_that_need_quotes() {
+    let folder = with_database();
+    let place = folder.path("it's \"here\" $HOME");
+    std::fs::create_dir(&place).expect("makes");
+    let place = place.to_str().expect("is text");
+    with_key(&folder, &["-r", place, "backup", "app.db", "--as", "my app's; $(db)"]).ok();
+    let sheet = with_key(&folder, &["-r", place, "key", "kit"]).ok().out;
+    check(&folder, &sheet, "app.db");
+}
+
+/// With a key of its own, the sheet can be made worthless on its own.
+#[test]
+fn a_key_of_its_own() {
+    let folder = with_database();
+    with_key(&folder, &["backup", "app.db"]).ok();
+    let sheet = with_key(&folder, &["key", "kit", "--new-key"]).ok().out;
+    assert!(!sheet.contains(KEY), "{sheet}");
+    check(&folder, &sheet, "app.db");
+    with_key(&folder, &["key", "remove", "kit"]).ok();
+    let (exports, commands) = typed(&sheet);
+    let (_machine, ran) = on_a_bare_machine(&format!("{exports}\n{}", commands[1]));
+    assert_eq!(ran.code, 12, "{ran:?}");
+    with_key(&folder, &["snapshots"]).ok();
+}
+
+#[test]
+fn a_sheet_in_a_file() {
+    let folder = with_database();
+    with_key(&folder, &["backup", "app.db"]).ok();
+    with_key(&folder, &["key", "kit", "-o", "sheet"]).ok();
+    let path = folder.path("sheet");
+    let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    check(&folder, &std::fs::read_to_string(&path).expect("is text"), "app.db");
+
+    // Refused, with no key added that stands nowhere.
+    let before = contents(&folder);
+    for more in [&[][..], &["--new-key"]] {
+        let ran = with_key(&folder, &[&["key", "kit", "-o", "sheet"], more].concat());
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.err.contains("sheet cannot be written"), "{ran:?}");
+        assert!(contents(&folder) == before, "something was written");
+    }
+}
+
+/// With a passphrase the sheet shows none: it is written there by hand.
+#[test]
+fn a_sheet_for_a_passphrase() {
+    let folder = with_database();
+    let words = [("LIFEBOAT_PASSPHRASE", PASSPHRASE)];
+    run(&folder, &words, &["backup", "app.db"]).ok();
+    let sheet = run(&folder, &words, &["key", "kit"]).ok().out;
+    assert!(!sheet.contains(PASSPHRASE), "{sheet}");
+    let blank = sheet.lines().find(|line| line.contains("LIFEBOAT_PASSPHRASE='"));
+    let blank = blank.and_then(|line| line.split('\'').nth(1)).expect("a place to write");
+    check(&folder, &sheet.replace(blank, PASSPHRASE), "app.db");
+}
