@@ -11,7 +11,7 @@ use crate::command::{Folder, same_bytes};
 async fn destination(folder: &Folder, world: &World) -> Destination {
     let mut options = LocalOptions::new(folder.path("state"), folder.path("cache"));
     options.installation_id = Some(InstallationId::new("test").expect("valid"));
-    let local = Local::open(options).expect("opens");
+    let local = Local::open(options);
     Destination::on(world.client("W"), local, false, true).await.expect("opens")
 }
 

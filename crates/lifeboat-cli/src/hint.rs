@@ -60,7 +60,12 @@ fn of_file(error: &FileError) -> Option<String> {
         FileError::Exists { .. } => {
             "name a file that does not exist; nothing is ever overwritten".into()
         }
-        FileError::NoKey { .. } | FileError::WrongKey { .. } => GIVE_KEY.into(),
+        FileError::NoKey { .. } => GIVE_KEY.into(),
+        FileError::WrongKey { .. } => {
+            "give the key of the repository that it comes from, as it was then; any key that \
+             opened the repository when the file was made opens the file"
+                .into()
+        }
         FileError::NotEncrypted { .. } => "use it as it is".into(),
         FileError::NothingToSealWith => "export it with --plain or --zstd".into(),
         _ => return None,

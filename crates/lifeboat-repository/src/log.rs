@@ -127,7 +127,7 @@ impl Database {
             let found = head.record.as_ref().map(|record| (record.number(), record.digest()));
             self.memory().accept(found)?;
         } else if let Some(record) = &head.record {
-            self.memory().saw(record, self.local().installation())?;
+            self.memory().saw(record, self.local().installation()?)?;
         }
         Ok(head)
     }
@@ -194,7 +194,7 @@ impl Database {
                     if broken {
                         return Err(ReadError::Replaced { number });
                     }
-                    self.memory().saw(&record, self.local().installation())?;
+                    self.memory().saw(&record, self.local().installation()?)?;
                     head.burnt.clear();
                     head.record = Some(Arc::clone(&record));
                     news.push(record);

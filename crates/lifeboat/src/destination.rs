@@ -62,7 +62,7 @@ impl Destination {
             source => Error::Destination { place: place.to_owned(), source },
         })?;
         let options = LocalOptions::new(&directories.state, &directories.cache);
-        Self::on_with(remote, Local::open(options)?, is_local, create, secret).await
+        Self::on_with(remote, Local::open(options), is_local, create, secret).await
     }
 
     /// Opens the plain repository in a store that the caller opened.
