@@ -186,7 +186,15 @@ fn of_key(error: &KeyError) -> Option<String> {
             "somebody put another or an older repository in its place: look before you go on".into()
         }
         KeyError::LastHolder => "add another first, with `lifeboat key add`".into(),
+        KeyError::AlreadyThere => {
+            "there is nothing to do; `lifeboat key list` shows what each key opens".into()
+        }
+        KeyError::PartOnly => {
+            "use a key that opens everything: `lifeboat key list` shows which do".into()
+        }
         KeyError::NoSuchHolder { .. } => "`lifeboat key list` shows their ids".into(),
+        KeyError::SeveralHolders { .. } => "give the whole id".into(),
+        KeyError::Label => "shorten it; the default is none".into(),
         _ => return None,
     })
 }

@@ -138,17 +138,31 @@ pub enum KeyError {
     #[error("manage keys: the repository is not encrypted")]
     Plain,
     /// The secret opens the repository already.
-    #[error("add the key: it opens the repository already")]
+    #[error("add the key: it opens everything in the repository already")]
     AlreadyThere,
+    /// The key in use opens a part of the repository only.
+    #[error("replace a key that does not open everything here")]
+    PartOnly,
     /// Nobody is left who could open the repository.
     #[error("remove the last key that opens everything")]
     LastHolder,
-    /// There is no such holder, or there are several.
-    #[error("find one key {id}")]
+    /// There is no such holder.
+    #[error("find the key {id}")]
     NoSuchHolder {
         /// What was asked for.
         id: String,
     },
+    /// What was asked for fits several holders.
+    #[error("tell which key is meant by {id}: it fits {}", ids.join(" and "))]
+    SeveralHolders {
+        /// What was asked for.
+        id: String,
+        /// The ids that it fits.
+        ids: Vec<String>,
+    },
+    /// A label is too long, or not a line of text.
+    #[error("use the label: it is a line of at most {} characters", crate::keys::MAX_LABEL)]
+    Label,
     /// A secret cannot be used.
     #[error("use the key or passphrase")]
     Unusable {

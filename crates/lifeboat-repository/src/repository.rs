@@ -31,6 +31,8 @@ struct Inner {
     info: RepositoryInfo,
     /// How many format objects there are.
     formats: u64,
+    /// Every data key that they name, in their order.
+    data_keys: Vec<[u8; 16]>,
     hash_key: HashKey,
     keys: Option<Keys>,
 }
@@ -80,22 +82,19 @@ impl Repository {
                 memory.write(now)?;
             }
         }
-        let formats = infos.len() as u64;
-        Ok(Self::of(remote, local, info, formats, keys))
-    }
-
-    fn of(
-        remote: Remote,
-        local: Local,
-        info: RepositoryInfo,
-        formats: u64,
-        keys: Option<Keys>,
-    ) -> Self {
         let hash_key = match &keys {
             Some(keys) => keys.hash_key(),
             None => info.block_hash_key().expect("a format object is refused without a key"),
         };
-        Self { inner: Arc::new(Inner { remote, local, info, formats, hash_key, keys }) }
+        let formats = infos.len() as u64;
+        let mut data_keys = Vec::new();
+        for id in infos.iter().filter_map(RepositoryInfo::data_key) {
+            if !data_keys.contains(&id) {
+                data_keys.push(id);
+            }
+        }
+        let inner = Inner { remote, local, info, formats, data_keys, hash_key, keys };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Makes a plain repository in a store, and opens it. If there is one
@@ -123,6 +122,7 @@ impl Repository {
         let info = match secret {
             None => RepositoryInfo::plain(id, &HashKey::from_bytes(random()), local.now()),
             Some(secret) => {
+                keys::check_label(label)?;
                 let key = DataKey::generate(*id.as_bytes());
                 let holder = hex::encode(&random::<4>());
                 keys::make_slot(&remote, &key, secret, label, &holder, local.now()).await?;
@@ -181,7 +181,13 @@ impl Repository {
         self.inner.keys.is_some()
     }
 
-    /// The data keys, in a sealed repository.
+    /// The ids of all data keys that a sealed repository ever had, the oldest
+    /// first, whether they were opened or not.
+    pub(crate) fn data_keys(&self) -> Result<&[[u8; 16]], KeyError> {
+        self.keys().map(|_| self.inner.data_keys.as_slice())
+    }
+
+    /// The data keys that were opened, in a sealed repository.
     pub(crate) fn keys(&self) -> Result<&Keys, KeyError> {
         self.inner.keys.as_ref().ok_or(KeyError::Plain)
     }

@@ -226,7 +226,11 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         } => ErrorKind::Key,
         error if error.is_damage() => ErrorKind::Damage,
         ReadError::Key(
-            KeyError::NoSuchHolder { .. } | KeyError::LastHolder | KeyError::AlreadyThere,
+            KeyError::NoSuchHolder { .. }
+            | KeyError::SeveralHolders { .. }
+            | KeyError::LastHolder
+            | KeyError::AlreadyThere
+            | KeyError::Label,
         ) => ErrorKind::Usage,
         ReadError::Key(_) => ErrorKind::Key,
         _ => ErrorKind::Failed,
