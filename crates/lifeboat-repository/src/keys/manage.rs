@@ -26,7 +26,7 @@ pub struct SlotHolder {
     pub id: String,
     /// `raw` or `passphrase`.
     pub kind: &'static str,
-    /// What a person calls it: the label of its newest slot.
+    /// What a person calls it: the label of the slot of its newest data key.
     pub label: String,
     /// When it was added, UTC.
     pub created_at: Option<OffsetDateTime>,
@@ -314,10 +314,7 @@ fn holders(slots: &[Found], data_keys: &[[u8; 16]]) -> Vec<SlotHolder> {
             opens: Opens::OnlyThePast,
             slots: Vec::new(),
         });
-        if slot.created_at >= entry.created_at {
-            entry.label.clone_from(&slot.label);
-            entry.created_at = slot.created_at;
-        }
+        entry.label.clone_from(&slot.label);
         entry.slots.push(KeySlot { data_key: found.data_key, key: found.key.clone() });
     }
     let mut holders: Vec<SlotHolder> = holders.into_values().collect();
