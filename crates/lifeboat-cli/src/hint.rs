@@ -131,6 +131,11 @@ fn of_read(error: &ReadError) -> Option<String> {
              --expect {}",
             newest.map_or(0, |number| number.0)
         ),
+        ReadError::Gap { .. } => {
+            "records were lost, or a copy of the repository is not finished: complete it, or take \
+             another copy; --expect N goes on with record N as the newest"
+                .into()
+        }
         ReadError::Replaced { .. } => {
             "the storage was set back, or another copy of the repository lies there: look before \
              you go on; --expect N accepts record N as the newest"

@@ -53,6 +53,14 @@ pub enum ReadError {
         /// Where it should be.
         key: String,
     },
+    /// A record is not there although a later one is.
+    #[error("trust the destination: {key} is missing, and {beyond} is there")]
+    Gap {
+        /// The record that is missing.
+        key: String,
+        /// One that was written after it.
+        beyond: String,
+    },
     /// An object is damaged, in the wrong place, too new, or encrypted.
     #[error("use {key}")]
     Unusable {
@@ -187,7 +195,10 @@ impl ReadError {
     /// Whether it shows that stored data was damaged or removed.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Missing { .. } | Self::RolledBack { .. } | Self::Replaced { .. } => true,
+            Self::Missing { .. }
+            | Self::Gap { .. }
+            | Self::RolledBack { .. }
+            | Self::Replaced { .. } => true,
             Self::Unusable { source, .. } => source.is_damage(),
             Self::Key(
                 KeyError::WasSealed { .. }
