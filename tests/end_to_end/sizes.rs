@@ -2,7 +2,7 @@
 
 use lifeboat::format::id::InstallationId;
 use lifeboat::repository::{Local, LocalOptions, Selector};
-use lifeboat::{BackupSettings, Destination, RestoreSettings};
+use lifeboat::{BackupSettings, Destination, Missing, RestoreSettings};
 use lifeboat_testing::databases::{one_row_a_page, overwrite};
 use lifeboat_testing::script::{Op, World};
 
@@ -12,7 +12,7 @@ async fn destination(folder: &Folder, world: &World) -> Destination {
     let mut options = LocalOptions::new(folder.path("state"), folder.path("cache"));
     options.installation_id = Some(InstallationId::new("test").expect("valid"));
     let local = Local::open(options);
-    Destination::on(world.client("W"), local, false, true).await.expect("opens")
+    Destination::on(world.client("W"), local, false, Missing::Create).await.expect("opens")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,6 +131,11 @@ fn of_read(error: &ReadError) -> Option<String> {
              --expect {}",
             newest.map_or(0, |number| number.0)
         ),
+        ReadError::Vanished { .. } => {
+            "if its disk or share is not mounted, mount it; `lifeboat init` begins a new repository \
+             there"
+                .into()
+        }
         ReadError::Gap { .. } => {
             "records were lost, or a copy of the repository is not finished: complete it, or take \
              another copy; --expect N goes on with record N as the newest"

@@ -1,5 +1,6 @@
 //! From what a person types to a store.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,9 +36,12 @@ impl Remote {
         Self::open(text)
     }
 
-    /// A store in memory, which is gone when it is dropped.
+    /// A store in memory, which is gone when it is dropped. Each is another one,
+    /// also to whoever remembers what they saw where.
     pub fn memory() -> Self {
+        let number = RandomState::new().build_hasher().finish();
         Self::from_store(Arc::new(InMemory::new()), "memory://")
+            .with_identity(format!("memory://{number:016x}"))
     }
 }
 

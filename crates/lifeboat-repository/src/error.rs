@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lifeboat_format::geometry::BlockNo;
-use lifeboat_format::id::{InstallationId, SnapshotId};
+use lifeboat_format::id::{InstallationId, RepositoryId, SnapshotId};
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_remote::RemoteError;
@@ -41,6 +41,14 @@ pub enum ReadError {
     NoRepository {
         /// Where it was looked for.
         place: String,
+    },
+    /// There was a repository at this place when it was seen last.
+    #[error("find the repository {repository} at {place}: it was there before")]
+    Vanished {
+        /// Where it was.
+        place: String,
+        /// Which one.
+        repository: RepositoryId,
     },
     /// The store failed.
     #[error(transparent)]
@@ -205,7 +213,11 @@ impl ReadError {
                 | KeyError::RolledBack { .. }
                 | KeyError::Replaced { .. },
             ) => true,
-            Self::NoRepository { .. } | Self::Remote(_) | Self::Key(_) | Self::Local(_) => false,
+            Self::NoRepository { .. }
+            | Self::Vanished { .. }
+            | Self::Remote(_)
+            | Self::Key(_)
+            | Self::Local(_) => false,
         }
     }
 }

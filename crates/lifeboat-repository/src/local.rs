@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::error::LocalError;
 
 pub(crate) use journal::{Journal, Leftover, Plan};
-pub(crate) use memory::{KeyMemory, Memory, SeenKey};
+pub(crate) use memory::{KeyMemory, Memory, PlaceMemory, SeenKey, SeenPlace};
 pub use scratch::Scratch;
 pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
 

@@ -13,7 +13,7 @@ use lifeboat_remote::{Created, Remote};
 
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::keys::{self, Keys, SLOT_LIMIT};
-use crate::local::{KeyMemory, Local, Memory, SeenKey, random};
+use crate::local::{KeyMemory, Local, Memory, PlaceMemory, SeenKey, SeenPlace, random};
 
 /// Format objects are small; more is not one.
 const FORMAT_LIMIT: u64 = 1024 * 1024;
@@ -52,14 +52,21 @@ impl Repository {
     ) -> Result<Self, ReadError> {
         let infos = format_objects(&remote).await?;
         let place = || remote.shown().to_owned();
+        let place_memory = PlaceMemory::of(&local, remote.identity());
+        let was_here = place_memory.read()?;
         let Some(info) = infos.last().cloned() else {
-            return Err(ReadError::NoRepository { place: place() });
+            return Err(match was_here {
+                Some(SeenPlace { repository, .. }) => {
+                    ReadError::Vanished { place: place(), repository }
+                }
+                None => ReadError::NoRepository { place: place() },
+            });
         };
         let memory = KeyMemory::of(&local, remote.identity(), info.repository);
         let seen = memory.read()?;
         let keys = match (info.block_hash_key().is_some(), secret) {
             // Else everything from now on would lie in the open.
-            (true, _) if seen.is_some() => {
+            (true, _) if seen.is_some() || was_here.is_some_and(|seen| seen.sealed) => {
                 return Err(KeyError::WasSealed { place: place() }.into());
             }
             (true, Some(_)) => return Err(KeyError::NotSealed { place: place() }.into()),
@@ -81,6 +88,14 @@ impl Repository {
             if seen != Some(now) {
                 memory.write(now)?;
             }
+        }
+        let is_here = SeenPlace { repository: info.repository, sealed: keys.is_some() };
+        if was_here != Some(is_here) {
+            if let Some(SeenPlace { repository, .. }) = was_here {
+                let now = info.repository;
+                tracing::warn!(place = place(), before = %repository, %now, "another repository");
+            }
+            place_memory.write(is_here)?;
         }
         let hash_key = match &keys {
             Some(keys) => keys.hash_key(),
@@ -105,6 +120,7 @@ impl Repository {
 
     /// Makes a repository in a store, sealed for a secret if there is one, and
     /// opens it. If there is one already, that one is opened and left as it is.
+    /// One that was there before and is gone is forgotten.
     ///
     /// Killed, there is no repository yet, and at most a slot of a data key that
     /// nothing names.
@@ -115,7 +131,7 @@ impl Repository {
         label: &str,
     ) -> Result<Self, WriteError> {
         match Self::open_with(remote.clone(), local.clone(), secret).await {
-            Err(ReadError::NoRepository { .. }) => {}
+            Err(ReadError::NoRepository { .. } | ReadError::Vanished { .. }) => {}
             opened => return Ok(opened?),
         }
         let id = RepositoryId::from_bytes(random());

@@ -218,7 +218,7 @@ impl Error {
 fn read_kind(error: &ReadError) -> ErrorKind {
     use lifeboat_format::object::DecodeError;
     match error {
-        ReadError::NoRepository { .. } => ErrorKind::NoRepository,
+        ReadError::NoRepository { .. } | ReadError::Vanished { .. } => ErrorKind::NoRepository,
         ReadError::Remote(_) => ErrorKind::Storage,
         ReadError::Unusable {
             source: DecodeError::Sealed { .. } | DecodeError::UnknownKey { .. },
