@@ -104,19 +104,19 @@ impl Folder {
 
     /// Has the independent reader restore a snapshot, and returns the path.
     pub(crate) fn read_independently(&self, name: &str, snapshot: &str) -> PathBuf {
-        let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("reader/lifeboat_reader.py");
         let target = self.path(&format!("read-{name}-{snapshot}.db"));
         let _ = std::fs::remove_file(&target);
-        let output = Command::new("python3")
-            .arg(reader)
-            .arg("restore")
-            .arg(self.path("backups"))
-            .args([name, snapshot])
-            .arg(&target)
-            .output()
-            .expect("python3 is installed");
-        assert!(output.status.success(), "{:?}", Ran::from(output));
+        let text = target.to_str().expect("UTF-8");
+        self.reader(&[], &["restore", "backups", name, snapshot, text]).ok();
         target
+    }
+
+    /// Runs the independent reader, in this folder.
+    pub(crate) fn reader(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("reader/lifeboat_reader.py");
+        let mut command = self.under(Command::new("python3"));
+        command.envs(variables.iter().copied()).arg(reader).args(arguments);
+        command.output().expect("python3 is installed").into()
     }
 
     /// The objects of the repository, sorted.

@@ -2,6 +2,7 @@
 
 mod canary;
 mod kit;
+mod reader;
 mod refused;
 
 use std::collections::BTreeMap;

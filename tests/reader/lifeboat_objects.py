@@ -144,10 +144,10 @@ class Repository:
             self.hash_key = bytes.fromhex(scheme["block_hash_key"])
             return
         keys = Keys(bytes.fromhex(hex_of(self.id, 16, "format")), secrets)
-        for info in infos:  # The oldest data key first, because it may open those that follow.
-            problem = self.unlock(keys, hex_of(info["scheme"]["data_key"], 16, "format"))
-        if problem:
-            raise problem
+        ids = [hex_of(info["scheme"]["data_key"], 16, "format") for info in infos]
+        problems = [self.unlock(keys, key_id) for key_id in ids]  # Older ones open newer ones.
+        if problems[-1]:  # Damage says more than a key that does not fit.
+            raise min(filter(None, problems), key=lambda problem: getattr(problem, "code", 4))
         self.hash_key = keys.opened[bytes.fromhex(scheme["data_key"])][1]
         self.keys = keys  # From here on, everything is sealed.
 

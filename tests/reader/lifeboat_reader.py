@@ -47,11 +47,11 @@ def number_runs(text, where):
 
 class Database:
     """The record log of one database, opened at its newest record."""
-    def __init__(self, root, name):
-        self.repository, self.name, self.head = Repository(root), name, {"number": 0, "alive": []}
+    def __init__(self, repository, name):
+        self.repository, self.name, self.head = repository, name, {"number": 0, "alive": []}
         self.folder = f"databases/{key_of_name(name)}"
         self.records = self.folder.replace("%", "%%") + "/records/%020d"
-        listed = set(filter(str.isdigit, names_in(root, self.folder, "records")))
+        listed = set(filter(str.isdigit, names_in(repository.root, self.folder, "records")))
         for number in range(1, len(listed) + 1):  # In a directory, a listing is sure.
             require("%020d" % number in listed, self.records % number, "missing in the log")
         self.head = self.record(len(listed)) if listed else self.head
@@ -221,9 +221,10 @@ def decode_frame(where, stored, frame, block_size):
     return (stored[at:at + block_size] for at in range(0, size, block_size))
 
 def list_snapshots(root, name=None):
-    names = [urllib.parse.unquote(key) for key in names_in(root, "databases")]
+    repository, keys = Repository(root), names_in(root, "databases")
+    names = [name for name in map(urllib.parse.unquote, keys) if key_of_name(name) in keys]
     for name in names if name is None else [name]:
-        for record in Database(root, name).snapshots():
+        for record in Database(repository, name).snapshots():
             row = {key: record["body"][key] for key in ("snapshot_id", "taken_at", "generation")}
             row.update(database=name, number=record["number"], pages=record["body"]["page_count"])
             print(json.dumps({**row, "size": record["body"]["page_size"] * row["pages"]}))
@@ -244,14 +245,14 @@ def created(target):
             os.unlink(partial)
 
 def restore(root, name, wanted, target):
-    database = Database(root, name)
+    database = Database(Repository(root), name)
     record = database.snapshot(wanted)
     database.prove_chain(record["number"])
     with created(target) as file:
         database.prove_image(record, file)
 
 def verify(root, name):
-    database = Database(root, name)
+    database = Database(Repository(root), name)
     database.snapshot("latest")  # Nothing to verify is an error.
     database.prove_chain(1)
     for record in database.snapshots():
