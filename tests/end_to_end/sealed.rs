@@ -4,6 +4,7 @@ mod canary;
 mod kit;
 mod reader;
 mod refused;
+mod vectors;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ pub(crate) async fn open(
         return Err(KeyError::Missing { place: remote.shown().to_owned() }.into());
     };
     let mut opened: Vec<Arc<DataKey>> = Vec::new();
-    let mut problem = None;
+    let mut problem: Option<ReadError> = None;
     let mut newest = None;
     for info in infos {
         let Some(id) = info.data_key() else {
@@ -52,6 +52,8 @@ pub(crate) async fn open(
         }
         match open_one(remote, info.repository, id, secret, opened.last().map(Arc::as_ref)).await? {
             Ok(key) => opened.push(Arc::new(key)),
+            // A damaged slot says more than that another is for somebody else.
+            Err(_) if problem.as_ref().is_some_and(ReadError::is_damage) => {}
             Err(error) => problem = Some(error),
         }
     }
