@@ -54,6 +54,75 @@ fn fields_are_documented_and_nothing_else_is() {
 }
 
 #[test]
+fn single_files() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    let archived = folder.run(&["--json", "backup", "app.db", "--archive"]).ok().json();
+    let mut expected = documented("backup: one object a database");
+    expected.insert("archive".to_owned());
+    assert_eq!(fields(&archived[0]), expected);
+
+    let exported = folder.run(&["--json", "export", "app", "-o", "app.zst", "--zstd"]).ok().last();
+    assert_eq!(fields(&exported), documented("export: summary"));
+    let opened = folder.run(&["--json", "decrypt", "app.zst", "-o", "opened.db"]).ok().last();
+    assert_eq!(fields(&opened), documented("decrypt: summary"));
+
+    for day in ["20250301", "20250302"] {
+        let file = folder.path(&format!("old_{day}_040506.db"));
+        std::fs::copy(folder.path("opened.db"), file).expect("copies");
+    }
+    for (mode, word) in [(&["--dry-run"][..], "foreign_backup"), (&[], "imported")] {
+        let prefix = folder.path("");
+        let prefix = prefix.to_str().expect("UTF-8");
+        let objects = folder.run(&[&["--json", "import", prefix], mode].concat()).ok().json();
+        let command = ["import", mode.first().copied().unwrap_or("")].join(" ");
+        let command = command.trim_end();
+        assert_eq!(objects.len(), 3, "{objects:?}");
+        assert_eq!(objects[0]["message_type"], word);
+        let one = documented(&format!("{command}: one object a file, `{word}`"));
+        assert_eq!(fields(&objects[0]), one);
+        assert_eq!(fields(&objects[2]), documented(&format!("{command}: summary")));
+    }
+}
+
+#[test]
+fn keys() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    let generated = folder.run(&["--json", "key", "generate"]).ok().last();
+    assert_eq!(fields(&generated), documented("key generate: summary"));
+    let key = generated["key"].as_str().expect("a text").to_owned();
+    for (file, text) in [("key", key.as_str()), ("words", "some other words")] {
+        std::fs::write(folder.path(file), text).expect("writes");
+    }
+    let run = |arguments: &[&str]| {
+        let ran = folder.run(&[&["--json", "--key-file", "key"], arguments].concat()).ok();
+        assert_eq!(ran.json().len(), 1, "{ran:?}");
+        assert_eq!(ran.last()["message_type"], "summary");
+        ran.last()
+    };
+    run(&["init"]);
+    let add = ["key", "add", "--new-passphrase-file", "words", "--label", "words"];
+    assert_eq!(fields(&run(&add)), documented("key add: summary"));
+    let listed = run(&["key", "list"]);
+    assert_eq!(fields(&listed), documented("key list: summary"));
+    for one in listed["keys"].as_array().expect("a list") {
+        let mut expected = documented("key list: each of the keys");
+        expected.remove("message_type");
+        assert_eq!(fields(one), expected);
+    }
+    assert_eq!(fields(&run(&["key", "kit"])), documented("key kit: summary"));
+    let rotated = run(&["key", "rotate", "--data-key", "--only-this-key"]);
+    assert_eq!(fields(&rotated), documented("key rotate --data-key: summary"));
+    assert_eq!(rotated["left_out"].as_array().map(Vec::len), Some(1));
+    assert_eq!(fields(&run(&["key", "remove", "words"])), documented("key remove: summary"));
+    let other = folder.run(&["--json", "key", "generate"]).ok().last()["key"].clone();
+    std::fs::write(folder.path("other"), other.as_str().expect("a text")).expect("writes");
+    let rotated = run(&["key", "rotate", "--new-key-file", "other"]);
+    assert_eq!(fields(&rotated), documented("key rotate: summary"));
+}
+
+#[test]
 fn progress_as_status_objects() {
     let folder = Folder::new();
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");

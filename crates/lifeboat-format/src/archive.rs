@@ -11,9 +11,9 @@
 //! | 32 | BLAKE3 of everything before |
 //! | … | chunks |
 //!
-//! Each chunk is 65,536 bytes of the content and a tag; the last one is shorter,
-//! perhaps empty, and says of itself that it is the last. All are bound to the
-//! digest. So a sealed archive opens with a key and nothing else.
+//! Each chunk is 65,536 bytes of the content and a tag; the last one may be
+//! shorter, and says of itself that it is the last. All are bound to the digest.
+//! So a sealed archive opens with a key and nothing else.
 
 mod decode;
 mod encode;
