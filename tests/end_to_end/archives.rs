@@ -241,6 +241,27 @@ fn backups_of_another_tool_are_taken_over() {
     }
     let again = folder.run(&["--json", "import", "old/nightly-"]).ok().last();
     assert_eq!(again["imported"], 0);
+    // One file that is none stops no other.
+    for (day, bytes) in [(4, "no database at all".repeat(500)), (6, String::new())] {
+        let file = format!("old/nightly-app_2025030{day}_040506.db");
+        std::fs::write(folder.path(&file), bytes).expect("writes");
+    }
+    let file = "old/nightly-app_20250305_040506.db";
+    let live = open(&folder.path("app.db"), "wal");
+    live.execute_batch("INSERT INTO t VALUES (5)").expect("writes");
+    live.execute("VACUUM INTO ?1", [folder.path(file).to_str()]).expect("copies");
+    let ran = folder.run(&["import", "old/nightly-"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    for words in
+        ["nightly-app_20250304_040506.db: failed", "nightly-app_20250306_040506.db: failed"]
+    {
+        assert!(ran.err.contains(words), "{ran:?}");
+    }
+    assert_eq!(rows(&folder.restore("app", "latest")), rows(&folder.path(file)));
+    for day in [4, 6] {
+        let file = format!("old/nightly-app_2025030{day}_040506.db");
+        std::fs::remove_file(folder.path(&file)).expect("removes");
+    }
     // Histories only grow at their end.
     std::fs::copy(
         folder.path("old/nightly-app_20250301_040506.db"),

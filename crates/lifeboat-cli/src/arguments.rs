@@ -347,6 +347,15 @@ impl Arguments {
         if makes_a_plain_one && self.secret.is_none() && !is_local_path(place) {
             return Err(secrets::no_key(place));
         }
+        let makes_one = match &self.command {
+            Command::Init(init) => !init.no_encryption,
+            Command::Backup(_) | Command::Import { dry_run: false, .. } => true,
+            _ => false,
+        };
+        let would_be_plain = makes_one && self.secret.is_none() && !has_repository(place);
+        if let Some(variable) = secrets::empty_one().filter(|_| would_be_plain) {
+            return Err(secrets::empty_key(&variable));
+        }
         Ok(())
     }
 }
@@ -356,6 +365,12 @@ fn tag(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a tag is NAME=VALUE".to_owned()),
     }
+}
+
+/// Whether a repository lies in a local directory already.
+fn has_repository(place: &str) -> bool {
+    let directory = place.strip_prefix("file://").unwrap_or(place);
+    std::path::Path::new(directory).join("format/1").exists()
 }
 
 #[cfg(test)]

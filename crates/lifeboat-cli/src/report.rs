@@ -148,6 +148,17 @@ impl Reporter {
         }
     }
 
+    /// As [`told`](Self::told), for what must arrive: it exists nowhere else.
+    pub(crate) fn hand_over(&self, object: serde_json::Value, text: &str) -> std::io::Result<()> {
+        use std::io::Write as _;
+        let mut out = std::io::stdout().lock();
+        match self.json {
+            true => writeln!(out, "{}", json::text("summary", object))?,
+            false => writeln!(out, "{text}")?,
+        }
+        out.flush()
+    }
+
     /// One of several things: an object for programs, or a line for people.
     pub(crate) fn found(&self, kind: &str, object: serde_json::Value, line: &str) {
         if self.json {

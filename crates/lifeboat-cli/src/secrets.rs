@@ -43,6 +43,23 @@ pub(crate) fn no_key(place: &str) -> Refusal {
     )
 }
 
+/// The variable that should hold a secret, is set, and is empty. It counts as
+/// unset; but whoever wrote it meant to encrypt.
+pub(crate) fn empty_one() -> Option<String> {
+    let names = ["LIFEBOAT_KEY", "LIFEBOAT_PASSPHRASE"]
+        .into_iter()
+        .flat_map(|name| ["", "_FILE", "_COMMAND"].map(|form| format!("{name}{form}")));
+    names.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
+}
+
+/// Refuses to make a plain repository where a key was meant to be.
+pub(crate) fn empty_key(variable: &str) -> Refusal {
+    refusal(
+        format!("{variable} is empty, and a new repository would not be encrypted"),
+        "put the key there; or unset it, or use `lifeboat init --no-encryption`",
+    )
+}
+
 fn refusal(message: String, hint: &str) -> Refusal {
     Refusal { exit: Exit::Key, message, hint: hint.to_owned() }
 }

@@ -11,7 +11,7 @@ pub enum CryptoError {
     #[error("a passphrase is not empty")]
     EmptyPassphrase,
     /// The secret is not the one that the slot was made for.
-    #[error("the key or passphrase is not the one of this slot")]
+    #[error("it is not the key or passphrase of any slot")]
     WrongSecret,
     /// The secret fits, but what it opens is not the key of this repository.
     #[error("the slot belongs to another repository or data key")]

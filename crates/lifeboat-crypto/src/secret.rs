@@ -68,11 +68,11 @@ impl RawKey {
 pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {
-    /// Takes any text but the empty one. Bytes count: no normalisation, no
-    /// trimming.
+    /// Takes any text but an empty or blank one. Bytes count: no normalisation,
+    /// no trimming.
     pub fn new(text: impl Into<String>) -> Result<Self, CryptoError> {
         let text = Zeroizing::new(text.into());
-        if text.is_empty() { Err(CryptoError::EmptyPassphrase) } else { Ok(Self(text)) }
+        if text.trim().is_empty() { Err(CryptoError::EmptyPassphrase) } else { Ok(Self(text)) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

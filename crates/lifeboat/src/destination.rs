@@ -48,6 +48,7 @@ fn local_directory(place: &str) -> &Path {
 pub struct Destination {
     repository: Repository,
     is_local: bool,
+    is_new: bool,
 }
 
 impl Destination {
@@ -105,6 +106,7 @@ impl Destination {
     ) -> Result<Self, Error> {
         let create = missing.creates(is_local);
         let opened = Repository::open_with(remote.clone(), local.clone(), secret).await;
+        let is_new = opened.is_err();
         let repository = match opened {
             Ok(repository) => repository,
             Err(ReadError::NoRepository { .. }) if create => {
@@ -118,7 +120,7 @@ impl Destination {
             Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { repository, is_local })
+        Ok(Self { repository, is_local, is_new })
     }
 
     /// The repository.
@@ -129,6 +131,11 @@ impl Destination {
     /// Whether it lies in a plain local directory.
     pub fn is_local(&self) -> bool {
         self.is_local
+    }
+
+    /// Whether the repository was made when this was opened.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// What to show people.

@@ -105,12 +105,13 @@ fn parse(key: &str, start: &str) -> Option<(String, OffsetDateTime)> {
 impl Destination {
     /// Makes a snapshot of each, oldest first, with the time of its name; the
     /// originals are left alone. Run again, it goes on where it was. `done` is
-    /// told of each.
+    /// told of each. A file that is no database, or a damaged one, is passed
+    /// over; a storage that fails ends it.
     pub async fn import(
         &self,
         backups: &ForeignBackups,
         as_name: Option<&str>,
-        mut done: impl FnMut(&ForeignBackup, &Imported),
+        mut done: impl FnMut(&ForeignBackup, Result<&Imported, &Error>),
     ) -> Result<(), Error> {
         let mut newest: BTreeMap<&str, OffsetDateTime> = BTreeMap::new();
         for backup in &backups.found {
@@ -127,10 +128,17 @@ impl Destination {
             } else if last.is_some_and(|last| last >= backup.taken_at) {
                 Imported::TooOld
             } else {
-                self.import_one(backups, backup, name, origin).await?
+                match self.import_one(backups, backup, name, origin).await {
+                    Ok(outcome) => outcome,
+                    Err(error) if is_of_the_file(&error) => {
+                        done(backup, Err(&error));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             };
             newest.insert(name, backup.taken_at.max(last.unwrap_or(backup.taken_at)));
-            done(backup, &outcome);
+            done(backup, Ok(&outcome));
         }
         Ok(())
     }
@@ -157,6 +165,12 @@ impl Destination {
             Imported::Done(report.snapshot_id)
         })
     }
+}
+
+/// Whether an error is the file's, and says nothing about the next one.
+fn is_of_the_file(error: &Error) -> bool {
+    use lifeboat_repository::BackupError;
+    matches!(error, Error::Source(_) | Error::Backup(BackupError::Source(_)) | Error::Name { .. })
 }
 
 async fn fetch(remote: &Remote, backup: &ForeignBackup, path: &Path) -> Result<(), Error> {

@@ -101,6 +101,23 @@ fn a_sheet_in_a_file() {
     }
 }
 
+/// What cannot be printed is an error, and leaves no key that nobody has.
+#[test]
+fn output_that_goes_nowhere() {
+    let folder = with_database();
+    with_key(&folder, &["backup", "app.db"]).ok();
+    let before = contents(&folder);
+    for arguments in [&["key", "generate"][..], &["key", "kit"], &["key", "kit", "--new-key"]] {
+        let mut command = folder.command();
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("opens");
+        command.env("LIFEBOAT_KEY", KEY).args(arguments).stdout(full);
+        let ran = Ran::from(command.output().expect("runs"));
+        assert_eq!(ran.code, 1, "{arguments:?}: {ran:?}");
+        assert!(ran.err.contains("failed to print"), "{ran:?}");
+        assert!(contents(&folder) == before, "{arguments:?} left something");
+    }
+}
+
 /// With a passphrase the sheet shows none: it is written there by hand.
 #[test]
 fn a_sheet_for_a_passphrase() {

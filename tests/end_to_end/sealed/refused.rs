@@ -70,6 +70,69 @@ fn a_wrong_one_on_a_new_machine() {
     check(&folder, &[], 12, "no key or passphrase was given");
 }
 
+/// Whoever writes `LIFEBOAT_KEY="$(cat missing)"` meant to encrypt.
+#[test]
+fn an_empty_variable_makes_no_plain_repository() {
+    for name in ["LIFEBOAT_KEY", "LIFEBOAT_KEY_FILE", "LIFEBOAT_PASSPHRASE_COMMAND"] {
+        let folder = with_database();
+        let before = contents(&folder);
+        for command in [&["backup", "app.db"][..], &["init"]] {
+            let ran = run(&folder, &[(name, "")], command);
+            assert_eq!(ran.code, 12, "{ran:?}");
+            assert!(ran.err.contains(&format!("{name} is empty")), "{ran:?}");
+            assert!(contents(&folder) == before, "something was written");
+        }
+        // It counts as unset where nothing is decided by it.
+        run(&folder, &[(name, "")], &["init", "--no-encryption"]).ok();
+        let ran = run(&folder, &[(name, "")], &["backup", "app.db"]).ok();
+        assert!(!ran.out.contains("new repository"), "{ran:?}");
+    }
+    let folder = with_database();
+    let ran = folder.run(&["backup", "app.db"]).ok();
+    assert!(ran.out.contains("./backups is a new repository, not encrypted"), "{ran:?}");
+}
+
+/// A repository that is gone is not begun anew, in the open or otherwise, by a
+/// backup; and none of another id takes its place.
+#[test]
+fn a_repository_that_vanished() {
+    let folder = sealed();
+    std::fs::rename(folder.path("backups"), folder.path("elsewhere")).expect("moves");
+    let before = contents(&folder);
+    for variables in [&[("LIFEBOAT_KEY", KEY)][..], &[]] {
+        let ran = run(&folder, variables, &["backup", "app.db"]);
+        assert_eq!(ran.code, 10, "{ran:?}");
+        assert!(ran.err.contains("it was there before"), "{ran:?}");
+        assert!(contents(&folder) == before, "something was written");
+    }
+    // A plain one, made elsewhere, is put in its place.
+    folder.run(&["-r", "./plain", "backup", "app.db"]).ok();
+    std::fs::rename(folder.path("plain"), folder.path("backups")).expect("moves");
+    check(&folder, &[], 4, "it was encrypted before");
+    std::fs::remove_dir_all(folder.path("backups")).expect("removes");
+    // Somebody may want to begin anew.
+    with_key(&folder, &["init"]).ok();
+    with_key(&folder, &["backup", "app.db"]).ok();
+}
+
+/// Labels that others could write do nothing to a terminal.
+#[test]
+fn labels_are_shown_as_they_are() {
+    let folder = sealed();
+    let add = |label: &str| {
+        with_key(&folder, &["key", "add", "--new-key-file", "new-key", "--label", label])
+    };
+    let ran = add("\u{1b}[31mred");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("a line of at most 200 characters"), "{ran:?}");
+    let long = add(&"x".repeat(100_000));
+    assert_eq!(long.code, 2, "{long:?}");
+    with_key(&folder, &["key", "list"]).ok();
+    with_key(&folder, &["backup", "app.db", "--description", "a\u{1b}[31mb"]).ok();
+    let listed = with_key(&folder, &["snapshots"]).ok();
+    assert!(!listed.out.contains('\u{1b}'), "{listed:?}");
+}
+
 #[test]
 fn what_holds_no_key() {
     let folder = sealed();

@@ -59,6 +59,11 @@ impl Run<'_> {
         }
         let missing = if self.backup.init { Missing::Create } else { Missing::CreateIfLocal };
         let destination = super::open(self.arguments, missing).await?;
+        if destination.is_new() {
+            let sealed = destination.repository().is_sealed();
+            let how = if sealed { "encrypted" } else { "not encrypted" };
+            self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
+        }
         Ok(self.destination.insert(destination).clone())
     }
 

@@ -65,8 +65,16 @@ async fn import(
         return Ok(Exit::Ok);
     }
     let destination = super::open(arguments, Missing::CreateIfLocal).await?;
-    let (mut imported, mut too_old) = (0u64, 0u64);
-    let done = |backup: &lifeboat::ForeignBackup, outcome: &Imported| {
+    let (mut imported, mut too_old, mut failed) = (0u64, 0u64, 0u64);
+    let done = |backup: &lifeboat::ForeignBackup, outcome: Result<&Imported, &Error>| {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                failed += 1;
+                reporter.error(&backup.key, error, About::Backup);
+                return;
+            }
+        };
         let (word, id) = match outcome {
             Imported::Done(id) => ("imported as", id.as_str()),
             Imported::Unchanged(id) => ("the same as", id.as_str()),
@@ -82,6 +90,9 @@ async fn import(
     destination.import(&backups, name, done).await?;
     let found = backups.found.len();
     let line = format!("{} of {found} imported; the files were left alone", imported);
-    reporter.told(json!({ "found": found, "imported": imported, "too_old": too_old }), &[line]);
-    Ok(if too_old > 0 { Exit::PartlyDone } else { Exit::Ok })
+    let sums = json!({
+        "found": found, "imported": imported, "too_old": too_old, "failed": failed,
+    });
+    reporter.told(sums, &[line]);
+    Ok(if too_old + failed > 0 { Exit::PartlyDone } else { Exit::Ok })
 }

@@ -29,10 +29,7 @@ impl<E: Into<Error>> From<E> for Stop {
 
 pub(crate) async fn run(arguments: &Arguments, key: &KeyCommand, reporter: &Reporter) -> Exit {
     let done = match key {
-        KeyCommand::Generate => {
-            generate(reporter);
-            Ok(())
-        }
+        KeyCommand::Generate => generate(reporter),
         KeyCommand::List => list(arguments, reporter).await,
         KeyCommand::Add(new) => {
             async {
@@ -97,9 +94,18 @@ fn opens(holder: &SlotHolder) -> &'static str {
     }
 }
 
-fn generate(reporter: &Reporter) {
+fn generate(reporter: &Reporter) -> Result<(), Stop> {
     let key = RawKey::generate().to_text();
-    reporter.told(json!({ "key": *key }), &[key.to_string()]);
+    reporter.hand_over(json!({ "key": *key }), &key).map_err(|error| not_printed(&error))
+}
+
+/// What was to be printed reached nobody.
+fn not_printed(error: &std::io::Error) -> Stop {
+    Stop::Refused(Refusal {
+        exit: Exit::Failed,
+        message: format!("failed to print it: {error}"),
+        hint: "see where standard output leads, then run the command again".into(),
+    })
 }
 
 async fn list(arguments: &Arguments, reporter: &Reporter) -> Result<(), Stop> {

@@ -9,11 +9,16 @@ use crate::out::outln;
 use crate::text::utc;
 
 /// Prints an object of a type.
-pub(super) fn line(message_type: &str, mut fields: Value) {
+pub(super) fn line(message_type: &str, fields: Value) {
+    outln!("{}", text(message_type, fields));
+}
+
+/// An object as the line that is printed.
+pub(super) fn text(message_type: &str, mut fields: Value) -> String {
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("message_type".into(), message_type.into());
     }
-    outln!("{fields}");
+    fields.to_string()
 }
 
 pub(super) fn error(exit: Exit, message: &str, hint: Option<&str>, safe: bool) {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Backed, Brought, Listed};
 use crate::out::{errln, outln};
-use crate::text::{age, colours_on_stderr, count, local_time, several, size};
+use crate::text::{age, colours_on_stderr, count, local_time, several, shown, size};
 
 /// "failed to … app.db: …: …", down to the last cause.
 pub(super) fn chain(doing: &str, error: &lifeboat::Error) -> String {
@@ -188,7 +188,7 @@ fn notes(snapshot: &Snapshot) -> String {
         notes.insert(0, "pinned".to_owned());
     }
     notes.extend(body.description.clone());
-    notes.join(", ")
+    shown(&notes.join(", "))
 }
 
 pub(super) fn will_restore(name: &str, snapshot: &Snapshot) {

@@ -10,13 +10,21 @@ use crate::keys::{StoredSlot, slot_keys};
 use crate::repository::Database;
 
 /// All slots that lead to a data key of the repository, oldest data key first.
+/// One that is damaged is left out: it opens nothing, and bars nobody.
 pub(super) async fn collect(database: &Database) -> Result<Vec<ArchiveSlot>, ReadError> {
     let mut slots = Vec::new();
     for key in database.repository.keys()?.all() {
         for object in slot_keys(database.remote(), *key.id()).await? {
-            if let Some(stored) = StoredSlot::read(database.remote(), &object).await? {
-                let slot = serde_json::to_value(&stored.slot).expect("texts always serialise");
-                slots.push(ArchiveSlot { data_key: hex::encode(key.id()), slot });
+            match StoredSlot::read(database.remote(), &object).await {
+                Ok(Some(stored)) => {
+                    let slot = serde_json::to_value(&stored.slot).expect("texts always serialise");
+                    slots.push(ArchiveSlot { data_key: hex::encode(key.id()), slot });
+                }
+                Ok(None) => {}
+                Err(error @ ReadError::Unusable { .. }) => {
+                    tracing::warn!(slot = %object, %error, "slot cannot be read");
+                }
+                Err(error) => return Err(error),
             }
         }
     }

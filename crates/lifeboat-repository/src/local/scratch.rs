@@ -33,7 +33,7 @@ impl Scratch {
             if !lock.exists() {
                 continue;
             }
-            std::fs::create_dir(&dir).map_err(LocalError::at("make the directory", &dir))?;
+            private_directory(&dir).map_err(LocalError::at("make the directory", &dir))?;
             return Ok(Self { dir, lock, _locked: file });
         }
     }
@@ -48,6 +48,14 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         remove(&self.dir, &self.lock);
     }
+}
+
+/// What lies in it may be a database: it is for its owner alone.
+fn private_directory(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 fn remove(dir: &Path, lock: &Path) {

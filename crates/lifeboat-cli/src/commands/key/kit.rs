@@ -61,7 +61,15 @@ pub(super) async fn print(
             let line = format!("wrote {path}; print it, put it in a safe, delete it");
             reporter.told(json!({ "file": path }), &[line]);
         }
-        None => reporter.told(json!({ "sheet": *text }), &[text.to_string()]),
+        None => {
+            if let Err(error) = reporter.hand_over(json!({ "sheet": *text }), &text) {
+                // A key that stands nowhere opens nothing any more.
+                if new_key {
+                    repository.remove_holder(&sheet.holder).await?;
+                }
+                return Err(super::not_printed(&error));
+            }
+        }
     }
     Ok(())
 }
