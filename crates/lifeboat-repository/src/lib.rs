@@ -7,7 +7,7 @@
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # let dir = tempfile::tempdir()?;
 //! # runtime.block_on(async {
-//! let local = Local::open(LocalOptions::new(dir.path().join("state"), dir.path().join("cache")))?;
+//! let local = Local::open(LocalOptions::new(dir.path().join("state"), dir.path().join("cache")));
 //! let repository = Repository::create(Remote::memory(), local).await?;
 //! let database = repository.database("app".to_owned().try_into()?);
 //! assert!(database.snapshots(None).await?.snapshots.is_empty());
