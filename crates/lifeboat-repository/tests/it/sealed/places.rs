@@ -122,7 +122,7 @@ async fn a_slot_or_format_object_from_elsewhere() {
     let whole = bytes_of(&three.world, &slot).await;
     set(&three.world, &slot, &bytes_of(&three.other, &far_slot).await).await;
     let found = three.complaints().await;
-    assert!(found[0].contains("the key or passphrase is not the one"), "{found:?}");
+    assert!(found[0].contains("not the key or passphrase of any slot"), "{found:?}");
     set(&three.world, &slot, &whole).await;
     set(&three.world, "format/1", &bytes_of(&three.other, "format/1").await).await;
     let found = three.complaints().await;
