@@ -42,8 +42,10 @@ mod open;
 mod options;
 mod pace;
 mod place;
+mod random;
 mod remote;
 mod retry;
+pub mod rounds;
 mod upload;
 #[cfg(feature = "http-stores")]
 mod wire;

@@ -69,7 +69,6 @@ fn open_bucket(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, OpenE
         Provider::Gcs => gcs::open(bucket, options),
         #[cfg(feature = "azure")]
         Provider::Azure => azure::open(bucket, options),
-        #[allow(unreachable_patterns, reason = "all of them may be built in")]
         provider => {
             let _ = options;
             Err(OpenError::NotBuilt { provider })

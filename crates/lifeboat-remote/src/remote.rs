@@ -158,6 +158,10 @@ impl Remote {
         self.concurrency
     }
 
+    pub(crate) fn retry_policy(&self) -> Option<RetryPolicy> {
+        self.retry
+    }
+
     pub(crate) fn count(&self) -> &dyn ObjectStore {
         self.requests.fetch_add(1, Ordering::Relaxed);
         &*self.store
