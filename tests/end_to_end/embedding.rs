@@ -50,8 +50,9 @@ async fn a_cancelled_backup() {
     let world = World::new();
     let mut options = LocalOptions::new(folder.path("state"), folder.path("cache"));
     options.installation_id = Some(InstallationId::new("test").expect("valid"));
-    let local = Local::open(options).expect("opens");
-    let destination = Destination::on(world.client("W"), local, false, true).await.expect("opens");
+    let local = Local::open(options);
+    let destination =
+        Destination::on(world.client("W"), local, false, Missing::Create).await.expect("opens");
     for key in ["packs/", "records/"] {
         let pause = world.pause("W", Op::Put, key);
         let cancelled = tokio::spawn({

@@ -36,16 +36,13 @@ fn with_database() -> Folder {
     folder
 }
 
-/// Every file of a folder but state and cache, with its bytes.
+/// Every file of a folder with its bytes, state and cache included.
 fn contents(folder: &Folder) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.path(".")];
     while let Some(dir) = folders.pop() {
         for entry in std::fs::read_dir(&dir).expect("lists").flatten() {
             let path = entry.path();
-            if entry.file_name() == "state" || entry.file_name() == "cache" {
-                continue;
-            }
             if path.is_dir() {
                 found.insert(path.clone(), Vec::new());
                 folders.push(path);

@@ -13,6 +13,9 @@ use crate::secrets;
 /// The repository where none is named.
 pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
 
+/// The heading of the options that every command takes.
+const EVERYWHERE: &str = "For every command";
+
 /// Backups of live SQLite databases that are proven to restore.
 #[derive(Debug, Parser)]
 #[command(
@@ -37,29 +40,30 @@ pub(crate) struct Arguments {
         long = "repo",
         value_name = "URL",
         global = true,
+        help_heading = EVERYWHERE,
         env = "LIFEBOAT_REPOSITORY",
         hide_env_values = true
     )]
     repo: Option<String>,
 
     /// The file that holds the key of an encrypted repository [env: LIFEBOAT_KEY_FILE]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
     pub(crate) key_file: Option<PathBuf>,
 
     /// Print one JSON object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 
     /// Print errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
     /// Log more (up to -vvv)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
     /// How progress is shown, on standard error (json: on standard output)
-    #[arg(long, value_name = "HOW", global = true, default_value = "auto")]
+    #[arg(long, value_name = "HOW", global = true, help_heading = EVERYWHERE, default_value = "auto")]
     pub(crate) progress: ProgressStyle,
 
     /// Refused: the list of processes would show it

@@ -60,7 +60,12 @@ fn of_file(error: &FileError) -> Option<String> {
         FileError::Exists { .. } => {
             "name a file that does not exist; nothing is ever overwritten".into()
         }
-        FileError::NoKey { .. } | FileError::WrongKey { .. } => GIVE_KEY.into(),
+        FileError::NoKey { .. } => GIVE_KEY.into(),
+        FileError::WrongKey { .. } => {
+            "give the key of the repository that it comes from, as it was then; any key that \
+             opened the repository when the file was made opens the file"
+                .into()
+        }
         FileError::NotEncrypted { .. } => "use it as it is".into(),
         FileError::NothingToSealWith => "export it with --plain or --zstd".into(),
         _ => return None,
@@ -126,6 +131,16 @@ fn of_read(error: &ReadError) -> Option<String> {
              --expect {}",
             newest.map_or(0, |number| number.0)
         ),
+        ReadError::Vanished { .. } => {
+            "if its disk or share is not mounted, mount it; `lifeboat init` begins a new repository \
+             there"
+                .into()
+        }
+        ReadError::Gap { .. } => {
+            "records were lost, or a copy of the repository is not finished: complete it, or take \
+             another copy; --expect N goes on with record N as the newest"
+                .into()
+        }
         ReadError::Replaced { .. } => {
             "the storage was set back, or another copy of the repository lies there: look before \
              you go on; --expect N accepts record N as the newest"
@@ -181,7 +196,15 @@ fn of_key(error: &KeyError) -> Option<String> {
             "somebody put another or an older repository in its place: look before you go on".into()
         }
         KeyError::LastHolder => "add another first, with `lifeboat key add`".into(),
+        KeyError::AlreadyThere => {
+            "there is nothing to do; `lifeboat key list` shows what each key opens".into()
+        }
+        KeyError::PartOnly => {
+            "use a key that opens everything: `lifeboat key list` shows which do".into()
+        }
         KeyError::NoSuchHolder { .. } => "`lifeboat key list` shows their ids".into(),
+        KeyError::SeveralHolders { .. } => "give the whole id".into(),
+        KeyError::Label => "shorten it; the default is none".into(),
         _ => return None,
     })
 }

@@ -91,7 +91,10 @@ fn text_of(name: &str) -> Result<Option<(Zeroizing<String>, String)>, Refusal> {
 
 fn from_file(path: &Path) -> Result<Zeroizing<String>, Refusal> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        refusal(format!("the key file {} cannot be read: {error}", path.display()), "look at it")
+        refusal(
+            format!("the key file {} cannot be read: {error}", path.display()),
+            "name a file that exists and that you may read",
+        )
     })?;
     trimmed(Zeroizing::new(text), &path.display().to_string())
 }

@@ -18,6 +18,16 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// A text from a repository, safe for a terminal: what could move the cursor or
+/// change colours is written out.
+pub(crate) fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
 /// A number of things: `1 page`, `2 pages`.
 pub(crate) fn several(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })

@@ -56,6 +56,18 @@ impl DatabaseKeys {
         self.at(&format!("records/{:020}", n.0))
     }
 
+    /// The folder of records.
+    pub fn records(&self) -> String {
+        self.at("records")
+    }
+
+    /// The number of the record that has this key, if it is one of a record.
+    pub fn record_number(&self, key: &str) -> Option<RecordNo> {
+        let digits = key.strip_prefix(&self.records())?.strip_prefix('/')?;
+        let is_one = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| is_one).map(RecordNo)
+    }
+
     /// The folder of packs.
     pub fn packs(&self) -> String {
         self.at("packs")

@@ -10,6 +10,7 @@ mod gcs;
 #[cfg(feature = "aws")]
 mod s3;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
@@ -55,9 +56,13 @@ impl Remote {
         Self::open_with(text, options)
     }
 
-    /// A store in memory, which is gone when it is dropped.
+    /// A store in memory, which is gone when it is dropped. Each is another one,
+    /// also to whoever remembers what they saw where.
     pub fn memory() -> Self {
-        Self::from_store(Arc::new(InMemory::new()), "memory://").with_attributes()
+        let number = RandomState::new().build_hasher().finish();
+        Self::from_store(Arc::new(InMemory::new()), "memory://")
+            .with_identity(format!("memory://{number:016x}"))
+            .with_attributes()
     }
 }
 

@@ -12,7 +12,7 @@
 //!    have; a tier that is full ([`Policy::fan_in`]) becomes one pack. A block
 //!    is sent again once for each tier that it climbs, as in a size-tiered
 //!    log-structured merge tree (O'Neil et al., 1996).
-//! 2. **Clean.** Where packs hold more than [`Policy::space`] times the live
+//! 2. **Clean.** Where packs hold more than [`Policy::space_percent`] of the live
 //!    blocks, those with the smallest share of live blocks go first, as in the
 //!    greedy cleaner of a log-structured file system (Rosenblum and Ousterhout,
 //!    1992). A pack may be emptied over several snapshots.

@@ -179,7 +179,7 @@ impl Database {
         };
         let mut state = head.state();
         let number = head.next();
-        state.owner = Some(self.local().installation().clone());
+        state.owner = Some(self.local().installation()?.clone());
         state.alive.insert(number);
         state.generation = state.generation.max(body.generation);
         if state.latest.is_none_or(|latest| latest.generation <= body.generation) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lifeboat_format::geometry::BlockNo;
-use lifeboat_format::id::{InstallationId, SnapshotId};
+use lifeboat_format::id::{InstallationId, RepositoryId, SnapshotId};
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_remote::RemoteError;
@@ -42,6 +42,14 @@ pub enum ReadError {
         /// Where it was looked for.
         place: String,
     },
+    /// There was a repository at this place when it was seen last.
+    #[error("find the repository {repository} at {place}: it was there before")]
+    Vanished {
+        /// Where it was.
+        place: String,
+        /// Which one.
+        repository: RepositoryId,
+    },
     /// The store failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -52,6 +60,14 @@ pub enum ReadError {
         kind: ObjectKind,
         /// Where it should be.
         key: String,
+    },
+    /// A record is not there although a later one is.
+    #[error("trust the destination: {key} is missing, and {beyond} is there")]
+    Gap {
+        /// The record that is missing.
+        key: String,
+        /// One that was written after it.
+        beyond: String,
     },
     /// An object is damaged, in the wrong place, too new, or encrypted.
     #[error("use {key}")]
@@ -138,17 +154,31 @@ pub enum KeyError {
     #[error("manage keys: the repository is not encrypted")]
     Plain,
     /// The secret opens the repository already.
-    #[error("add the key: it opens the repository already")]
+    #[error("add the key: it opens everything in the repository already")]
     AlreadyThere,
+    /// The key in use opens a part of the repository only.
+    #[error("replace a key that does not open everything here")]
+    PartOnly,
     /// Nobody is left who could open the repository.
     #[error("remove the last key that opens everything")]
     LastHolder,
-    /// There is no such holder, or there are several.
-    #[error("find one key {id}")]
+    /// There is no such holder.
+    #[error("find the key {id}")]
     NoSuchHolder {
         /// What was asked for.
         id: String,
     },
+    /// What was asked for fits several holders.
+    #[error("tell which key is meant by {id}: it fits {}", ids.join(" and "))]
+    SeveralHolders {
+        /// What was asked for.
+        id: String,
+        /// The ids that it fits.
+        ids: Vec<String>,
+    },
+    /// A label is too long, or not a line of text.
+    #[error("use the label: it is a line of at most {} characters", crate::keys::MAX_LABEL)]
+    Label,
     /// A secret cannot be used.
     #[error("use the key or passphrase")]
     Unusable {
@@ -173,14 +203,21 @@ impl ReadError {
     /// Whether it shows that stored data was damaged or removed.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Missing { .. } | Self::RolledBack { .. } | Self::Replaced { .. } => true,
+            Self::Missing { .. }
+            | Self::Gap { .. }
+            | Self::RolledBack { .. }
+            | Self::Replaced { .. } => true,
             Self::Unusable { source, .. } => source.is_damage(),
             Self::Key(
                 KeyError::WasSealed { .. }
                 | KeyError::RolledBack { .. }
                 | KeyError::Replaced { .. },
             ) => true,
-            Self::NoRepository { .. } | Self::Remote(_) | Self::Key(_) | Self::Local(_) => false,
+            Self::NoRepository { .. }
+            | Self::Vanished { .. }
+            | Self::Remote(_)
+            | Self::Key(_)
+            | Self::Local(_) => false,
         }
     }
 }

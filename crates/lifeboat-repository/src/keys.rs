@@ -24,8 +24,8 @@ use lifeboat_remote::Remote;
 use crate::error::{KeyError, ReadError};
 
 pub(crate) use keyring::{Keys, seal_archive};
-pub(crate) use manage::make_slot;
-pub use manage::{KeySlot, SlotHolder};
+pub use manage::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
+pub(crate) use manage::{check_label, make_slot};
 pub(crate) use slot::{SLOT_LIMIT, StoredSlot};
 
 /// Opens every data key that the format objects name, oldest first. The one of

@@ -55,7 +55,7 @@ pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
-pub use keys::{KeySlot, SlotHolder};
+pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
 pub use ownership::Ownership;

@@ -10,7 +10,7 @@ mod scratch;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lifeboat_format::digest::Digest;
 use lifeboat_format::hex;
@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::error::LocalError;
 
 pub(crate) use journal::{Journal, Leftover, Plan};
-pub(crate) use memory::{KeyMemory, Memory, SeenKey};
+pub(crate) use memory::{KeyMemory, Memory, PlaceMemory, SeenKey, SeenPlace};
 pub use scratch::Scratch;
 pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
 
@@ -50,7 +50,7 @@ impl LocalOptions {
 /// An installation of Lifeboat on a machine.
 #[derive(Clone)]
 pub struct Local {
-    installation: InstallationId,
+    installation: Arc<OnceLock<InstallationId>>,
     state_dir: PathBuf,
     cache_dir: PathBuf,
     clock: Clock,
@@ -67,18 +67,13 @@ impl std::fmt::Debug for Local {
 }
 
 impl Local {
-    /// Opens an installation; a new one draws its id at random and stores it.
-    pub fn open(options: LocalOptions) -> Result<Self, LocalError> {
+    /// Opens an installation. Nothing is written before something is kept: a
+    /// command that is refused leaves no directory behind.
+    pub fn open(options: LocalOptions) -> Self {
         let LocalOptions { state_dir, cache_dir, installation_id } = options;
-        for dir in [&state_dir, &cache_dir] {
-            std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
-        }
-        let installation = match installation_id {
-            Some(id) => id,
-            None => stored_id(&state_dir.join("installation-id"))?,
-        };
+        let installation = installation_id.map_or_else(OnceLock::new, OnceLock::from);
         let clock: Clock = Arc::new(OffsetDateTime::now_utc);
-        Ok(Self { installation, state_dir, cache_dir, clock })
+        Self { installation: Arc::new(installation), state_dir, cache_dir, clock }
     }
 
     /// The same installation with another clock.
@@ -88,14 +83,21 @@ impl Local {
         self
     }
 
-    /// The id under which it writes.
-    pub fn installation(&self) -> &InstallationId {
-        &self.installation
+    /// The id under which it writes. Drawn at random and stored when it is
+    /// asked for the first time.
+    pub fn installation(&self) -> Result<&InstallationId, LocalError> {
+        if let Some(id) = self.installation.get() {
+            return Ok(id);
+        }
+        make_directory(&self.state_dir)?;
+        let id = stored_id(&self.state_dir.join("installation-id"))?;
+        Ok(self.installation.get_or_init(|| id))
     }
 
-    /// The directory for what may be deleted.
-    pub fn cache_dir(&self) -> &Path {
-        &self.cache_dir
+    /// The directory for what may be deleted, made if it is not there.
+    pub fn cache_dir(&self) -> Result<&Path, LocalError> {
+        make_directory(&self.cache_dir)?;
+        Ok(&self.cache_dir)
     }
 
     pub(crate) fn state_dir(&self) -> &Path {
@@ -105,12 +107,16 @@ impl Local {
     /// A folder for temporary files, removed when it is dropped; what a killed
     /// run left is removed by the next.
     pub fn scratch(&self) -> Result<Scratch, LocalError> {
-        Scratch::new(&self.cache_dir)
+        Scratch::new(self.cache_dir()?)
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
         (self.clock)()
     }
+}
+
+fn make_directory(dir: &Path) -> Result<(), LocalError> {
+    std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))
 }
 
 /// Reads the id from its file, or makes it. Two processes that start at once

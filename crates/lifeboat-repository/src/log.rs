@@ -101,7 +101,13 @@ impl Database {
     pub(crate) async fn head(&self, expect: Option<RecordNo>) -> Result<Head, ReadError> {
         let seen = self.memory().read()?.highest;
         let newest = match seen {
-            None => self.gallop(None).await?,
+            // Who remembers nothing has only the log itself to tell a whole one
+            // from one with a gap.
+            None => {
+                let newest = self.gallop(None).await?;
+                let accepted = expect == Some(newest.unwrap_or(RecordNo(0)));
+                if accepted { newest } else { self.to_the_end(newest).await? }
+            }
             Some((number, digest)) => match self.find_record(number).await? {
                 Found::Good(record) if record.digest() != digest => {
                     if expect.is_none() {
@@ -127,9 +133,33 @@ impl Database {
             let found = head.record.as_ref().map(|record| (record.number(), record.digest()));
             self.memory().accept(found)?;
         } else if let Some(record) = &head.record {
-            self.memory().saw(record, self.local().installation())?;
+            self.memory().saw(record, self.local().installation()?)?;
         }
         Ok(head)
+    }
+
+    /// The newest record, given one that has none next to it. A number beyond a
+    /// free one is a record that was lost: the log is dense.
+    pub(crate) async fn to_the_end(
+        &self,
+        newest: Option<RecordNo>,
+    ) -> Result<Option<RecordNo>, ReadError> {
+        let mut newest = newest;
+        loop {
+            let last = newest.unwrap_or(RecordNo(0));
+            let later = |key: &str| self.keys.record_number(key).is_some_and(|n| n > last);
+            let (folder, after) = (self.keys.records(), self.keys.record(last));
+            let Some(beyond) = self.remote().any_after(&folder, &after, later).await? else {
+                return Ok(newest);
+            };
+            // Somebody may have written in the meantime.
+            let again = self.gallop(newest).await?;
+            if again == newest {
+                let key = self.keys.record(RecordNo(last.0 + 1));
+                return Err(ReadError::Gap { key, beyond });
+            }
+            newest = again;
+        }
     }
 
     /// The greatest number that is taken, at or above `from`.
@@ -194,7 +224,7 @@ impl Database {
                     if broken {
                         return Err(ReadError::Replaced { number });
                     }
-                    self.memory().saw(&record, self.local().installation())?;
+                    self.memory().saw(&record, self.local().installation()?)?;
                     head.burnt.clear();
                     head.record = Some(Arc::clone(&record));
                     news.push(record);

@@ -30,7 +30,7 @@ impl Database {
         head: &mut Head,
         ownership: &Ownership,
     ) -> Result<Option<InstallationId>, WriteError> {
-        let me = self.local().installation();
+        let me = self.local().installation()?;
         let mut superseded = None;
         for _ in 0..crate::backup::MAX_TRIES {
             self.check_twin()?;
@@ -65,7 +65,7 @@ impl Database {
 
     /// Stops where a record bears this installation's id and is not its own.
     fn check_twin(&self) -> Result<(), WriteError> {
-        match self.memory().read()?.twin_of(self.local().installation()) {
+        match self.memory().read()?.twin_of(self.local().installation()?) {
             Some(number) => Err(WriteError::Twin { number }),
             None => Ok(()),
         }

@@ -13,7 +13,7 @@ use lifeboat_remote::{Created, Remote};
 
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::keys::{self, Keys, SLOT_LIMIT};
-use crate::local::{KeyMemory, Local, Memory, SeenKey, random};
+use crate::local::{KeyMemory, Local, Memory, PlaceMemory, SeenKey, SeenPlace, random};
 
 /// Format objects are small; more is not one.
 const FORMAT_LIMIT: u64 = 1024 * 1024;
@@ -31,6 +31,8 @@ struct Inner {
     info: RepositoryInfo,
     /// How many format objects there are.
     formats: u64,
+    /// Every data key that they name, in their order.
+    data_keys: Vec<[u8; 16]>,
     hash_key: HashKey,
     keys: Option<Keys>,
 }
@@ -50,14 +52,21 @@ impl Repository {
     ) -> Result<Self, ReadError> {
         let infos = format_objects(&remote).await?;
         let place = || remote.shown().to_owned();
+        let place_memory = PlaceMemory::of(&local, remote.identity());
+        let was_here = place_memory.read()?;
         let Some(info) = infos.last().cloned() else {
-            return Err(ReadError::NoRepository { place: place() });
+            return Err(match was_here {
+                Some(SeenPlace { repository, .. }) => {
+                    ReadError::Vanished { place: place(), repository }
+                }
+                None => ReadError::NoRepository { place: place() },
+            });
         };
         let memory = KeyMemory::of(&local, remote.identity(), info.repository);
         let seen = memory.read()?;
         let keys = match (info.block_hash_key().is_some(), secret) {
             // Else everything from now on would lie in the open.
-            (true, _) if seen.is_some() => {
+            (true, _) if seen.is_some() || was_here.is_some_and(|seen| seen.sealed) => {
                 return Err(KeyError::WasSealed { place: place() }.into());
             }
             (true, Some(_)) => return Err(KeyError::NotSealed { place: place() }.into()),
@@ -80,22 +89,27 @@ impl Repository {
                 memory.write(now)?;
             }
         }
-        let formats = infos.len() as u64;
-        Ok(Self::of(remote, local, info, formats, keys))
-    }
-
-    fn of(
-        remote: Remote,
-        local: Local,
-        info: RepositoryInfo,
-        formats: u64,
-        keys: Option<Keys>,
-    ) -> Self {
+        let is_here = SeenPlace { repository: info.repository, sealed: keys.is_some() };
+        if was_here != Some(is_here) {
+            if let Some(SeenPlace { repository, .. }) = was_here {
+                let now = info.repository;
+                tracing::warn!(place = place(), before = %repository, %now, "another repository");
+            }
+            place_memory.write(is_here)?;
+        }
         let hash_key = match &keys {
             Some(keys) => keys.hash_key(),
             None => info.block_hash_key().expect("a format object is refused without a key"),
         };
-        Self { inner: Arc::new(Inner { remote, local, info, formats, hash_key, keys }) }
+        let formats = infos.len() as u64;
+        let mut data_keys = Vec::new();
+        for id in infos.iter().filter_map(RepositoryInfo::data_key) {
+            if !data_keys.contains(&id) {
+                data_keys.push(id);
+            }
+        }
+        let inner = Inner { remote, local, info, formats, data_keys, hash_key, keys };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Makes a plain repository in a store, and opens it. If there is one
@@ -106,6 +120,7 @@ impl Repository {
 
     /// Makes a repository in a store, sealed for a secret if there is one, and
     /// opens it. If there is one already, that one is opened and left as it is.
+    /// One that was there before and is gone is forgotten.
     ///
     /// Killed, there is no repository yet, and at most a slot of a data key that
     /// nothing names.
@@ -116,13 +131,14 @@ impl Repository {
         label: &str,
     ) -> Result<Self, WriteError> {
         match Self::open_with(remote.clone(), local.clone(), secret).await {
-            Err(ReadError::NoRepository { .. }) => {}
+            Err(ReadError::NoRepository { .. } | ReadError::Vanished { .. }) => {}
             opened => return Ok(opened?),
         }
         let id = RepositoryId::from_bytes(random());
         let info = match secret {
             None => RepositoryInfo::plain(id, &HashKey::from_bytes(random()), local.now()),
             Some(secret) => {
+                keys::check_label(label)?;
                 let key = DataKey::generate(*id.as_bytes());
                 let holder = hex::encode(&random::<4>());
                 keys::make_slot(&remote, &key, secret, label, &holder, local.now()).await?;
@@ -181,7 +197,13 @@ impl Repository {
         self.inner.keys.is_some()
     }
 
-    /// The data keys, in a sealed repository.
+    /// The ids of all data keys that a sealed repository ever had, the oldest
+    /// first, whether they were opened or not.
+    pub(crate) fn data_keys(&self) -> Result<&[[u8; 16]], KeyError> {
+        self.keys().map(|_| self.inner.data_keys.as_slice())
+    }
+
+    /// The data keys that were opened, in a sealed repository.
     pub(crate) fn keys(&self) -> Result<&Keys, KeyError> {
         self.inner.keys.as_ref().ok_or(KeyError::Plain)
     }

@@ -113,8 +113,18 @@ impl std::fmt::Display for Selector {
 impl Database {
     /// Lists the living snapshots.
     pub async fn snapshots(&self, expect: Option<RecordNo>) -> Result<Listing, ReadError> {
-        let head = self.head(expect).await?;
+        let head = self.whole_head(expect).await?;
         self.list(&head).await
+    }
+
+    /// The end of the log, for whoever wants to know all there is: one listing
+    /// more tells a log that ends from one with a gap.
+    async fn whole_head(&self, expect: Option<RecordNo>) -> Result<Head, ReadError> {
+        let mut head = self.head(expect).await?;
+        if expect.is_none() && self.to_the_end(head.newest).await? != head.newest {
+            self.advance(&mut head).await?;
+        }
+        Ok(head)
     }
 
     async fn list(&self, head: &Head) -> Result<Listing, ReadError> {
@@ -160,10 +170,13 @@ impl Database {
         selector: &Selector,
         expect: Option<RecordNo>,
     ) -> Result<Snapshot, ResolveError> {
-        let head = self.head(expect).await?;
-        if let (Selector::Latest(_), Some(&burnt)) = (selector, head.burnt.first()) {
+        let head = self.whole_head(expect).await?;
+        let burnt = |number: RecordNo| {
             let error = DecodeError::Damaged { kind: ObjectKind::Record, what: "newest record" };
-            return Err(ReadError::unusable(self.keys.record(burnt))(error).into());
+            ReadError::unusable(self.keys.record(number))(error)
+        };
+        if let (Selector::Latest(_), Some(&number)) = (selector, head.burnt.first()) {
+            return Err(burnt(number).into());
         }
         let state = head.state();
         if let (Selector::Latest(0), Some(latest)) = (selector, state.latest) {
@@ -171,7 +184,8 @@ impl Database {
             let pinned = state.pins.contains(latest.number);
             return Ok(Snapshot { record, pinned });
         }
-        let listing = self.list(&head).await?;
+        let mut listing = self.list(&head).await?;
+        listing.broken.extend(head.burnt.iter().map(|&number| (number, burnt(number))));
         if listing.snapshots.is_empty() && listing.broken.is_empty() {
             return Err(self.no_snapshots().await?);
         }
@@ -185,43 +199,51 @@ impl Database {
     }
 }
 
-/// Picks the snapshot that is meant; pure.
-fn select(listing: Listing, selector: &Selector) -> Result<Snapshot, ResolveError> {
-    let all = listing.snapshots;
+/// Picks the snapshot that is meant; pure. Where a damaged record may be the
+/// one, that is the error: another must not pass for it.
+fn select(mut listing: Listing, selector: &Selector) -> Result<Snapshot, ResolveError> {
+    let all = std::mem::take(&mut listing.snapshots);
     let asked = selector.to_string();
     let ids = |snapshots: &[&Snapshot]| snapshots.iter().map(|s| s.id().clone()).collect();
-    match selector {
-        Selector::Latest(back) => match all.len().checked_sub(back + 1) {
-            Some(at) => Ok(all[at].clone()),
-            None => {
-                let nearest = ids(&all.iter().take(1).collect::<Vec<_>>());
-                Err(ResolveError::NotFound { asked, nearest })
-            }
-        },
+    let found: Vec<&Snapshot> = match selector {
+        Selector::Latest(back) => {
+            all.len().checked_sub(back + 1).map(|at| &all[at]).into_iter().collect()
+        }
         Selector::Prefix(prefix) => {
-            let found: Vec<&Snapshot> =
-                all.iter().filter(|s| s.id().as_str().starts_with(prefix.as_str())).collect();
-            match found[..] {
-                [one] => Ok(one.clone()),
-                [] => {
-                    let nearest = ids(&all.iter().rev().take(NAMED).collect::<Vec<_>>());
-                    Err(ResolveError::NotFound { asked, nearest })
-                }
-                _ => Err(ResolveError::Ambiguous { asked, matches: ids(&found) }),
-            }
+            all.iter().filter(|s| s.id().as_str().starts_with(prefix.as_str())).collect()
         }
         Selector::At(time) => {
             let before = all.iter().filter(|s| s.body().taken_at <= *time);
-            match before.max_by_key(|s| (s.body().generation, s.number())) {
-                Some(snapshot) => Ok(snapshot.clone()),
-                None => {
-                    let mut nearest: Vec<&Snapshot> = all.iter().collect();
-                    nearest.sort_by_key(|s| s.body().taken_at);
-                    nearest.truncate(NAMED);
-                    Err(ResolveError::NotFound { asked, nearest: ids(&nearest) })
-                }
-            }
+            before.max_by_key(|s| (s.body().generation, s.number())).into_iter().collect()
         }
+    };
+    let may_be_meant = |number: RecordNo| match (selector, &found[..]) {
+        // An id says which it is, whatever became of the others.
+        (Selector::Prefix(_), found) => found.is_empty(),
+        (Selector::Latest(_), [one]) => number > one.number(),
+        (Selector::At(time), [one]) => {
+            let later = all.iter().filter(|s| s.body().taken_at > *time).map(Snapshot::number);
+            number > one.number() && later.min().is_none_or(|later| number < later)
+        }
+        _ => true,
+    };
+    let broken = listing.broken.into_iter().find(|(number, _)| may_be_meant(*number));
+    if let Some((_, error)) = broken {
+        return Err(error.into());
+    }
+    match found[..] {
+        [one] => Ok(one.clone()),
+        [] => {
+            let mut nearest: Vec<&Snapshot> = all.iter().rev().collect();
+            match selector {
+                Selector::Latest(_) => nearest.reverse(),
+                Selector::Prefix(_) => {}
+                Selector::At(_) => nearest.sort_by_key(|s| s.body().taken_at),
+            }
+            nearest.truncate(if matches!(selector, Selector::Latest(_)) { 1 } else { NAMED });
+            Err(ResolveError::NotFound { asked, nearest: ids(&nearest) })
+        }
+        _ => Err(ResolveError::Ambiguous { asked, matches: ids(&found) }),
     }
 }
 

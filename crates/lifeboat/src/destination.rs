@@ -1,5 +1,7 @@
 //! A destination: a repository in a store, opened by an installation.
 
+use std::path::Path;
+
 use lifeboat_format::id::DatabaseName;
 use lifeboat_remote::{OpenError, Remote, is_local_path};
 use lifeboat_repository::{
@@ -19,10 +21,26 @@ pub enum Missing {
     /// It is an error.
     #[default]
     Refuse,
-    /// Make one in a plain local directory; elsewhere it is an error.
+    /// Make one in a plain local directory, unless there was one before;
+    /// elsewhere it is an error.
     CreateIfLocal,
-    /// Make one.
+    /// Make one, also where one was before and is gone.
     Create,
+}
+
+impl Missing {
+    fn creates(self, is_local: bool) -> bool {
+        match self {
+            Self::Refuse => false,
+            Self::CreateIfLocal => is_local,
+            Self::Create => true,
+        }
+    }
+}
+
+/// The directory that a path or `file://` URL names.
+fn local_directory(place: &str) -> &Path {
+    Path::new(place.strip_prefix("file://").unwrap_or(place))
 }
 
 /// A repository on one destination. Cheap to clone.
@@ -51,18 +69,20 @@ impl Destination {
         secret: Option<&Secret>,
     ) -> Result<Self, Error> {
         let is_local = is_local_path(place);
-        let create = match missing {
-            Missing::Refuse => false,
-            Missing::CreateIfLocal => is_local,
-            Missing::Create => true,
-        };
+        let create = missing.creates(is_local);
+        let is_new = create && is_local && !local_directory(place).exists();
         let opened = if create { Remote::open_or_create(place) } else { Remote::open(place) };
         let remote = opened.map_err(|source| match source {
             OpenError::NoDirectory { .. } => Error::NoRepository { place: place.to_owned() },
             source => Error::Destination { place: place.to_owned(), source },
         })?;
         let options = LocalOptions::new(&directories.state, &directories.cache);
-        Self::on_with(remote, Local::open(options)?, is_local, create, secret).await
+        let opened = Self::on_with(remote, Local::open(options), is_local, missing, secret).await;
+        if opened.is_err() && is_new {
+            // Whoever is refused leaves nothing behind.
+            let _ = std::fs::remove_dir(local_directory(place));
+        }
+        opened
     }
 
     /// Opens the plain repository in a store that the caller opened.
@@ -70,9 +90,9 @@ impl Destination {
         remote: Remote,
         local: Local,
         is_local: bool,
-        create: bool,
+        missing: Missing,
     ) -> Result<Self, Error> {
-        Self::on_with(remote, local, is_local, create, None).await
+        Self::on_with(remote, local, is_local, missing, None).await
     }
 
     /// As [`on`](Self::on), for a sealed repository where there is a secret.
@@ -80,13 +100,19 @@ impl Destination {
         remote: Remote,
         local: Local,
         is_local: bool,
-        create: bool,
+        missing: Missing,
         secret: Option<&Secret>,
     ) -> Result<Self, Error> {
+        let create = missing.creates(is_local);
         let opened = Repository::open_with(remote.clone(), local.clone(), secret).await;
         let repository = match opened {
             Ok(repository) => repository,
             Err(ReadError::NoRepository { .. }) if create => {
+                Repository::create_with(remote, local, secret, FIRST_LABEL).await?
+            }
+            // A disk that is not mounted looks like this: only who asks for a new
+            // one gets one.
+            Err(ReadError::Vanished { .. }) if missing == Missing::Create => {
                 Repository::create_with(remote, local, secret, FIRST_LABEL).await?
             }
             Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),

@@ -216,7 +216,7 @@ impl Error {
 fn read_kind(error: &ReadError) -> ErrorKind {
     use lifeboat_format::object::DecodeError;
     match error {
-        ReadError::NoRepository { .. } => ErrorKind::NoRepository,
+        ReadError::NoRepository { .. } | ReadError::Vanished { .. } => ErrorKind::NoRepository,
         ReadError::Remote(_) => ErrorKind::Storage,
         ReadError::Unusable {
             source: DecodeError::Sealed { .. } | DecodeError::UnknownKey { .. },
@@ -224,7 +224,11 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         } => ErrorKind::Key,
         error if error.is_damage() => ErrorKind::Damage,
         ReadError::Key(
-            KeyError::NoSuchHolder { .. } | KeyError::LastHolder | KeyError::AlreadyThere,
+            KeyError::NoSuchHolder { .. }
+            | KeyError::SeveralHolders { .. }
+            | KeyError::LastHolder
+            | KeyError::AlreadyThere
+            | KeyError::Label,
         ) => ErrorKind::Usage,
         ReadError::Key(_) => ErrorKind::Key,
         _ => ErrorKind::Failed,

@@ -145,7 +145,7 @@ impl Destination {
         let folder = self.repository().local().scratch()?;
         let path = folder.path().join("imported.db");
         fetch(&backups.remote, backup, &path).await?;
-        let cache = self.repository().local().cache_dir();
+        let cache = self.repository().local().cache_dir()?;
         let source = open_source(&path, cache, &BackupSettings::default()).await?;
         let source = Dated { source, taken_at: backup.taken_at };
         let mut options = BackupOptions::new(origin);

@@ -99,7 +99,7 @@ impl Destination {
         path: &Path,
         settings: &BackupSettings,
     ) -> Result<LiveDatabase, Error> {
-        open_source(path, self.repository().local().cache_dir(), settings).await
+        open_source(path, self.repository().local().cache_dir()?, settings).await
     }
 
     /// Backs up a database that was opened before.

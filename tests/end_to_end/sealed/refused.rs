@@ -58,6 +58,18 @@ fn no_key_or_a_wrong_one() {
     with_key(&folder, &["restore", "app", "--target", "new.db"]).ok();
 }
 
+/// On a machine that never ran Lifeboat, not even its own directories appear.
+#[test]
+fn a_wrong_one_on_a_new_machine() {
+    let folder = sealed();
+    for dir in ["state", "cache"] {
+        std::fs::remove_dir_all(folder.path(dir)).expect("removes");
+    }
+    let words = "with the key or passphrase that was given";
+    check(&folder, &[("LIFEBOAT_KEY", OTHER_KEY)], 12, words);
+    check(&folder, &[], 12, "no key or passphrase was given");
+}
+
 #[test]
 fn what_holds_no_key() {
     let folder = sealed();

@@ -3,7 +3,7 @@
 mod kit;
 
 use lifeboat::crypto::{RawKey, Secret};
-use lifeboat::repository::{KeyError, ReadError, Repository, SlotHolder};
+use lifeboat::repository::{KeyError, Opens, ReadError, Repository, SlotHolder, WriteError};
 use lifeboat::{Error, Missing};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::Reporter;
 use crate::secrets;
-use crate::text::{age, utc};
+use crate::text::{age, shown, utc};
 
 /// Why a command goes no further: refused before anything was done, or failed.
 enum Stop {
@@ -38,8 +38,12 @@ pub(crate) async fn run(arguments: &Arguments, key: &KeyCommand, reporter: &Repo
             async {
                 let new_one = secrets::new_one(new).map_err(Stop::Refused)?;
                 let repository = open(arguments).await?;
-                let id = repository.add_secret(&new_one, &new.label).await?;
-                let line = format!("added {id}; it opens everything in the repository");
+                let added = repository.add_secret(&new_one, &new.label).await?;
+                if !added.missing {
+                    return Err(Stop::from(WriteError::from(KeyError::AlreadyThere)));
+                }
+                let id = added.holder;
+                let line = format!("added {id}; {}", what_it_opens(&repository, &id).await?);
                 reporter.told(json!({ "added": id, "label": new.label }), &[line]);
                 Ok(())
             }
@@ -74,6 +78,25 @@ fn in_use(arguments: &Arguments) -> Result<Secret, Stop> {
     arguments.secret.clone().ok_or_else(plain)
 }
 
+/// What a holder opens, in words.
+async fn what_it_opens(repository: &Repository, id: &str) -> Result<&'static str, Stop> {
+    let holders = repository.slot_holders().await.map_err(Error::from)?;
+    let holder = holders.iter().find(|holder| holder.id == id);
+    Ok(match holder.map(|holder| holder.opens) {
+        Some(Opens::Everything) | None => "it opens everything in the repository",
+        _ => "it opens what the key in use opens, which is not all that was written before",
+    })
+}
+
+/// What a column says of it.
+fn opens(holder: &SlotHolder) -> &'static str {
+    match holder.opens {
+        Opens::Everything => "everything",
+        Opens::NotAllOfThePast => "not all of the past",
+        _ => "only the past",
+    }
+}
+
 fn generate(reporter: &Reporter) {
     let key = RawKey::generate().to_text();
     reporter.told(json!({ "key": *key }), &[key.to_string()]);
@@ -92,7 +115,7 @@ async fn list(arguments: &Arguments, reporter: &Reporter) -> Result<(), Stop> {
                 "kind": holder.kind,
                 "label": holder.label,
                 "created_at": holder.created_at.map(utc),
-                "opens_newest": holder.opens_newest,
+                "opens": opens(holder),
                 "in_use": is_mine(holder),
             })
         })
@@ -102,11 +125,14 @@ async fn list(arguments: &Arguments, reporter: &Reporter) -> Result<(), Stop> {
         vec![format!("{:<10} {:<11} {:<20} {:<16} OPENS", "ID", "KIND", "LABEL", "ADDED")];
     for holder in &holders {
         let added = holder.created_at.map_or_else(String::new, |time| age(time, now));
-        let opens = if holder.opens_newest { "everything" } else { "nothing new" };
+        let opens = opens(holder);
         let mine = if is_mine(holder) { " (in use)" } else { "" };
         lines.push(format!(
             "{:<10} {:<11} {:<20} {:<16} {opens}{mine}",
-            holder.id, holder.kind, holder.label, added
+            holder.id,
+            holder.kind,
+            shown(&holder.label),
+            added
         ));
     }
     reporter.told(json!({ "keys": objects }), &lines);
@@ -139,15 +165,9 @@ async fn replace(
 ) -> Result<(), Stop> {
     let new_one = secrets::new_one(&rotate.new).map_err(Stop::Refused)?;
     let repository = open(arguments).await?;
-    let old = repository.holder_of(&in_use(arguments)?).await.map_err(Error::from)?;
-    let id = repository.add_secret(&new_one, &rotate.new.label).await?;
-    let (remote, local) = (repository.remote().clone(), repository.local().clone());
-    let reopened =
-        Repository::open_with(remote, local, Some(&new_one)).await.map_err(Error::from)?;
-    let removed = match old {
-        Some(old) => Some(reopened.remove_holder(&old.id).await?.id),
-        None => None,
-    };
+    let in_use = in_use(arguments)?;
+    let (id, removed) = repository.replace_secret(&in_use, &new_one, &rotate.new.label).await?;
+    let removed = removed.map(|holder| holder.id);
     let lines = [
         format!("{id} opens the repository now; configure it from here on"),
         match &removed {
@@ -168,15 +188,17 @@ async fn new_data_key(
     let secret = in_use(arguments)?;
     let repository = repository.begin_data_key(&secret, only_this_key).await?;
     let holders = repository.slot_holders().await.map_err(Error::from)?;
-    let out: Vec<&SlotHolder> = holders.iter().filter(|holder| !holder.opens_newest).collect();
+    let out: Vec<&SlotHolder> =
+        holders.iter().filter(|holder| holder.opens == Opens::OnlyThePast).collect();
     let mut lines = vec![
         "from the next snapshot on, a new data key is used; what is stored stays as it is"
             .to_owned(),
     ];
     for holder in &out {
         lines.push(format!(
-            "{} {:?} opens the repository no longer, only copies of what was stored before",
-            holder.id, holder.label
+            "{} {} opens the repository no longer, only copies of what was stored before",
+            holder.id,
+            shown(&holder.label)
         ));
     }
     let ids: Vec<&str> = out.iter().map(|holder| holder.id.as_str()).collect();

@@ -122,6 +122,32 @@ impl Remote {
         listing.try_collect().await.map_err(|e| RemoteError::new("list", folder, e))
     }
 
+    /// The key of some object in a folder that sorts after `after` and is
+    /// wanted, if a listing shows one.
+    pub async fn any_after(
+        &self,
+        folder: &str,
+        after: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<String>, RemoteError> {
+        let doing = Doing { operation: "list", key: folder };
+        let (prefix, offset) = (path(folder), path(after));
+        let once = || async {
+            let mut listing = self.count().list_with_offset(Some(&prefix), &offset);
+            loop {
+                match listing.try_next().await {
+                    Ok(Some(meta)) if wanted(meta.location.as_ref()) => {
+                        return Ok(Some(meta.location.to_string()));
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(None),
+                    Err(error) => return Err(RemoteError::new("list", folder, error)),
+                }
+            }
+        };
+        self.attempt(doing, &Carried::default(), once).await
+    }
+
     /// The names of the folders directly below a folder, sorted.
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>, RemoteError> {
         let doing = Doing { operation: "list", key: folder };

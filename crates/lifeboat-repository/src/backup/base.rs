@@ -100,7 +100,7 @@ impl Database {
         let destination = short_name(self.remote().identity());
         let cache = self
             .local()
-            .cache_dir()
+            .cache_dir()?
             .join("databases")
             .join(format!("{repository}-{destination}"))
             .join(self.name.key());

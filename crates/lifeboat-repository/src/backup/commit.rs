@@ -111,7 +111,7 @@ impl Database {
             let number = head.next();
             body.generation = state.generation + 1;
             state.generation = body.generation;
-            state.owner = Some(self.local().installation().clone());
+            state.owner = Some(self.local().installation()?.clone());
             state.alive.insert(number);
             state.latest = Some(Latest { number, generation: body.generation });
             state.partial = None;

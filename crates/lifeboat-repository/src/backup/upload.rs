@@ -143,12 +143,13 @@ impl Database {
             let mut state = head.state();
             // What it would protect may already be condemned, or another may own
             // the database now: the commit will find out.
-            if state.owner.as_ref().is_some_and(|owner| owner != self.local().installation())
+            let me = self.local().installation()?;
+            if state.owner.as_ref().is_some_and(|owner| owner != me)
                 || !base.may_be_referenced(stored, head)
             {
                 return Ok(());
             }
-            state.owner = Some(self.local().installation().clone());
+            state.owner = Some(me.clone());
             state.partial = Some(head.next());
             let mut draft = Draft::new(RecordKind::Partial, state);
             let (reference, _) = self.write_list(&base.list, stored).await?;

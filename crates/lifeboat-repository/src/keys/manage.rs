@@ -26,16 +26,31 @@ pub struct SlotHolder {
     pub id: String,
     /// `raw` or `passphrase`.
     pub kind: &'static str,
-    /// What a person calls it.
+    /// What a person calls it: the label of the slot of its newest data key.
     pub label: String,
     /// When it was added, UTC.
     pub created_at: Option<OffsetDateTime>,
-    /// Whether it opens what is written now, and with it the repository; if not,
-    /// it decrypts what was written before.
-    pub opens_newest: bool,
+    /// How much it opens.
+    pub opens: Opens,
     /// Its slots: data key and object key.
     pub slots: Vec<KeySlot>,
 }
+
+/// How much of a repository a holder opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Opens {
+    /// All of it.
+    Everything,
+    /// The repository, and what is written now; not all that was written
+    /// before.
+    NotAllOfThePast,
+    /// Only copies of what was written before; the repository no longer.
+    OnlyThePast,
+}
+
+/// The longest label, in characters.
+pub const MAX_LABEL: usize = 200;
 
 /// One slot object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +60,16 @@ pub struct KeySlot {
     pub data_key: [u8; 16],
     /// Where it lies.
     pub key: String,
+}
+
+/// What adding a secret did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Added {
+    /// The id of its holder.
+    pub holder: String,
+    /// Whether a slot was made: it did not open everything before.
+    pub missing: bool,
 }
 
 /// A slot that was found.
@@ -58,15 +83,17 @@ impl Repository {
     /// Who can open the repository, oldest first. Slots that are damaged are
     /// left out, and warned of.
     pub async fn slot_holders(&self) -> Result<Vec<SlotHolder>, ReadError> {
-        Ok(holders(&self.slots().await?, self.keys()?.current().id()))
+        Ok(holders(&self.slots().await?, self.data_keys()?))
     }
 
+    /// The slots of every data key that was ever named, whether it was opened
+    /// here or not.
     async fn slots(&self) -> Result<Vec<Found>, ReadError> {
         let mut found = Vec::new();
-        for data_key in self.keys()?.all() {
-            for key in slot_keys(self.remote(), *data_key.id()).await? {
+        for &data_key in self.data_keys()? {
+            for key in slot_keys(self.remote(), data_key).await? {
                 match StoredSlot::read(self.remote(), &key).await {
-                    Ok(Some(stored)) => found.push(Found { data_key: *data_key.id(), key, stored }),
+                    Ok(Some(stored)) => found.push(Found { data_key, key, stored }),
                     Ok(None) => {}
                     Err(error @ ReadError::Unusable { .. }) => {
                         tracing::warn!(slot = %key, %error, "slot cannot be read");
@@ -78,35 +105,88 @@ impl Repository {
         Ok(found)
     }
 
-    /// Lets another secret open the repository, with everything in it. Returns
-    /// the id of the new holder.
+    /// Lets another secret open the repository, with everything that this one
+    /// opens. One that opens a part of it gets the rest, and stays the same
+    /// holder. Returns the id of the holder, and whether anything was missing.
     ///
     /// Killed, the secret opens some of the data keys; adding it again mends
     /// that.
-    pub async fn add_secret(&self, secret: &Secret, label: &str) -> Result<String, WriteError> {
-        let holder = hex::encode(&random::<4>());
-        let mut added = false;
-        for data_key in self.keys()?.all() {
-            added |= self.put_slot(&data_key, secret, label, &holder).await?;
+    pub async fn add_secret(&self, secret: &Secret, label: &str) -> Result<Added, WriteError> {
+        check_label(label)?;
+        let known = self.holder_of(secret).await.map_err(WriteError::Read)?;
+        if let Some(known) = &known
+            && known.opens == Opens::Everything
+        {
+            return Ok(Added { holder: known.id.clone(), missing: false });
         }
-        if added { Ok(holder) } else { Err(WriteError::Read(KeyError::AlreadyThere.into())) }
+        let has = |data_key: &DataKey| {
+            let slots = known.iter().flat_map(|holder| &holder.slots);
+            slots.into_iter().any(|slot| slot.data_key == *data_key.id())
+        };
+        let (holder, label) = match &known {
+            Some(known) if label.is_empty() => (known.id.clone(), known.label.as_str()),
+            Some(known) => (known.id.clone(), label),
+            None => (hex::encode(&random::<4>()), label),
+        };
+        let mut missing = false;
+        for data_key in self.keys()?.all() {
+            if !has(&data_key) {
+                missing |= self.put_slot(&data_key, secret, label, &holder).await?;
+            }
+        }
+        Ok(Added { holder, missing })
+    }
+
+    /// Lets a new secret take the place of the one in use, which then opens the
+    /// repository no longer. Returns who was added and who was removed: nobody,
+    /// where the secret in use has no slot of its own.
+    ///
+    /// Refused before anything is written where the two are the same. Killed,
+    /// the old or both open everything, and the same call finishes it.
+    pub async fn replace_secret(
+        &self,
+        in_use: &Secret,
+        new_one: &Secret,
+        label: &str,
+    ) -> Result<(String, Option<SlotHolder>), WriteError> {
+        let old = self.holder_of(in_use).await.map_err(WriteError::Read)?;
+        let known = self.holder_of(new_one).await.map_err(WriteError::Read)?;
+        if let (Some(old), Some(known)) = (&old, &known)
+            && old.id == known.id
+        {
+            return Err(KeyError::AlreadyThere.into());
+        }
+        if self.keys()?.all().len() != self.data_keys()?.len() {
+            return Err(KeyError::PartOnly.into());
+        }
+        let added = self.add_secret(new_one, label).await?;
+        let (remote, local) = (self.remote().clone(), self.local().clone());
+        let reopened = Self::open_with(remote, local, Some(new_one)).await?;
+        let removed = match old {
+            Some(old) => Some(reopened.remove_holder(&old.id).await?),
+            None => None,
+        };
+        Ok((added.holder, removed))
     }
 
     /// Ends the access of a holder, whose slots are deleted. Who copied a slot
     /// before, and has its secret, can still use the copy.
     pub async fn remove_holder(&self, id: &str) -> Result<SlotHolder, WriteError> {
         let slots = self.slots().await.map_err(WriteError::Read)?;
-        let current = *self.keys()?.current().id();
-        let all = holders(&slots, &current);
-        let mut matches =
-            all.iter().filter(|holder| holder.id.starts_with(id) || holder.label == id);
-        let (Some(holder), None) = (matches.next(), matches.next()) else {
-            return Err(WriteError::Read(KeyError::NoSuchHolder { id: id.to_owned() }.into()));
+        let all = holders(&slots, self.data_keys()?);
+        let matches: Vec<&SlotHolder> =
+            all.iter().filter(|holder| holder.id.starts_with(id) || holder.label == id).collect();
+        let holder = match matches[..] {
+            [holder] => holder,
+            [] => return Err(KeyError::NoSuchHolder { id: id.to_owned() }.into()),
+            _ => {
+                let ids = matches.iter().map(|holder| holder.id.clone()).collect();
+                return Err(KeyError::SeveralHolders { id: id.to_owned(), ids }.into());
+            }
         };
-        let rest: Vec<&Found> = slots.iter().filter(|s| s.stored.holder != holder.id).collect();
-        let data_keys: Vec<[u8; 16]> = self.keys()?.all().iter().map(|key| *key.id()).collect();
-        if !opens_all(&rest, &data_keys) {
-            return Err(WriteError::Read(KeyError::LastHolder.into()));
+        let stays = |other: &SlotHolder| other.id != holder.id && other.opens == Opens::Everything;
+        if !all.iter().any(stays) {
+            return Err(KeyError::LastHolder.into());
         }
         let slots: Vec<String> = holder.slots.iter().map(|slot| slot.key.clone()).collect();
         self.remote().delete(&slots).await?;
@@ -117,8 +197,7 @@ impl Repository {
     pub async fn holder_of(&self, secret: &Secret) -> Result<Option<SlotHolder>, ReadError> {
         let repository = *self.info().repository.as_bytes();
         let slots = self.slots().await?;
-        let current = *self.keys()?.current().id();
-        for holder in holders(&slots, &current) {
+        for holder in holders(&slots, self.data_keys()?) {
             for slot in slots.iter().filter(|slot| slot.stored.holder == holder.id) {
                 let (stored, secret) = (slot.stored.clone(), secret.clone());
                 let data_key = slot.data_key;
@@ -186,6 +265,12 @@ impl Repository {
     }
 }
 
+/// A label is a short text of one line.
+pub(crate) fn check_label(label: &str) -> Result<(), KeyError> {
+    let good = label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
+    if good { Ok(()) } else { Err(KeyError::Label) }
+}
+
 /// Wraps a data key for a secret, and puts the slot.
 pub(crate) async fn make_slot(
     remote: &lifeboat_remote::Remote,
@@ -210,11 +295,13 @@ pub(crate) async fn make_slot(
     Ok(remote.create(&key, stored.encode().into()).await? == Created::New)
 }
 
-/// Puts slots together by their holders, and says what each opens; pure.
-fn holders(slots: &[Found], newest: &[u8; 16]) -> Vec<SlotHolder> {
+/// Puts slots together by their holders, and says what each opens; pure. The
+/// data keys are in the order in which they were begun.
+fn holders(slots: &[Found], data_keys: &[[u8; 16]]) -> Vec<SlotHolder> {
     let mut holders: BTreeMap<&str, SlotHolder> = BTreeMap::new();
     for found in slots {
-        let kind = match found.stored.slot.kind {
+        let slot = &found.stored.slot;
+        let kind = match slot.kind {
             SlotKind::Raw => "raw",
             SlotKind::Passphrase { .. } => "passphrase",
             _ => continue,
@@ -222,29 +309,36 @@ fn holders(slots: &[Found], newest: &[u8; 16]) -> Vec<SlotHolder> {
         let entry = holders.entry(&found.stored.holder).or_insert_with(|| SlotHolder {
             id: found.stored.holder.clone(),
             kind,
-            label: found.stored.slot.label.clone(),
-            created_at: found.stored.slot.created_at,
-            opens_newest: false,
+            label: slot.label.clone(),
+            created_at: slot.created_at,
+            opens: Opens::OnlyThePast,
             slots: Vec::new(),
         });
+        entry.label.clone_from(&slot.label);
         entry.slots.push(KeySlot { data_key: found.data_key, key: found.key.clone() });
     }
     let mut holders: Vec<SlotHolder> = holders.into_values().collect();
     for holder in &mut holders {
-        holder.opens_newest = reach(slots.iter(), &holder.id).contains(newest);
+        let reached = reach(slots, &holder.id);
+        let newest = data_keys.last().is_some_and(|newest| reached.contains(newest));
+        holder.opens = match data_keys.iter().all(|id| reached.contains(id)) {
+            true => Opens::Everything,
+            false if newest => Opens::NotAllOfThePast,
+            false => Opens::OnlyThePast,
+        };
     }
     holders.sort_by_key(|holder| holder.created_at);
     holders
 }
 
 /// The data keys that a holder can open: its own, and those that these open.
-fn reach<'a>(slots: impl Iterator<Item = &'a Found> + Clone, holder: &str) -> BTreeSet<[u8; 16]> {
+fn reach(slots: &[Found], holder: &str) -> BTreeSet<[u8; 16]> {
     let own = |slot: &&Found| slot.stored.holder == holder && !is_chain(slot);
     let mut reached: BTreeSet<[u8; 16]> =
-        slots.clone().filter(own).map(|slot| slot.data_key).collect();
+        slots.iter().filter(own).map(|slot| slot.data_key).collect();
     loop {
         let before = reached.len();
-        for slot in slots.clone() {
+        for slot in slots {
             if let SlotKind::DataKey { id } = slot.stored.slot.kind
                 && reached.contains(&id)
             {
@@ -259,17 +353,4 @@ fn reach<'a>(slots: impl Iterator<Item = &'a Found> + Clone, holder: &str) -> BT
 
 fn is_chain(slot: &Found) -> bool {
     matches!(slot.stored.slot.kind, SlotKind::DataKey { .. })
-}
-
-/// Whether one of the holders that are left can open every data key.
-fn opens_all(slots: &[&Found], data_keys: &[[u8; 16]]) -> bool {
-    let holders: BTreeSet<&str> = slots
-        .iter()
-        .filter(|slot| !is_chain(slot))
-        .map(|slot| slot.stored.holder.as_str())
-        .collect();
-    holders.iter().any(|holder| {
-        let reached = reach(slots.iter().copied(), holder);
-        data_keys.iter().all(|id| reached.contains(id))
-    })
 }

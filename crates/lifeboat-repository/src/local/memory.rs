@@ -6,7 +6,7 @@
 //! a record of one's own is always recognised.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lifeboat_format::digest::Digest;
 use lifeboat_format::hex;
@@ -35,6 +35,66 @@ pub(crate) struct KeyMemory {
     path: PathBuf,
 }
 
+/// The file that remembers which repository lay at a destination, and whether
+/// it was sealed.
+#[derive(Clone, Debug)]
+pub(crate) struct PlaceMemory {
+    path: PathBuf,
+}
+
+/// The repository that lay at a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenPlace {
+    pub(crate) repository: RepositoryId,
+    pub(crate) sealed: bool,
+}
+
+impl PlaceMemory {
+    pub(crate) fn of(local: &Local, destination: &str) -> Self {
+        Self { path: local.state_dir().join("seen").join("places").join(short_name(destination)) }
+    }
+
+    pub(crate) fn read(&self) -> Result<Option<SeenPlace>, LocalError> {
+        let Some(text) = read_text(&self.path)? else {
+            return Ok(None);
+        };
+        let seen = text.trim().split_once(' ').and_then(|(id, kind)| {
+            let sealed = matches!(kind, "sealed");
+            let repository = RepositoryId::from_bytes(hex::decode(id)?);
+            if !sealed && kind != "plain" {
+                return None;
+            }
+            Some(SeenPlace { repository, sealed })
+        });
+        let not_one = || std::io::Error::other("it is not an id and a word");
+        seen.map(Some)
+            .ok_or_else(|| LocalError::at("read the repository in", &self.path)(not_one()))
+    }
+
+    pub(crate) fn write(&self, seen: SeenPlace) -> Result<(), LocalError> {
+        let kind = if seen.sealed { "sealed" } else { "plain" };
+        replace(&self.path, &format!("{} {kind}", seen.repository))
+    }
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, LocalError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(LocalError::at("read", path)(source)),
+    }
+}
+
+/// Replaces a small file as a whole.
+fn replace(path: &Path, text: &str) -> Result<(), LocalError> {
+    let dir = path.parent().expect("the file lies in a folder");
+    std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
+    // No name of a database encodes to one with a blank.
+    let draft = dir.join(format!("draft {}", hex::encode(&random::<4>())));
+    write_durably(&draft, text.as_bytes())?;
+    std::fs::rename(&draft, path).map_err(LocalError::at("write", path))
+}
+
 impl KeyMemory {
     pub(crate) fn of(local: &Local, destination: &str, repository: RepositoryId) -> Self {
         let folder = format!("{repository}-{}", short_name(destination));
@@ -43,10 +103,8 @@ impl KeyMemory {
     }
 
     pub(crate) fn read(&self) -> Result<Option<SeenKey>, LocalError> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LocalError::at("read", &self.path)(source)),
+        let Some(text) = read_text(&self.path)? else {
+            return Ok(None);
         };
         let seen = text.trim().split_once(' ').and_then(|(ordinal, id)| {
             Some(SeenKey { ordinal: ordinal.parse().ok()?, id: hex::decode(id)? })
@@ -56,12 +114,7 @@ impl KeyMemory {
     }
 
     pub(crate) fn write(&self, seen: SeenKey) -> Result<(), LocalError> {
-        let dir = self.path.parent().expect("the file lies in a folder of its destination");
-        std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
-        let draft = dir.join(format!("data key {}", hex::encode(&random::<4>())));
-        let text = format!("{} {}", seen.ordinal, hex::encode(&seen.id));
-        write_durably(&draft, text.as_bytes())?;
-        std::fs::rename(&draft, &self.path).map_err(LocalError::at("write", &self.path))
+        replace(&self.path, &format!("{} {}", seen.ordinal, hex::encode(&seen.id)))
     }
 }
 

@@ -60,7 +60,7 @@ impl Database {
             repository,
             database: self.name.clone(),
             nonce,
-            writer: self.local().installation().clone(),
+            writer: self.local().installation()?.clone(),
             written_at: self.local().now(),
             previous: head.digest(),
             state: draft.state,
@@ -80,7 +80,7 @@ impl Database {
             Created::Exists => Ok(Committed::Lost),
             Created::New => {
                 let record = Arc::new(record);
-                self.memory().saw(&record, self.local().installation())?;
+                self.memory().saw(&record, self.local().installation()?)?;
                 *head = Head {
                     newest: Some(number),
                     record: Some(Arc::clone(&record)),

@@ -32,9 +32,7 @@ impl Host {
         let mut options = LocalOptions::new(dir.join("state"), dir.join("cache"));
         options.installation_id = Some(InstallationId::new(id).expect("valid"));
         let clock = Arc::clone(clock);
-        Local::open(options)
-            .expect("opens")
-            .with_clock(Arc::new(move || *clock.lock().expect("never poisoned")))
+        Local::open(options).with_clock(Arc::new(move || *clock.lock().expect("never poisoned")))
     }
 
     pub(crate) fn advance(&self, by: std::time::Duration) {

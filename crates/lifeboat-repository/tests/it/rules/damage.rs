@@ -182,3 +182,74 @@ async fn a_record_that_lies() {
         assert!(found.contains(words) || found.contains("newest record"), "{words}: {found}");
     }
 }
+
+/// The log is dense. Who remembers nothing, and who asks what there is, tells a
+/// log that ends from one with a gap; and nothing is written into the gap.
+#[tokio::test]
+async fn a_gap_in_the_log() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let mut image = Image::new(30);
+    let early = Host::new("b");
+    let reader = client(&world, &early, "E").await;
+    for page in 0..7 {
+        image = next(&image, page);
+        backup(&writer, &image).await;
+        if page == 1 {
+            assert_eq!(resolve(&reader, &LATEST).await.number(), RecordNo(2));
+        }
+    }
+    world.remove("databases/app/records/00000000000000000003").await;
+
+    let stranger = client(&world, &Host::new("c"), "F").await;
+    for database in [&stranger, &reader] {
+        let error = database.resolve(&LATEST, None).await.expect_err("is not the latest");
+        let text = error.to_string();
+        assert!(text.contains("00000000000000000003 is missing"), "{text}");
+        let error = database.snapshots(None).await.expect_err("not all");
+        assert!(error.is_damage(), "{error}");
+    }
+    let error = stranger.backup(next(&image, 8), options()).await.expect_err("stops");
+    assert!(matches!(error, BackupError::Write(WriteError::Read(ReadError::Gap { .. }))));
+    assert_eq!(world.keys("app/records/").await.len(), 6);
+    // Who was here before has seen the end.
+    check_restores(&writer, &LATEST, &image).await;
+    // Somebody can say that the second is meant.
+    let second = stranger.resolve(&LATEST, Some(RecordNo(2))).await.expect("is accepted");
+    assert_eq!(second.number(), RecordNo(2));
+}
+
+/// A damaged record is not passed over in silence where it may be the one that
+/// is asked for.
+#[tokio::test]
+async fn a_damaged_record_that_is_asked_for() {
+    let world = World::new();
+    let host = Host::new("a");
+    let writer = host.create(world.client("W")).await;
+    let mut image = Image::new(30);
+    let (mut ids, mut times) = (Vec::new(), Vec::new());
+    for page in 0..4 {
+        image = next(&image, page);
+        backup(&writer, &image).await;
+        let snapshot = resolve(&writer, &LATEST).await;
+        ids.push(snapshot.id().to_string());
+        times.push(snapshot.body().taken_at);
+    }
+    let key = "databases/app/records/00000000000000000002";
+    world.change(key, |bytes| bytes[40] ^= 1).await;
+    let get = async |selector: &Selector| match writer.resolve(selector, None).await {
+        Ok(snapshot) => Ok(snapshot.number().0),
+        Err(error) => Err(error.to_string()),
+    };
+    let named = Err(format!("use {key}"));
+    assert_eq!(get(&Selector::Prefix(ids[1].clone())).await, named);
+    assert_eq!(get(&Selector::At(times[1])).await, named);
+    assert_eq!(get(&Selector::Latest(2)).await, named, "two before the latest");
+    // Those that are certain are found.
+    assert_eq!(get(&Selector::Prefix(ids[0].clone())).await, Ok(1));
+    assert_eq!(get(&Selector::At(times[2])).await, Ok(3));
+    assert_eq!(get(&Selector::Latest(1)).await, Ok(3));
+    let before = times[1] - time::Duration::milliseconds(1);
+    assert_eq!(get(&Selector::At(before)).await, named, "its time stands in the record");
+}

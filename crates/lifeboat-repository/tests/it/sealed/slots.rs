@@ -1,7 +1,7 @@
 //! Adding, replacing and removing secrets, and new data keys: what it costs,
 //! and who can read what.
 
-use lifeboat_repository::{KeyError, WriteError};
+use lifeboat_repository::{KeyError, Opens, SlotHolder, WriteError};
 
 use super::*;
 
@@ -22,11 +22,10 @@ async fn cost(snapshots: u32) -> (usize, usize) {
     assert_eq!(world.keys("/records/").await.len(), snapshots as usize);
 
     world.take_calls();
-    let old = repository.holder_of(&raw(1)).await.expect("looks").expect("is there");
-    repository.add_secret(&raw(2), "new").await.expect("adds");
-    let reopened = open(world.client("W"), &host, &raw(2)).await.expect("opens");
-    reopened.remove_holder(&old.id).await.expect("removes");
+    repository.replace_secret(&raw(1), &raw(2), "new").await.expect("replaces");
     let replaced = world.take_calls();
+    let reopened = open(world.client("W"), &host, &raw(2)).await.expect("opens");
+    world.take_calls();
     let next = reopened.begin_data_key(&raw(2), false).await.expect("begins");
     let begun = world.take_calls();
     let touched = replaced.iter().chain(&begun).filter(|call| !call.key.starts_with("keys/"));
@@ -55,9 +54,12 @@ async fn the_last_holder_stays() {
     let last = |error| matches!(error, WriteError::Read(ReadError::Key(KeyError::LastHolder)));
     let error = repository.remove_holder("first").await.expect_err("the only one");
     assert!(last(error));
-    let id = repository.add_secret(&passphrase("two"), "second").await.expect("adds");
-    let again = repository.add_secret(&raw(1), "again").await.expect_err("is there");
-    assert!(matches!(again, WriteError::Read(ReadError::Key(KeyError::AlreadyThere))));
+    let id = repository.add_secret(&passphrase("two"), "second").await.expect("adds").holder;
+    for secret in [raw(1), passphrase("two")] {
+        let again = repository.add_secret(&secret, "again").await.expect("looks");
+        assert!(!again.missing, "{again:?}");
+    }
+    assert_eq!(repository.slot_holders().await.expect("lists").len(), 2);
     let error = repository.remove_holder("third").await.expect_err("nobody");
     assert!(matches!(error, WriteError::Read(ReadError::Key(KeyError::NoSuchHolder { .. }))));
     repository.remove_holder("first").await.expect("removes");
@@ -68,7 +70,7 @@ async fn the_last_holder_stays() {
     // One that opens only what is written now is not enough to be the last.
     let newest = rest.begin_data_key(&passphrase("two"), true).await.expect("begins");
     let holders = newest.slot_holders().await.expect("lists");
-    assert_eq!((holders.len(), holders[0].opens_newest), (1, true));
+    assert_eq!((holders.len(), holders[0].opens), (1, Opens::Everything));
     assert!(last(newest.remove_holder(&id).await.expect_err("the only one")));
 }
 
@@ -89,9 +91,11 @@ async fn who_reads_after_a_new_data_key() {
 
         assert_eq!(complaints(&world, Some(&raw(1)), "app", &images).await, [""; 0]);
         let holders = next.slot_holders().await.expect("lists");
-        let opens: Vec<(&str, bool)> =
-            holders.iter().map(|holder| (holder.label.as_str(), holder.opens_newest)).collect();
-        assert!(opens.contains(&("first", true)) && opens.contains(&("second", !only_for)));
+        let opens: Vec<(&str, Opens)> =
+            holders.iter().map(|holder| (holder.label.as_str(), holder.opens)).collect();
+        let second = if only_for { Opens::OnlyThePast } else { Opens::Everything };
+        assert!(opens.contains(&("first", Opens::Everything)), "{opens:?}");
+        assert!(opens.contains(&("second", second)), "{opens:?}");
         let second = complaints(&world, Some(&raw(2)), "app", &images).await;
         match only_for {
             false => assert_eq!(second, [""; 0]),
@@ -103,12 +107,88 @@ async fn who_reads_after_a_new_data_key() {
         assert_eq!(key_of(0).await, key_of(1).await);
         assert_ne!(key_of(1).await, key_of(2).await);
 
-        // Let in again, the second reads everything.
+        // Let in again, the second reads everything, and is still one holder.
         if only_for {
             next.add_secret(&raw(2), "second again").await.expect("adds");
+            let holders = next.slot_holders().await.expect("lists");
+            let mut opens: Vec<(&str, Opens)> =
+                holders.iter().map(|holder| (holder.label.as_str(), holder.opens)).collect();
+            opens.sort_by_key(|(label, _)| *label);
+            let everything = Opens::Everything;
+            assert_eq!(opens, [("first", everything), ("second again", everything)]);
             assert_eq!(complaints(&world, Some(&raw(2)), "app", &images).await, [""; 0]);
         }
     }
+}
+
+/// Replacing is refused before anything is written, or goes all the way; and
+/// who was shut out counts as one holder, whatever it still has.
+#[tokio::test]
+async fn replacing_by_what_is_there() {
+    let world = World::new();
+    let host = Host::new("a");
+    let repository = make(&world, &host, &raw(1)).await;
+    repository.add_secret(&raw(2), "second").await.expect("adds");
+    let next = repository.begin_data_key(&raw(1), true).await.expect("begins");
+
+    world.take_calls();
+    let same = next.replace_secret(&raw(1), &raw(1), "again").await.expect_err("is the same");
+    assert!(matches!(same, WriteError::Read(ReadError::Key(KeyError::AlreadyThere))));
+    assert!(world.take_calls().iter().all(|call| call.op != Op::Put && call.op != Op::Delete));
+
+    let (holder, removed) =
+        next.replace_secret(&raw(1), &raw(2), "").await.expect("lets the second in");
+    assert_eq!(removed.expect("the first").label, "first");
+    let rest = open(world.client("W"), &host, &raw(2)).await.expect("opens");
+    let holders = rest.slot_holders().await.expect("lists");
+    assert_eq!(holders.len(), 1);
+    assert_eq!((&holders[0].id, holders[0].opens), (&holder, Opens::Everything));
+    assert!(matches!(refusal(&world, &raw(1)).await, KeyError::Wrong { .. }));
+}
+
+/// Removing the only holder that opens the past is refused, also by somebody
+/// whose own key does not open it.
+#[tokio::test]
+async fn the_past_keeps_a_holder() {
+    let world = World::new();
+    let host = Host::new("a");
+    let repository = make(&world, &host, &raw(1)).await;
+    let next = repository.begin_data_key(&raw(1), true).await.expect("begins");
+    // A slot for the newest data key alone, as a killed run may leave it.
+    next.add_secret(&raw(2), "half").await.expect("adds");
+    let half = next.holder_of(&raw(2)).await.expect("looks").expect("is there");
+    for slot in half.slots.iter().filter(|slot| slot.data_key != newest_data_key(&half)) {
+        world.remove(&slot.key).await;
+    }
+    let halves = open(world.client("W"), &host, &raw(2)).await.expect("opens");
+    let holders = halves.slot_holders().await.expect("lists");
+    let opens = |label: &str| {
+        holders.iter().find(|holder| holder.label == label).map(|holder| holder.opens)
+    };
+    assert_eq!(opens("half"), Some(Opens::NotAllOfThePast));
+    assert_eq!(opens("first"), Some(Opens::Everything));
+    let error = halves.remove_holder("first").await.expect_err("nobody else opens the past");
+    assert!(matches!(error, WriteError::Read(ReadError::Key(KeyError::LastHolder))));
+    let error = halves.replace_secret(&raw(2), &raw(3), "").await.expect_err("opens a part");
+    assert!(matches!(error, WriteError::Read(ReadError::Key(KeyError::PartOnly))));
+}
+
+/// The data key whose slot was made last.
+fn newest_data_key(holder: &SlotHolder) -> [u8; 16] {
+    holder.slots.last().expect("has slots").data_key
+}
+
+/// A label that would make a slot too large to be read is refused.
+#[tokio::test]
+async fn labels_are_short_lines() {
+    let world = World::new();
+    let repository = make(&world, &Host::new("a"), &raw(1)).await;
+    for label in ["x".repeat(201), "a\nb".to_owned(), "\u{1b}[31m".to_owned()] {
+        let error = repository.add_secret(&raw(2), &label).await.expect_err("is refused");
+        assert!(matches!(error, WriteError::Read(ReadError::Key(KeyError::Label))));
+    }
+    repository.add_secret(&raw(2), &"ö".repeat(200)).await.expect("adds");
+    assert_eq!(repository.slot_holders().await.expect("lists").len(), 2);
 }
 
 /// A destination whose newest format object was taken away is noticed.
