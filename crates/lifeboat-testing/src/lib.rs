@@ -6,8 +6,12 @@
 //! - [`script`]: the same, with clients that are remotes.
 //! - [`databases`]: makers of databases, the same for the same seed.
 //! - [`writer`]: other processes that write, hold locks and die.
+//! - `servers` (with the feature of that name): a real object store in this
+//!   process, and a proxy that breaks things on the wire.
 
 pub mod databases;
 pub mod script;
+#[cfg(feature = "servers")]
+pub mod servers;
 pub mod store;
 pub mod writer;
