@@ -49,9 +49,8 @@ impl Rules {
     /// used, and used up.
     pub(super) fn take(&self, request: &Request) -> Option<Fault> {
         let mut rules = self.0.lock().expect("nothing panics while holding it");
-        let matching = |rule: &&mut Rule| {
-            rule.left != Some(0) && request.matches(rule.kind, &rule.part)
-        };
+        let matching =
+            |rule: &&mut Rule| rule.left != Some(0) && request.matches(rule.kind, &rule.part);
         let rule = rules.iter_mut().find(matching)?;
         rule.left = rule.left.map(|left| left - 1);
         Some(rule.fault)
