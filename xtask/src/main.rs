@@ -4,6 +4,7 @@
 //! still works while the crates themselves do not compile.
 
 mod build;
+mod conformance;
 mod demo;
 mod dist;
 mod embed;
@@ -27,6 +28,9 @@ Usage: cargo xtask COMMAND
   dist                   a release archive for this machine, in dist/
   embed [--with CASE]    use each library crate alone, and beside other SQLite crates
                          (heavy: not part of `test`); `embed --list` names the cases
+  conformance --with STORE
+                         the tests against a real store that is started for it (heavy, and
+                         needs other registries: not part of `test`); `--list` names them
 
 `test` runs the others' checks too: layers, tidy, formatting, lints, licences, docs.";
 
@@ -57,6 +61,11 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Ok(())
         }
         ["embed", "--with", case] => embed::run(Some(case)),
+        ["conformance", "--list"] => {
+            conformance::list();
+            Ok(())
+        }
+        ["conformance", "--with", store] => conformance::run(store),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())
