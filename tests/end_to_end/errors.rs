@@ -208,7 +208,7 @@ fn secrets_are_never_arguments_and_never_ignored() {
         .output()
         .expect("runs")
         .into();
-    check(&ran, 12, "cannot encrypt");
+    check(&ran, 12, "holds no key");
     assert!(!ran.err.contains("c2VjcmV0"), "a secret in {ran:?}");
 }
 

@@ -88,7 +88,7 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
 /// disk, network, environment or runtime, and a short list keeps it so.
 pub(crate) const PURE: &[(&str, &[&str])] = &[
     ("lifeboat-format", &["blake3", "serde", "serde_json", "thiserror", "time", "zstd"]),
-    ("lifeboat-crypto", &["argon2", "ring", "serde", "serde_json", "thiserror", "zeroize"]),
+    ("lifeboat-crypto", &["argon2", "base64", "ring", "serde", "thiserror", "time", "zeroize"]),
     ("lifeboat-retention", &["serde", "thiserror", "time"]),
 ];
 

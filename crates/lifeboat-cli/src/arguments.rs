@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use lifeboat::crypto::Secret;
+use lifeboat::remote::is_local_path;
+
 use crate::exit::Exit;
+use crate::secrets;
 
 /// The repository where none is named.
 pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
@@ -38,6 +42,10 @@ pub(crate) struct Arguments {
     )]
     repo: Option<String>,
 
+    /// The file that holds the key of an encrypted repository [env: LIFEBOAT_KEY_FILE]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) key_file: Option<PathBuf>,
+
     /// Print one JSON object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -58,6 +66,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, hide = true, value_name = "KEY")]
     key: Option<String>,
 
+    /// What opens an encrypted repository, where that is configured.
+    #[arg(skip)]
+    pub(crate) secret: Option<Secret>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -73,6 +85,9 @@ pub(crate) enum Command {
     Snapshots(SnapshotsArguments),
     /// Bring a database back, to a new file
     Restore(RestoreArguments),
+    /// Make, list, add, remove and change keys; print a sheet for the safe
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -164,6 +179,68 @@ pub(crate) struct RestoreArguments {
     pub(crate) check: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Print a new key; whoever loses it loses the backups
+    Generate,
+    /// Show which keys and passphrases open the repository
+    List,
+    /// Let another key or passphrase open the repository
+    ///
+    /// The new one is read from LIFEBOAT_NEW_KEY or LIFEBOAT_NEW_PASSPHRASE (or …_FILE, or
+    /// …_COMMAND), or from a file named here.
+    Add(NewSecretArguments),
+    /// End the access of a key or passphrase
+    Remove {
+        /// The id that `key list` shows, or its beginning, or the label
+        #[arg(value_name = "ID|LABEL")]
+        id: String,
+    },
+    /// Replace the key or passphrase in use by another, or begin a new data key
+    ///
+    /// Takes seconds however large the repository is: what is stored is not touched. The new one
+    /// is read as by `key add`.
+    Rotate(RotateArguments),
+    /// Print a sheet for the safe: all that a restore on a bare machine needs
+    Kit {
+        /// Write it to this file, which must not exist
+        #[arg(short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Add a key of its own for the sheet, so that it can be removed on its own
+        #[arg(long)]
+        new_key: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewSecretArguments {
+    /// The file that holds the new key
+    #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
+    pub(crate) new_key_file: Option<PathBuf>,
+
+    /// The file that holds the new passphrase
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
+
+    /// What to call it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) label: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateArguments {
+    #[command(flatten)]
+    pub(crate) new: NewSecretArguments,
+
+    /// Begin a new data key instead: what is written from now on is sealed with it
+    #[arg(long, conflicts_with_all = ["new_key_file", "new_passphrase_file", "label"])]
+    pub(crate) data_key: bool,
+
+    /// With --data-key: only the key in use opens the new data key; the others do not
+    #[arg(long, requires = "data_key")]
+    pub(crate) only_this_key: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressStyle {
     /// Bars on a terminal, else plain
@@ -184,24 +261,14 @@ pub(crate) struct Refusal {
     pub(crate) hint: String,
 }
 
-/// Variables that ask for encryption.
-const KEY_VARIABLES: [&str; 6] = [
-    "LIFEBOAT_KEY",
-    "LIFEBOAT_KEY_FILE",
-    "LIFEBOAT_KEY_COMMAND",
-    "LIFEBOAT_PASSPHRASE",
-    "LIFEBOAT_PASSPHRASE_FILE",
-    "LIFEBOAT_PASSPHRASE_COMMAND",
-];
-
 impl Arguments {
     /// The repository: a set but empty variable counts as unset.
     pub(crate) fn repository(&self) -> &str {
         self.repo.as_deref().filter(|repo| !repo.is_empty()).unwrap_or(DEFAULT_REPOSITORY)
     }
 
-    /// Refuses what must not go on.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    /// Reads the key, and refuses what must not go on.
+    pub(crate) fn prepare(&mut self) -> Result<(), Refusal> {
         if self.key.is_some() {
             return Err(Refusal {
                 exit: Exit::Usage,
@@ -209,15 +276,21 @@ impl Arguments {
                 hint: "set LIFEBOAT_KEY instead, and consider this key known to others".into(),
             });
         }
-        // Encryption that is configured and not applied would be the worst of
-        // both: the user trusts it, and everybody can read the backups.
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        if let Some(name) = KEY_VARIABLES.iter().find(|name| set(name)) {
-            return Err(Refusal {
-                exit: Exit::Key,
-                message: format!("{name} is set, but this version cannot encrypt"),
-                hint: format!("unset {name} to go on without encryption"),
-            });
+        let needs_no_key = matches!(
+            self.command,
+            Command::Completions { .. } | Command::Key(KeyCommand::Generate)
+        );
+        if !needs_no_key {
+            self.secret = secrets::configured(self)?;
+        }
+        let makes_a_plain_one = match &self.command {
+            Command::Init(init) => !init.no_encryption,
+            Command::Backup(backup) => backup.init,
+            _ => false,
+        };
+        let place = self.repository();
+        if makes_a_plain_one && self.secret.is_none() && !is_local_path(place) {
+            return Err(secrets::no_key(place));
         }
         Ok(())
     }
@@ -245,7 +318,7 @@ mod tests {
     fn help_texts() {
         let mut command = Arguments::command().term_width(100);
         let mut all = command.render_long_help().to_string();
-        for name in ["init", "backup", "snapshots", "restore"] {
+        for name in ["init", "backup", "snapshots", "restore", "key"] {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));
             all.push_str(&format!(

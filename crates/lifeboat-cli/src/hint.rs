@@ -1,6 +1,6 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
-use lifeboat::repository::{ReadError, ResolveError, WriteError};
+use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{CaptureFailure, OpenError, PublishError, StageError};
 use lifeboat::{Error, ErrorKind};
 
@@ -118,6 +118,13 @@ fn of_read(error: &ReadError) -> Option<String> {
              you go on; --expect N accepts record N as the newest"
                 .into()
         }
+        ReadError::Key(error) => return of_key(error),
+        ReadError::Unusable { source: DecodeError::Sealed { .. }, .. } => GIVE_KEY.into(),
+        ReadError::Unusable { source: DecodeError::UnknownKey { .. }, .. } => {
+            "the slot of that data key is gone or not for this key; or the object was copied here \
+             from another repository"
+                .into()
+        }
         ReadError::Unusable { source: DecodeError::TooNew { .. }, .. } => {
             "install a newer version of lifeboat".into()
         }
@@ -137,6 +144,31 @@ fn of_read(error: &ReadError) -> Option<String> {
         ReadError::Remote(_) => {
             "look whether the storage can be reached and written, then run the command again".into()
         }
+        _ => return None,
+    })
+}
+
+const GIVE_KEY: &str = "give it in LIFEBOAT_KEY, LIFEBOAT_PASSPHRASE, or the same with _FILE or \
+                        _COMMAND, or with --key-file";
+
+fn of_key(error: &KeyError) -> Option<String> {
+    Some(match error {
+        KeyError::Missing { .. } => GIVE_KEY.into(),
+        KeyError::Wrong { .. } => {
+            "it may be the key of another repository, or one that was removed here; the sheet of \
+             `lifeboat key kit` has the right one"
+                .into()
+        }
+        KeyError::NotSealed { .. } => {
+            "unset the key to go on without encryption, or make an encrypted repository elsewhere \
+             with -r: an existing one cannot become encrypted"
+                .into()
+        }
+        KeyError::WasSealed { .. } | KeyError::RolledBack { .. } => {
+            "somebody put another or an older repository in its place: look before you go on".into()
+        }
+        KeyError::LastHolder => "add another first, with `lifeboat key add`".into(),
+        KeyError::NoSuchHolder { .. } => "`lifeboat key list` shows their ids".into(),
         _ => return None,
     })
 }

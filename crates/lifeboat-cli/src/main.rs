@@ -7,6 +7,7 @@ mod hint;
 mod out;
 mod progress;
 mod report;
+mod secrets;
 mod text;
 mod when;
 
@@ -20,7 +21,7 @@ use out::errln;
 use report::Reporter;
 
 fn main() -> std::process::ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are errors to the parser, and successes to people.
@@ -31,7 +32,7 @@ fn main() -> std::process::ExitCode {
     };
     log_to_stderr(&arguments);
     let reporter = Reporter::new(&arguments);
-    if let Err(refusal) = arguments.check() {
+    if let Err(refusal) = arguments.prepare() {
         reporter.refuse(&refusal);
         return refusal.exit.into();
     }
@@ -66,10 +67,11 @@ fn main() -> std::process::ExitCode {
 
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     match &arguments.command {
-        Command::Init(init) => commands::init::run(arguments, init, reporter).await,
+        Command::Init(_) => commands::init::run(arguments, reporter).await,
         Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
         Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
         Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
+        Command::Key(key) => commands::key::run(arguments, key, reporter).await,
         Command::Completions { shell } => commands::completions::run(*shell),
     }
 }

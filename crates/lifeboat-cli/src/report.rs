@@ -122,11 +122,29 @@ impl Reporter {
     }
 
     /// A repository was made, or was there.
-    pub(crate) fn initialised(&self, place: &str, id: &str) {
+    pub(crate) fn initialised(&self, place: &str, id: &str, sealed: bool) {
         if self.json {
-            json::line("summary", serde_json::json!({ "destination": place, "repository": id }));
+            json::line(
+                "summary",
+                serde_json::json!({ "destination": place, "repository": id, "encrypted": sealed }),
+            );
+            return;
+        }
+        let how = if sealed { "encrypted" } else { "not encrypted" };
+        self.say(&format!("the repository {id} at {place} is ready, {how}"));
+        if sealed {
+            self.say("without its key nobody can restore: `lifeboat key kit` prints it for a safe");
+        }
+    }
+
+    /// One object for programs, or lines for people.
+    pub(crate) fn told(&self, object: serde_json::Value, lines: &[String]) {
+        if self.json {
+            json::line("summary", object);
         } else {
-            self.say(&format!("the repository {id} at {place} is ready"));
+            for line in lines {
+                outln!("{line}");
+            }
         }
     }
 

@@ -34,7 +34,11 @@ pub enum Scheme {
         block_hash_key: String,
     },
     /// Encrypted; the keys lie wrapped in `keys/`.
-    Sealed,
+    Sealed {
+        /// The id of the data key that new objects are sealed with: 16 bytes in
+        /// hexadecimal.
+        data_key: String,
+    },
 }
 
 /// What a store was found to do with a conditional create.
@@ -54,13 +58,32 @@ impl RepositoryInfo {
         Self { repository, created_at, scheme: Scheme::Plain { block_hash_key }, store: None }
     }
 
+    /// A sealed repository, whose new objects are sealed with a data key.
+    pub fn sealed(
+        repository: RepositoryId,
+        data_key: [u8; 16],
+        created_at: OffsetDateTime,
+    ) -> Self {
+        let data_key = hex::encode(&data_key);
+        Self { repository, created_at, scheme: Scheme::Sealed { data_key }, store: None }
+    }
+
+    /// The id of the data key that new objects are sealed with, if the
+    /// repository is sealed.
+    pub fn data_key(&self) -> Option<[u8; 16]> {
+        match &self.scheme {
+            Scheme::Plain { .. } => None,
+            Scheme::Sealed { data_key } => hex::decode(data_key),
+        }
+    }
+
     /// The key of the block hashes, where it stands in the open.
     pub fn block_hash_key(&self) -> Option<HashKey> {
         match &self.scheme {
             Scheme::Plain { block_hash_key } => {
                 hex::decode::<32>(block_hash_key).map(HashKey::from_bytes)
             }
-            Scheme::Sealed => None,
+            Scheme::Sealed { .. } => None,
         }
     }
 
@@ -75,8 +98,8 @@ impl RepositoryInfo {
         let body = object::decode_control(ObjectKind::Format, object)?;
         let info: Self = serde_json::from_slice(body)
             .map_err(|_| DecodeError::NotUnderstood { kind: ObjectKind::Format, what: "fields" })?;
-        if let (Scheme::Plain { .. }, None) = (&info.scheme, info.block_hash_key()) {
-            return Err(DecodeError::damaged(ObjectKind::Format, "hash key"));
+        if info.block_hash_key().is_none() && info.data_key().is_none() {
+            return Err(DecodeError::damaged(ObjectKind::Format, "key"));
         }
         Ok(info)
     }

@@ -18,6 +18,16 @@ pub fn format(k: u64) -> String {
     format!("{FORMAT}/{k}")
 }
 
+/// The folder of the slots of a data key.
+pub fn slots(data_key: [u8; 16]) -> String {
+    format!("{KEYS}/{}", crate::hex::encode(&data_key))
+}
+
+/// The key of a slot of a data key.
+pub fn slot(data_key: [u8; 16], slot: [u8; 16]) -> String {
+    format!("{}/{}", slots(data_key), crate::hex::encode(&slot))
+}
+
 /// The keys of one database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseKeys {

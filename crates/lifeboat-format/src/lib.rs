@@ -6,31 +6,36 @@
 //! ```
 //! use lifeboat_format::digest::{BlockHash, HashKey};
 //! use lifeboat_format::geometry::BlockNo;
-//! use lifeboat_format::id::{PackId, Suffix};
+//! use lifeboat_format::id::{PackId, RepositoryId, Suffix};
 //! use lifeboat_format::pack::{PackIndex, PackOptions, PackWriter};
+//! use lifeboat_format::seal::Home;
 //!
 //! let key = HashKey::from_bytes([7; 32]);
 //! let block = vec![42; 4096];
-//! let mut writer = PackWriter::new(PackId::from_bytes([1; 16]), 4096, PackOptions::default())?;
+//! let name = "app".to_owned().try_into()?;
+//! let home = Home { repository: RepositoryId::from_bytes([3; 16]), database: &name, keys: None };
+//! let id = PackId::from_bytes([1; 16]);
+//! let mut writer = PackWriter::new(id, 4096, PackOptions::default(), &home)?;
 //! writer.push(BlockNo(5), BlockHash::of(&key, &block), &block)?;
 //! let pack = writer.finish()?;
 //!
 //! let entry = pack.entry(Suffix::from_bytes([2; 4]));
-//! let index = PackIndex::decode(pack.tail(), &entry)?;
+//! let index = PackIndex::decode(pack.tail(), &entry, &home)?;
 //! assert_eq!(index.blocks().collect::<Vec<_>>(), [BlockNo(5)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Limitations
 //!
-//! Encrypted objects are recognised and refused by name; opening them is not
-//! this crate's work. Version 1 of the format is not yet frozen.
+//! Keys and ciphers come from outside, through the traits of [`seal`]. Version 1
+//! of the format is not yet frozen.
 //!
 //! # Code map
 //!
 //! - [`geometry`], [`digest`], [`id`], [`numbers`]: the types everything is
 //!   made of.
 //! - [`object`]: the preamble of every object, and small objects read whole.
+//! - [`seal`]: what of an object is encrypted, and to what it is bound.
 //! - [`info`], [`record`], [`list`]: what those small objects say.
 //! - [`pack`]: the objects that hold pages.
 //! - [`key`]: where each object lies.
@@ -48,5 +53,6 @@ pub mod numbers;
 pub mod object;
 pub mod pack;
 pub mod record;
+pub mod seal;
 pub mod source;
 pub mod version;

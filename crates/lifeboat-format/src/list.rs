@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::id::{ListId, PackId, Suffix};
 use crate::object::{self, DecodeError, ObjectKind};
+use crate::seal::Home;
 
 const ROW_LEN: usize = 60;
 
@@ -96,8 +97,8 @@ pub fn packs_digest(packs: &[PackEntry]) -> Digest {
     Digest::of_parts(packs.iter().map(|entry| &entry.pack.as_bytes()[..]))
 }
 
-/// Encodes a list object.
-pub fn encode(packs: &[PackEntry]) -> Vec<u8> {
+/// Encodes the list object of this id.
+pub fn encode(packs: &[PackEntry], id: ListId, home: &Home<'_>) -> Vec<u8> {
     let mut body = Vec::with_capacity(4 + packs.len() * ROW_LEN);
     body.extend_from_slice(&(packs.len() as u32).to_le_bytes());
     for entry in packs {
@@ -107,13 +108,18 @@ pub fn encode(packs: &[PackEntry]) -> Vec<u8> {
         body.extend_from_slice(&entry.blocks.to_le_bytes());
         body.extend_from_slice(entry.index_digest.as_bytes());
     }
-    object::encode_control(ObjectKind::List, &body)
+    let cipher = home.sealer(ObjectKind::List, id.as_bytes());
+    object::encode_sealed(ObjectKind::List, body, cipher.as_deref())
 }
 
 /// Decodes and proves a list object against the reference that led to it.
-pub fn decode(object: &[u8], reference: &ListRef) -> Result<Vec<PackEntry>, DecodeError> {
+pub fn decode(
+    object: &[u8],
+    reference: &ListRef,
+    home: &Home<'_>,
+) -> Result<Vec<PackEntry>, DecodeError> {
     let damaged = |what| DecodeError::damaged(ObjectKind::List, what);
-    let body = object::decode_control(ObjectKind::List, object)?;
+    let body = object::decode_sealed(ObjectKind::List, object, home, reference.id.as_bytes())?;
     if Digest::of(object) != reference.digest {
         return Err(DecodeError::Misplaced { kind: ObjectKind::List, place: "record" });
     }
@@ -156,11 +162,14 @@ mod tests {
     #[test]
     fn round_trip_and_swap() {
         let packs = [entry(1), entry(2)];
-        let object = encode(&packs);
-        let reference = ListRef { id: ListId::from_bytes([9; 16]), digest: Digest::of(&object) };
-        assert_eq!(decode(&object, &reference).as_deref(), Ok(&packs[..]));
-        let other = encode(&packs[..1]);
-        let swapped = decode(&other, &reference).expect_err("another list");
+        let (id, name) = (ListId::from_bytes([9; 16]), "app".to_owned().try_into().expect("valid"));
+        let repository = crate::id::RepositoryId::from_bytes([1; 16]);
+        let home = Home { repository, database: &name, keys: None };
+        let object = encode(&packs, id, &home);
+        let reference = ListRef { id, digest: Digest::of(&object) };
+        assert_eq!(decode(&object, &reference, &home).as_deref(), Ok(&packs[..]));
+        let other = encode(&packs[..1], id, &home);
+        let swapped = decode(&other, &reference, &home).expect_err("another list");
         assert_eq!(swapped, DecodeError::Misplaced { kind: ObjectKind::List, place: "record" });
     }
 

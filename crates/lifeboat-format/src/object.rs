@@ -11,13 +11,18 @@
 //! | 12 | 2 | length of the whole header, little-endian: 16 when plain |
 //! | 14 | 2 | zero |
 //!
-//! A plain control object is the preamble, the body, and the BLAKE3 (32 bytes)
-//! of both. A sealed one has 80 more bytes of header (the id of its data key,
-//! salt, commitment), and an authentication tag instead of the digest.
+//! A sealed object has 80 more bytes of header: the id of its data key, a salt,
+//! and a commitment to its own key.
+//!
+//! A control object is the header, the body, and the BLAKE3 (32 bytes) of both.
+//! In a sealed one the body is encrypted and 16 bytes longer. The digest covers
+//! what is stored, so that damage is told from a wrong key or place without any
+//! key.
 
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::seal::{Home, ObjectCipher, Part, SEAL_LEN, SealHeader, Section};
 use crate::version::{FORMAT_VERSION, MIN_READER_VERSION};
 
 /// The size of the preamble in bytes; of the whole header, when plain.
@@ -28,8 +33,8 @@ pub const MAX_CONTROL_LEN: usize = 256 * 1024 * 1024;
 const MAGIC: &[u8; 8] = b"LIFEBOAT";
 const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
-/// The length of the header of a sealed object: data key id, salt, commitment.
-const SEALED_HEADER_LEN: usize = PREAMBLE_LEN + 16 + 32 + 32;
+/// The length of the header of a sealed object, in bytes.
+pub const SEALED_HEADER_LEN: usize = PREAMBLE_LEN + SEAL_LEN;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,9 +131,29 @@ pub enum DecodeError {
         /// The oldest reader that understands it.
         min_reader: u8,
     },
-    /// The object is sealed, and no key opens it here.
-    #[error("{kind} is encrypted")]
+    /// The object is sealed, and there is no key.
+    #[error("{kind} is encrypted, and no key was given")]
     Sealed {
+        /// What was expected.
+        kind: ObjectKind,
+    },
+    /// The object is plain where all are sealed: somebody else put it there.
+    #[error("{kind} is not encrypted, in a repository where everything is")]
+    NotSealed {
+        /// What was expected.
+        kind: ObjectKind,
+    },
+    /// The object was sealed with a data key that no slot here gives.
+    #[error("{kind} was encrypted with data key {key}, which is not among those that open")]
+    UnknownKey {
+        /// What was expected.
+        kind: ObjectKind,
+        /// The id of the data key.
+        key: String,
+    },
+    /// The bytes are whole, and were not written by anybody who has the key.
+    #[error("{kind} forged: it fails its authentication")]
+    Forged {
         /// What was expected.
         kind: ObjectKind,
     },
@@ -170,98 +195,182 @@ impl DecodeError {
             Self::Truncated { .. }
             | Self::NotThis { .. }
             | Self::Damaged { .. }
+            | Self::NotSealed { .. }
+            | Self::Forged { .. }
             | Self::Misplaced { .. } => true,
-            Self::TooNew { .. } | Self::Sealed { .. } | Self::NotUnderstood { .. } => false,
+            Self::TooNew { .. }
+            | Self::Sealed { .. }
+            | Self::UnknownKey { .. }
+            | Self::NotUnderstood { .. } => false,
         }
     }
 
     /// Whether the bytes are not the ones that were written. Whoever finds a
     /// record so may build on the one before; one that is whole but belongs
-    /// elsewhere, or is not understood, stops everything.
+    /// elsewhere, is forged or is not understood stops everything.
     pub fn is_corruption(&self) -> bool {
-        self.is_damage() && !matches!(self, Self::Misplaced { .. })
+        let meant =
+            matches!(self, Self::Misplaced { .. } | Self::NotSealed { .. } | Self::Forged { .. });
+        self.is_damage() && !meant
     }
 }
 
 /// The preamble of a plain object.
 pub fn preamble(kind: ObjectKind) -> [u8; PREAMBLE_LEN] {
+    preamble_of(kind, PLAIN, PREAMBLE_LEN)
+}
+
+fn preamble_of(kind: ObjectKind, seal: u8, header_len: usize) -> [u8; PREAMBLE_LEN] {
     let mut bytes = [0; PREAMBLE_LEN];
     bytes[..8].copy_from_slice(MAGIC);
     bytes[8] = kind.letter();
     bytes[9] = FORMAT_VERSION;
     bytes[10] = MIN_READER_VERSION;
-    bytes[11] = PLAIN;
-    bytes[12..14].copy_from_slice(&(PREAMBLE_LEN as u16).to_le_bytes());
+    bytes[11] = seal;
+    bytes[12..14].copy_from_slice(&(header_len as u16).to_le_bytes());
     bytes
 }
 
-/// Checks that `bytes` begin with the preamble of a plain object of this kind
-/// that this crate can read.
+/// The whole header of an object: plain, or sealed by `cipher`.
+pub fn header(kind: ObjectKind, cipher: Option<&dyn ObjectCipher>) -> Vec<u8> {
+    match cipher {
+        None => preamble(kind).to_vec(),
+        Some(cipher) => {
+            let mut header = preamble_of(kind, SEALED, SEALED_HEADER_LEN).to_vec();
+            header.extend_from_slice(&cipher.header().0);
+            header
+        }
+    }
+}
+
+/// How long the header of a plain or of a sealed object is, in bytes.
+pub(crate) fn header_len(sealed: bool) -> usize {
+    if sealed { SEALED_HEADER_LEN } else { PREAMBLE_LEN }
+}
+
+/// The seal byte of a preamble.
+pub(crate) fn seal_byte(sealed: bool) -> u8 {
+    if sealed { SEALED } else { PLAIN }
+}
+
+/// Checks that `bytes` begin with the header of an object of this kind that
+/// this crate can read, and returns what it says of its key, if it is sealed.
 ///
 /// A version that is too new is named only when the rest of the preamble is
 /// right, so that damage is not mistaken for news.
-pub fn check_preamble(kind: ObjectKind, bytes: &[u8]) -> Result<(), DecodeError> {
-    let Some(found) = bytes.first_chunk::<PREAMBLE_LEN>() else {
+pub fn read_header(kind: ObjectKind, bytes: &[u8]) -> Result<Option<SealHeader>, DecodeError> {
+    let Some((found, rest)) = bytes.split_first_chunk::<PREAMBLE_LEN>() else {
         return Err(DecodeError::Truncated { kind, len: bytes.len() as u64 });
     };
     if found[..8] != *MAGIC || found[8] != kind.letter() {
         return Err(DecodeError::NotThis { expected: kind });
     }
-    let header_len = u16::from_le_bytes([found[12], found[13]]);
-    check_versions(kind, found[9], found[10], found[11], header_len)?;
-    if found[12..14] != (PREAMBLE_LEN as u16).to_le_bytes() || found[14..] != [0, 0] {
+    let header_len = u32::from(u16::from_le_bytes([found[12], found[13]]));
+    let sealed = check_versions(kind, found[9], found[10], found[11], header_len)?;
+    if found[14..] != [0, 0] {
         return Err(DecodeError::damaged(kind, "preamble"));
     }
-    Ok(())
+    if !sealed {
+        return Ok(None);
+    }
+    let seal = rest.first_chunk::<SEAL_LEN>();
+    let seal = seal.ok_or(DecodeError::Truncated { kind, len: bytes.len() as u64 })?;
+    Ok(Some(SealHeader(*seal)))
 }
 
+/// Checks versions, seal and length of the header, and returns whether the
+/// object is sealed.
 pub(crate) fn check_versions(
     kind: ObjectKind,
     version: u8,
     min_reader: u8,
     seal: u8,
-    header_len: u16,
-) -> Result<(), DecodeError> {
+    header_len: u32,
+) -> Result<bool, DecodeError> {
     if version == 0 || min_reader == 0 || min_reader > version {
         return Err(DecodeError::damaged(kind, "versions"));
     }
     if min_reader > FORMAT_VERSION {
         return Err(DecodeError::TooNew { kind, version, min_reader });
     }
-    match seal {
-        PLAIN => Ok(()),
+    match (seal, header_len as usize) {
+        (PLAIN, PREAMBLE_LEN) => Ok(false),
         // One flipped bit must not make a plain object look encrypted.
-        SEALED if header_len as usize == SEALED_HEADER_LEN => Err(DecodeError::Sealed { kind }),
+        (SEALED, SEALED_HEADER_LEN) => Ok(true),
         _ => Err(DecodeError::damaged(kind, "seal")),
     }
 }
 
 /// Encodes a plain control object.
 pub fn encode_control(kind: ObjectKind, body: &[u8]) -> Vec<u8> {
-    let mut object = Vec::with_capacity(PREAMBLE_LEN + body.len() + Digest::LEN);
-    object.extend_from_slice(&preamble(kind));
-    object.extend_from_slice(body);
+    encode_sealed(kind, body.to_vec(), None)
+}
+
+/// Encodes a control object, sealed where there is a cipher.
+pub fn encode_sealed(
+    kind: ObjectKind,
+    mut body: Vec<u8>,
+    cipher: Option<&dyn ObjectCipher>,
+) -> Vec<u8> {
+    let mut object = header(kind, cipher);
+    if let Some(cipher) = cipher {
+        cipher.seal(whole(&object[..PREAMBLE_LEN]), &mut body);
+    }
+    object.reserve_exact(body.len() + Digest::LEN);
+    object.extend_from_slice(&body);
     let digest = Digest::of(&object);
     object.extend_from_slice(digest.as_bytes());
     object
 }
 
-/// Proves a control object and returns its body.
+/// The body of a control object, bound to its preamble.
+fn whole(preamble: &[u8]) -> Part<'_> {
+    Part { section: Section::Body, number: 0, last: true, bound: preamble }
+}
+
+/// Proves a plain control object and returns its body.
 ///
 /// The preamble is looked at first, so that an object of a newer version is
 /// named as such even if it no longer ends in a digest.
 pub fn decode_control(kind: ObjectKind, object: &[u8]) -> Result<&[u8], DecodeError> {
-    check_preamble(kind, object)?;
-    let Some((content, digest)) = object.split_last_chunk::<{ Digest::LEN }>() else {
-        return Err(DecodeError::Truncated { kind, len: object.len() as u64 });
-    };
-    if content.len() < PREAMBLE_LEN {
-        return Err(DecodeError::Truncated { kind, len: object.len() as u64 });
+    match split_control(kind, object)? {
+        (None, body) => Ok(body),
+        (Some(_), _) => Err(DecodeError::Sealed { kind }),
     }
+}
+
+/// Proves a control object of a database, opens it where it is sealed, and
+/// returns its body. `id` is the object's own.
+pub fn decode_sealed(
+    kind: ObjectKind,
+    object: &[u8],
+    home: &Home<'_>,
+    id: &[u8],
+) -> Result<Vec<u8>, DecodeError> {
+    let (seal, body) = split_control(kind, object)?;
+    let mut body = body.to_vec();
+    if let Some(cipher) = home.opener(kind, id, seal.as_ref())? {
+        cipher
+            .open(whole(&object[..PREAMBLE_LEN]), &mut body)
+            .map_err(|_| DecodeError::Forged { kind })?;
+    }
+    Ok(body)
+}
+
+/// The seal and the body of a control object, whose digest is proven.
+fn split_control(
+    kind: ObjectKind,
+    object: &[u8],
+) -> Result<(Option<SealHeader>, &[u8]), DecodeError> {
+    let seal = read_header(kind, object)?;
+    let truncated = DecodeError::Truncated { kind, len: object.len() as u64 };
+    let (content, digest) =
+        object.split_last_chunk::<{ Digest::LEN }>().ok_or(truncated.clone())?;
+    let body = content.get(header_len(seal.is_some())..).ok_or(truncated)?;
     if Digest::of(content).as_bytes() != digest {
         return Err(DecodeError::damaged(kind, "digest"));
     }
-    Ok(&content[PREAMBLE_LEN..])
+    Ok((seal, body))
 }
 
 #[cfg(test)]
@@ -298,7 +407,11 @@ mod tests {
             }
         );
         assert!(!error.is_damage());
+        let mut object = encode_control(ObjectKind::Record, &[0; SEAL_LEN]);
         object[9..14].copy_from_slice(&[1, 1, 1, 96, 0]);
+        let digest = Digest::of(&object[..object.len() - Digest::LEN]);
+        let at = object.len() - Digest::LEN;
+        object[at..].copy_from_slice(digest.as_bytes());
         let error = decode_control(ObjectKind::Record, &object).expect_err("sealed");
         assert_eq!(error, DecodeError::Sealed { kind: ObjectKind::Record });
     }

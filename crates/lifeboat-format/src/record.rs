@@ -12,9 +12,9 @@ pub use body::{Attachment, Content, SnapshotBody, SqliteFacts, Statistics, Trigg
 pub use envelope::{Envelope, Latest, RecordKind, State, Trashed};
 
 use crate::digest::Digest;
-use crate::id::{DatabaseName, RepositoryId};
 use crate::numbers::RecordNo;
 use crate::object::{self, DecodeError, ObjectKind};
+use crate::seal::{Home, Keyring};
 
 /// A record that was read and proven, or is about to be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,10 +34,8 @@ pub struct Record {
 /// swapped is told apart.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordPlace<'a> {
-    /// The repository it is read from.
-    pub repository: RepositoryId,
-    /// The database it is read from.
-    pub database: &'a DatabaseName,
+    /// The database it is read from, and the keys it is opened with.
+    pub home: Home<'a>,
     /// The number under which it lies.
     pub number: RecordNo,
 }
@@ -47,15 +45,22 @@ pub fn body_text(body: &SnapshotBody) -> String {
     serde_json::to_string(body).expect("strings, numbers and maps of strings always serialise")
 }
 
-/// Encodes a record. `envelope.body_digest` is set to fit `body_text`.
-pub fn encode(mut envelope: Envelope, body_text: Option<&str>) -> Vec<u8> {
+/// Encodes a record, sealed where there are keys. `envelope.body_digest` is set
+/// to fit `body_text`.
+pub fn encode(
+    mut envelope: Envelope,
+    body_text: Option<&str>,
+    keys: Option<&dyn Keyring>,
+) -> Vec<u8> {
     envelope.body_digest = body_text.map(|text| Digest::of(text.as_bytes()));
     let mut body = serde_json::to_vec(&envelope).expect("an envelope always serialises");
     if let Some(text) = body_text {
         body.push(b'\n');
         body.extend_from_slice(text.as_bytes());
     }
-    object::encode_control(ObjectKind::Record, &body)
+    let home = Home { repository: envelope.repository, database: &envelope.database, keys };
+    let cipher = home.sealer(ObjectKind::Record, &[]);
+    object::encode_sealed(ObjectKind::Record, body, cipher.as_deref())
 }
 
 impl Record {
@@ -63,8 +68,8 @@ impl Record {
     pub fn decode(object: &[u8], place: RecordPlace<'_>) -> Result<Self, DecodeError> {
         let damaged = |what| DecodeError::damaged(ObjectKind::Record, what);
         let misplaced = |place| DecodeError::Misplaced { kind: ObjectKind::Record, place };
-        let content = object::decode_control(ObjectKind::Record, object)?;
-        let content = std::str::from_utf8(content).map_err(|_| damaged("text"))?;
+        let content = object::decode_sealed(ObjectKind::Record, object, &place.home, &[])?;
+        let content = std::str::from_utf8(&content).map_err(|_| damaged("text"))?;
         let (first, second) = match content.split_once('\n') {
             Some((first, second)) => (first, Some(second)),
             None => (content, None),
@@ -72,10 +77,10 @@ impl Record {
         // The digest has proven the bytes: what does not parse is not damage.
         let strange = |what| DecodeError::NotUnderstood { kind: ObjectKind::Record, what };
         let envelope: Envelope = serde_json::from_str(first).map_err(|_| strange("envelope"))?;
-        if envelope.repository != place.repository {
+        if envelope.repository != place.home.repository {
             return Err(misplaced("repository"));
         }
-        if envelope.database != *place.database {
+        if envelope.database != *place.home.database {
             return Err(misplaced("database"));
         }
         if envelope.number != place.number {

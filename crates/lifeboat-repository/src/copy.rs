@@ -92,15 +92,16 @@ impl Database {
     ) -> Result<PackEntry, WriteError> {
         let bytes = source.pack_range(entry, 0..u64::from(entry.size)).await?;
         let from = source.keys.at(&key::pack(entry));
-        let index = PackIndex::decode(&bytes, entry).map_err(ReadError::unusable(from.as_str()))?;
+        let index = PackIndex::decode(&bytes, entry, &source.home())
+            .map_err(ReadError::unusable(from.as_str()))?;
         let mut blocks = Vec::new();
         let proven = index.check_header(&bytes).and_then(|()| {
             let range = index.trailer().hashes_range();
             index.decode_hashes(&bytes[range.start as usize..range.end as usize])?;
-            index.frames().iter().try_for_each(|frame| {
+            index.frames().iter().enumerate().try_for_each(|(number, frame)| {
                 let at = frame.offset as usize;
                 let stored = &bytes[at..at + frame.stored_len as usize];
-                frame.decode(stored, index.block_size(), &mut blocks)
+                index.decode_frame(number, stored, &mut blocks)
             })
         });
         proven.map_err(ReadError::unusable(from))?;

@@ -77,9 +77,83 @@ pub enum ReadError {
         /// Its number.
         number: RecordNo,
     },
+    /// No key opens it, or one is given where none belongs.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// What this installation remembers cannot be read or written.
     #[error(transparent)]
     Local(#[from] LocalError),
+}
+
+/// What is wrong with the keys of a repository. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The repository is encrypted, and there is no key.
+    #[error("open {place}: it is encrypted, and no key or passphrase was given")]
+    Missing {
+        /// The destination.
+        place: String,
+    },
+    /// No slot opens with what was given.
+    #[error("open {place} with the key or passphrase that was given")]
+    Wrong {
+        /// The destination.
+        place: String,
+        /// Why.
+        #[source]
+        source: lifeboat_crypto::CryptoError,
+    },
+    /// A key was given, and the repository is not encrypted.
+    #[error("use a key at {place}: the repository there is not encrypted")]
+    NotSealed {
+        /// The destination.
+        place: String,
+    },
+    /// The repository was encrypted when it was seen last.
+    #[error("trust {place}: it was encrypted before, and now a plain repository lies there")]
+    WasSealed {
+        /// The destination.
+        place: String,
+    },
+    /// The newest data key is an older one than was seen before.
+    #[error("trust {place}: its data key is number {found}, but number {seen} was seen before")]
+    RolledBack {
+        /// The destination.
+        place: String,
+        /// The highest that was seen.
+        seen: u32,
+        /// The one that is there.
+        found: u32,
+    },
+    /// The key management of a plain repository was asked for.
+    #[error("manage keys: the repository is not encrypted")]
+    Plain,
+    /// The secret opens the repository already.
+    #[error("add the key: it opens the repository already")]
+    AlreadyThere,
+    /// Nobody is left who could open the repository.
+    #[error("remove the last key that opens everything")]
+    LastHolder,
+    /// There is no such holder, or there are several.
+    #[error("find one key {id}")]
+    NoSuchHolder {
+        /// What was asked for.
+        id: String,
+    },
+    /// A secret cannot be used.
+    #[error("use the key or passphrase")]
+    Unusable {
+        /// Why.
+        #[source]
+        source: lifeboat_crypto::CryptoError,
+    },
+}
+
+impl From<KeyError> for WriteError {
+    fn from(error: KeyError) -> Self {
+        Self::Read(error.into())
+    }
 }
 
 impl ReadError {
@@ -93,7 +167,8 @@ impl ReadError {
         match self {
             Self::Missing { .. } | Self::RolledBack { .. } | Self::Replaced { .. } => true,
             Self::Unusable { source, .. } => source.is_damage(),
-            Self::NoRepository { .. } | Self::Remote(_) | Self::Local(_) => false,
+            Self::Key(KeyError::WasSealed { .. } | KeyError::RolledBack { .. }) => true,
+            Self::NoRepository { .. } | Self::Remote(_) | Self::Key(_) | Self::Local(_) => false,
         }
     }
 }

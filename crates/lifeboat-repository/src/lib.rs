@@ -18,12 +18,13 @@
 //!
 //! # Limitations
 //!
-//! Plain repositories on stores that honour a conditional create. Systems with
-//! Unix file handles.
+//! Repositories on stores that honour a conditional create. Systems with Unix
+//! file handles.
 //!
 //! # Code map
 //!
 //! - [`Repository`], [`Database`]: what is opened, and what can be done with it.
+//! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
@@ -34,6 +35,7 @@ mod change;
 mod collect;
 mod copy;
 mod error;
+mod keys;
 mod local;
 mod log;
 mod ownership;
@@ -45,7 +47,11 @@ mod snapshots;
 
 pub use backup::{Backup, BackupOptions, BackupReport};
 pub use collect::{CollectOptions, CollectReport};
-pub use error::{BackupError, LocalError, ReadError, ResolveError, RestoreError, WriteError};
+pub use error::{
+    BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
+};
+pub use keys::{KeySlot, SlotHolder};
+pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::error::LocalError;
 
 pub(crate) use journal::{Journal, Leftover, Plan};
-pub(crate) use memory::Memory;
+pub(crate) use memory::{KeyMemory, Memory};
 pub(crate) use scratch::Scratch;
 pub(crate) use table::{FinishedTable, Footer, RawTable, Row, TableReader, TableWriter};
 

@@ -63,8 +63,7 @@ impl Database {
         let Some(object) = self.remote().get(&key, RECORD_LIMIT).await? else {
             return Ok(Found::Absent);
         };
-        let repository = self.repository.info().repository;
-        let place = RecordPlace { repository, database: &self.name, number };
+        let place = RecordPlace { home: self.home(), number };
         match Record::decode(&object, place) {
             Ok(record) => Ok(Found::Good(Arc::new(record))),
             Err(error) if error.is_corruption() => Ok(Found::Damaged(error)),

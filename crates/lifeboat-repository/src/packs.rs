@@ -44,7 +44,7 @@ impl Database {
                     kind: ObjectKind::List,
                     key: key.clone(),
                 })?;
-                list::decode(&object, list_ref).map_err(ReadError::unusable(key))?
+                list::decode(&object, list_ref, &self.home()).map_err(ReadError::unusable(key))?
             }
         };
         let packs = reference.resolve(base.clone());
@@ -81,7 +81,8 @@ impl Database {
         if trailer.tail_len() > tail.len() as u64 {
             tail = self.pack_range(entry, size - trailer.tail_len()..size).await?;
         }
-        let index = PackIndex::decode(&tail, entry).map_err(ReadError::unusable(key.as_str()))?;
+        let index = PackIndex::decode(&tail, entry, &self.home())
+            .map_err(ReadError::unusable(key.as_str()))?;
         let whole = (tail.len() as u64 == size).then_some(tail);
         if let Some(whole) = &whole {
             index.check_header(whole).map_err(ReadError::unusable(key))?;

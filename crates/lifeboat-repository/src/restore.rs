@@ -180,11 +180,13 @@ fn write<S: PageSink>(
     while let Some(Fetched { chunk, bytes }) = fetched.blocking_recv() {
         let start = chunk.range().start;
         let mut wanted = chunk.wanted.iter().copied().peekable();
-        for frame in &chunk.index.frames()[chunk.frames.clone()] {
+        for number in chunk.frames.clone() {
+            let frame = &chunk.index.frames()[number];
             let at = (u64::from(frame.offset) - start) as usize;
             let stored = &bytes[at..at + frame.stored_len as usize];
-            frame
-                .decode(stored, size as u32, &mut blocks)
+            chunk
+                .index
+                .decode_frame(number, stored, &mut blocks)
                 .map_err(ReadError::unusable(&*chunk.key))?;
             let end = frame.first + frame.blocks;
             while let Some((position, first)) = wanted.next_if(|(position, _)| *position < end) {

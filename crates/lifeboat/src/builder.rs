@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lifeboat_repository::{Listing, Selector};
+use lifeboat_repository::{Listing, Secret, Selector};
 use lifeboat_snapshot::default_name;
 
 use crate::destination::{Destination, Missing};
@@ -28,6 +28,7 @@ pub struct LifeboatBuilder {
     settings: BackupSettings,
     directories: Directories,
     missing: Missing,
+    secret: Option<Secret>,
 }
 
 impl Lifeboat {
@@ -40,6 +41,7 @@ impl Lifeboat {
             settings: BackupSettings::default(),
             directories: Directories::from_env(),
             missing: Missing::CreateIfLocal,
+            secret: None,
         }
     }
 
@@ -100,6 +102,13 @@ impl LifeboatBuilder {
         self
     }
 
+    /// What opens the repository, which is then encrypted; one that is made is
+    /// made so. A plain repository is refused.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
     /// What to do where there is no repository yet; by default one is made in a
     /// plain local directory.
     pub fn missing(mut self, missing: Missing) -> Self {
@@ -110,8 +119,9 @@ impl LifeboatBuilder {
     /// Opens the destination. The database is not touched before the first
     /// backup.
     pub async fn open(self) -> Result<Lifeboat, Error> {
-        let Self { path, place, settings, directories, missing } = self;
-        let destination = Destination::open(&place, &directories, missing).await?;
+        let Self { path, place, settings, directories, missing, secret } = self;
+        let destination =
+            Destination::open_with(&place, &directories, missing, secret.as_ref()).await?;
         Ok(Lifeboat { path, settings, destination })
     }
 }

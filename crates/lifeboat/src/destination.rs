@@ -3,11 +3,14 @@
 use lifeboat_format::id::DatabaseName;
 use lifeboat_remote::{OpenError, Remote, is_local_path};
 use lifeboat_repository::{
-    Database, Listing, Local, LocalOptions, ReadError, Repository, Selector, Snapshot,
+    Database, Listing, Local, LocalOptions, ReadError, Repository, Secret, Selector, Snapshot,
 };
 
 use crate::directories::Directories;
 use crate::error::Error;
+
+/// What the first key of a repository is called.
+const FIRST_LABEL: &str = "first";
 
 /// What to do where there is no repository yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -30,11 +33,22 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Opens the repository at a path or URL.
+    /// Opens the plain repository at a path or URL.
     pub async fn open(
         place: &str,
         directories: &Directories,
         missing: Missing,
+    ) -> Result<Self, Error> {
+        Self::open_with(place, directories, missing, None).await
+    }
+
+    /// Opens the repository at a path or URL: a sealed one with a secret, a
+    /// plain one without. One that is made is sealed if there is a secret.
+    pub async fn open_with(
+        place: &str,
+        directories: &Directories,
+        missing: Missing,
+        secret: Option<&Secret>,
     ) -> Result<Self, Error> {
         let is_local = is_local_path(place);
         let create = match missing {
@@ -48,20 +62,32 @@ impl Destination {
             source => Error::Destination { place: place.to_owned(), source },
         })?;
         let options = LocalOptions::new(&directories.state, &directories.cache);
-        Self::on(remote, Local::open(options)?, is_local, create).await
+        Self::on_with(remote, Local::open(options)?, is_local, create, secret).await
     }
 
-    /// Opens the repository in a store that the caller opened.
+    /// Opens the plain repository in a store that the caller opened.
     pub async fn on(
         remote: Remote,
         local: Local,
         is_local: bool,
         create: bool,
     ) -> Result<Self, Error> {
-        let repository = match Repository::open(remote.clone(), local.clone()).await {
+        Self::on_with(remote, local, is_local, create, None).await
+    }
+
+    /// As [`on`](Self::on), for a sealed repository where there is a secret.
+    pub async fn on_with(
+        remote: Remote,
+        local: Local,
+        is_local: bool,
+        create: bool,
+        secret: Option<&Secret>,
+    ) -> Result<Self, Error> {
+        let opened = Repository::open_with(remote.clone(), local.clone(), secret).await;
+        let repository = match opened {
             Ok(repository) => repository,
             Err(ReadError::NoRepository { .. }) if create => {
-                Repository::create(remote, local).await?
+                Repository::create_with(remote, local, secret, FIRST_LABEL).await?
             }
             Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),
             Err(error) => return Err(error.into()),

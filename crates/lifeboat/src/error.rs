@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lifeboat_format::id::ParseIdError;
 use lifeboat_remote::OpenError as OpenRemoteError;
 use lifeboat_repository::{
-    BackupError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
+    BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
 use lifeboat_snapshot::{
     CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, StageError,
@@ -206,8 +206,15 @@ fn read_kind(error: &ReadError) -> ErrorKind {
     match error {
         ReadError::NoRepository { .. } => ErrorKind::NoRepository,
         ReadError::Remote(_) => ErrorKind::Storage,
-        ReadError::Unusable { source: DecodeError::Sealed { .. }, .. } => ErrorKind::Key,
+        ReadError::Unusable {
+            source: DecodeError::Sealed { .. } | DecodeError::UnknownKey { .. },
+            ..
+        } => ErrorKind::Key,
         error if error.is_damage() => ErrorKind::Damage,
+        ReadError::Key(
+            KeyError::NoSuchHolder { .. } | KeyError::LastHolder | KeyError::AlreadyThere,
+        ) => ErrorKind::Usage,
+        ReadError::Key(_) => ErrorKind::Key,
         _ => ErrorKind::Failed,
     }
 }

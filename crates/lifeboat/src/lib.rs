@@ -10,8 +10,8 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`mod@format`], [`remote`],
-//! [`repository`], [`snapshot`].
+//! used one by one and are re-exported here: [`crypto`], [`mod@format`],
+//! [`remote`], [`repository`], [`snapshot`].
 //!
 //! # Limitations
 //!
@@ -37,6 +37,7 @@ mod error;
 mod restore;
 mod take;
 
+pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
 pub use lifeboat_remote as remote;
 pub use lifeboat_repository as repository;

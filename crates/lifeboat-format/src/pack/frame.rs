@@ -1,7 +1,10 @@
 //! Frames: the unit of compression and of reading.
 
+use std::borrow::Cow;
+
 use crate::digest::Digest;
 use crate::object::{DecodeError, ObjectKind};
+use crate::seal::{ObjectCipher, Part};
 
 /// How the blocks of a frame are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +50,14 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Proves the stored bytes of the frame and writes its blocks into `out`,
-    /// whose content is replaced. Never allocates more than the blocks take.
-    pub fn decode(
+    /// Proves the stored bytes of the frame, opens them with `cipher` where the
+    /// pack is sealed, and writes its blocks into `out`, whose content is
+    /// replaced. Never allocates more than the blocks and a tag take.
+    pub(super) fn decode(
         &self,
         stored: &[u8],
+        part: Part<'_>,
+        cipher: Option<&dyn ObjectCipher>,
         block_size: u32,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
@@ -59,13 +65,23 @@ impl Frame {
         if stored.len() != self.stored_len as usize || digest(stored) != self.digest {
             return Err(damaged("frame digest"));
         }
+        let opened = match cipher {
+            None => Cow::Borrowed(stored),
+            Some(cipher) => {
+                let mut text = stored.to_vec();
+                cipher
+                    .open(part, &mut text)
+                    .map_err(|_| DecodeError::Forged { kind: ObjectKind::Pack })?;
+                Cow::Owned(text)
+            }
+        };
         let len = self.blocks as usize * block_size as usize;
         out.clear();
         match self.encoding {
-            Encoding::Raw => out.extend_from_slice(stored),
+            Encoding::Raw => out.extend_from_slice(&opened),
             Encoding::Zstd => {
                 out.resize(len, 0);
-                let written = zstd::bulk::decompress_to_buffer(stored, out.as_mut_slice())
+                let written = zstd::bulk::decompress_to_buffer(&opened, out.as_mut_slice())
                     .map_err(|_| damaged("compressed frame"))?;
                 out.truncate(written);
             }

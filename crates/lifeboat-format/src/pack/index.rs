@@ -7,7 +7,7 @@
 //! | 20 | 4 | number of blocks |
 //! | 24 | 4 | number of frames |
 //! | 28 | 4 | number of runs |
-//! | 32 | 32 | BLAKE3 of the block hashes |
+//! | 32 | 32 | BLAKE3 of the section of block hashes, as stored |
 //! | 64 | 24 each | frames: stored length (4), blocks (2), encoding (1), zero (1), digest (16) |
 //! | … | 8 each | runs of block numbers, ascending: first (4), count (4) |
 //!
@@ -20,12 +20,19 @@
 //! | 16 | 4 | kind, format version, oldest reader, seal, as in the preamble |
 //! | 20 | 4 | zero |
 //! | 24 | 8 | `TAOBEFIL` |
+//!
+//! In a sealed pack, frames, block hashes and index are each encrypted and 16
+//! bytes longer, and the 80 bytes of the seal stand between index and trailer
+//! once more, so that the end of a pack is enough to open it.
+
+use std::sync::Arc;
 
 use crate::digest::{BlockHash, Digest};
 use crate::geometry::{BlockNo, MIN_BLOCK_SIZE};
 use crate::id::PackId;
 use crate::list::PackEntry;
-use crate::object::{DecodeError, ObjectKind, PREAMBLE_LEN, check_preamble, check_versions};
+use crate::object::{DecodeError, ObjectKind, check_versions, header_len, read_header, seal_byte};
+use crate::seal::{Home, ObjectCipher, Part, SEAL_LEN, SealHeader, Section, TAG_LEN};
 use crate::version::{FORMAT_VERSION, MIN_READER_VERSION};
 
 use super::frame::{Encoding, Frame};
@@ -34,7 +41,7 @@ use super::{MAX_BLOCKS, MAX_FRAME_LEN, MAX_PACK_LEN, TRAILER_LEN};
 const MAGIC: &[u8; 8] = b"TAOBEFIL";
 pub(super) const INDEX_HEADER_LEN: usize = 64;
 pub(super) const FRAME_ROW_LEN: usize = 24;
-pub(super) const RUN_ROW_LEN: usize = 8;
+const RUN_ROW_LEN: usize = 8;
 
 fn damaged(what: &'static str) -> DecodeError {
     DecodeError::damaged(ObjectKind::Pack, what)
@@ -51,6 +58,8 @@ pub struct Trailer {
     pub index_len: u32,
     /// Kind, format version, oldest reader and seal, as in the preamble.
     format: [u8; 4],
+    /// What a sealed pack says of its key.
+    seal: Option<SealHeader>,
 }
 
 impl Trailer {
@@ -64,16 +73,22 @@ impl Trailer {
         if bytes[24..] != *MAGIC || bytes[16] != kind.letter() {
             return Err(damaged("trailer"));
         }
-        let header_len = u16::try_from(u32_at(bytes, 0)).unwrap_or(0);
-        check_versions(kind, bytes[17], bytes[18], bytes[19], header_len)?;
-        if bytes[20..24] != [0; 4] || u32_at(bytes, 0) != PREAMBLE_LEN as u32 {
+        let sealed = check_versions(kind, bytes[17], bytes[18], bytes[19], u32_at(bytes, 0))?;
+        if bytes[20..24] != [0; 4] {
             return Err(damaged("trailer"));
         }
+        let before = &end[..end.len() - TRAILER_LEN];
+        let seal = match (sealed, before.last_chunk::<SEAL_LEN>()) {
+            (false, _) => None,
+            (true, Some(seal)) => Some(SealHeader(*seal)),
+            (true, None) => return Err(DecodeError::Truncated { kind, len: end.len() as u64 }),
+        };
         let trailer = Self {
             frames_len: u32_at(bytes, 4),
             hashes_len: u32_at(bytes, 8),
             index_len: u32_at(bytes, 12),
             format: [bytes[16], bytes[17], bytes[18], bytes[19]],
+            seal,
         };
         if trailer.pack_len() != pack_len || pack_len > MAX_PACK_LEN {
             return Err(damaged("length"));
@@ -81,16 +96,23 @@ impl Trailer {
         Ok(trailer)
     }
 
-    pub(super) fn new(frames_len: usize, hashes_len: usize, index_len: usize) -> Self {
-        let format = [ObjectKind::Pack.letter(), FORMAT_VERSION, MIN_READER_VERSION, 0];
+    pub(super) fn new(
+        frames_len: usize,
+        hashes_len: usize,
+        index_len: usize,
+        seal: Option<SealHeader>,
+    ) -> Self {
+        let seal_byte = seal_byte(seal.is_some());
+        let format = [ObjectKind::Pack.letter(), FORMAT_VERSION, MIN_READER_VERSION, seal_byte];
         let [frames_len, hashes_len, index_len] =
             [frames_len, hashes_len, index_len].map(|len| len as u32);
-        Self { frames_len, hashes_len, index_len, format }
+        Self { frames_len, hashes_len, index_len, format, seal }
     }
 
+    /// The last bytes of the pack, which the index is bound to.
     pub(super) fn encode(&self) -> [u8; TRAILER_LEN] {
         let mut bytes = [0; TRAILER_LEN];
-        bytes[0..4].copy_from_slice(&(PREAMBLE_LEN as u32).to_le_bytes());
+        bytes[0..4].copy_from_slice(&self.header_len().to_le_bytes());
         bytes[4..8].copy_from_slice(&self.frames_len.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.hashes_len.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.index_len.to_le_bytes());
@@ -99,25 +121,50 @@ impl Trailer {
         bytes
     }
 
-    fn pack_len(&self) -> u64 {
-        let parts = [self.frames_len, self.hashes_len, self.index_len];
-        (PREAMBLE_LEN + TRAILER_LEN) as u64 + parts.iter().map(|&len| u64::from(len)).sum::<u64>()
+    pub(super) fn header_len(&self) -> u32 {
+        header_len(self.seal.is_some()) as u32
     }
 
-    /// How many bytes at the end of the pack are index and trailer.
+    fn pack_len(&self) -> u64 {
+        u64::from(self.header_len())
+            + u64::from(self.frames_len)
+            + u64::from(self.hashes_len)
+            + self.tail_len()
+    }
+
+    /// How many bytes at the end of the pack are index, seal and trailer.
     pub fn tail_len(&self) -> u64 {
-        u64::from(self.index_len) + TRAILER_LEN as u64
+        let seal_len = self.seal.map_or(0, |_| SEAL_LEN);
+        u64::from(self.index_len) + (seal_len + TRAILER_LEN) as u64
     }
 
     /// Where the block hashes lie in the pack.
     pub fn hashes_range(&self) -> std::ops::Range<u64> {
-        let start = PREAMBLE_LEN as u64 + u64::from(self.frames_len);
+        let start = u64::from(self.header_len()) + u64::from(self.frames_len);
         start..start + u64::from(self.hashes_len)
+    }
+
+    fn tag_len(&self) -> usize {
+        self.seal.map_or(0, |_| TAG_LEN)
     }
 }
 
+/// The index, bound to the trailer.
+pub(super) fn index_part(trailer: &[u8]) -> Part<'_> {
+    Part { section: Section::Index, number: 0, last: true, bound: trailer }
+}
+
+/// The block hashes.
+pub(super) const HASHES_PART: Part<'static> =
+    Part { section: Section::Hashes, number: 0, last: true, bound: &[] };
+
+/// A frame.
+pub(super) fn frame_part(number: u32, last: bool) -> Part<'static> {
+    Part { section: Section::Frames, number, last, bound: &[] }
+}
+
 /// The index of a pack.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PackIndex {
     pack: PackId,
     block_size: u32,
@@ -126,13 +173,15 @@ pub struct PackIndex {
     frames: Vec<Frame>,
     runs: Vec<(u32, u32)>,
     trailer: Trailer,
+    /// Opens the other parts of a sealed pack.
+    cipher: Option<Arc<dyn ObjectCipher>>,
 }
 
 impl PackIndex {
     /// Decodes the index from the end of a pack. `end` must
     /// reach back at least [`Trailer::tail_len`] bytes; what lies before the
     /// index is ignored. `entry` is what the pack list says of the pack.
-    pub fn decode(end: &[u8], entry: &PackEntry) -> Result<Self, DecodeError> {
+    pub fn decode(end: &[u8], entry: &PackEntry, home: &Home<'_>) -> Result<Self, DecodeError> {
         let trailer = Trailer::decode(end, u64::from(entry.size))?;
         let Some(start) = (end.len() as u64).checked_sub(trailer.tail_len()) else {
             let kind = ObjectKind::Pack;
@@ -142,7 +191,15 @@ impl PackIndex {
         if Digest::of(tail) != entry.index_digest {
             return Err(damaged("index digest"));
         }
-        let index = Self::parse(&tail[..tail.len() - TRAILER_LEN], trailer)?;
+        let kind = ObjectKind::Pack;
+        let cipher = home.opener(kind, entry.pack.as_bytes(), trailer.seal.as_ref())?;
+        let mut rows = tail[..trailer.index_len as usize].to_vec();
+        if let Some(cipher) = &cipher {
+            cipher
+                .open(index_part(&trailer.encode()), &mut rows)
+                .map_err(|_| DecodeError::Forged { kind })?;
+        }
+        let index = Self::parse(&rows, trailer, cipher)?;
         if index.pack != entry.pack || index.block_count != entry.blocks {
             return Err(DecodeError::Misplaced { kind: ObjectKind::Pack, place: "pack list" });
         }
@@ -151,11 +208,16 @@ impl PackIndex {
 
     /// Proves the beginning of the pack, which a restore has no need to read.
     pub fn check_header(&self, header: &[u8]) -> Result<(), DecodeError> {
-        check_preamble(ObjectKind::Pack, header)?;
-        if header[8..12] == self.trailer.format { Ok(()) } else { Err(damaged("preamble")) }
+        let seal = read_header(ObjectKind::Pack, header)?;
+        let same = header[8..12] == self.trailer.format && seal == self.trailer.seal;
+        if same { Ok(()) } else { Err(damaged("preamble")) }
     }
 
-    fn parse(index: &[u8], trailer: Trailer) -> Result<Self, DecodeError> {
+    fn parse(
+        index: &[u8],
+        trailer: Trailer,
+        cipher: Option<Arc<dyn ObjectCipher>>,
+    ) -> Result<Self, DecodeError> {
         let Some((header, rows)) = index.split_first_chunk::<INDEX_HEADER_LEN>() else {
             return Err(damaged("index length"));
         };
@@ -170,7 +232,8 @@ impl PackIndex {
             && (1..=MAX_BLOCKS).contains(&block_count)
             && frame_count <= block_count
             && run_count <= block_count
-            && trailer.hashes_len as usize == block_count as usize * BlockHash::LEN;
+            && trailer.hashes_len as usize
+                == block_count as usize * BlockHash::LEN + trailer.tag_len();
         if !sane {
             return Err(damaged("index header"));
         }
@@ -184,9 +247,10 @@ impl PackIndex {
             block_size,
             block_count,
             hashes_digest: Digest::from_bytes(hashes_digest),
-            frames: parse_frames(frame_rows, block_size)?,
+            frames: parse_frames(frame_rows, block_size, &trailer)?,
             runs: parse_runs(run_rows)?,
             trailer,
+            cipher,
         };
         let stored: u64 = index.frames.iter().map(|frame| u64::from(frame.stored_len)).sum();
         let framed: u32 = index.frames.iter().map(|frame| frame.blocks).sum();
@@ -238,17 +302,37 @@ impl PackIndex {
         {
             return Err(damaged("block hashes"));
         }
-        Ok(section
-            .as_chunks::<{ BlockHash::LEN }>()
-            .0
-            .iter()
-            .map(|hash| BlockHash(*hash))
-            .collect())
+        let mut hashes = section.to_vec();
+        if let Some(cipher) = &self.cipher {
+            let kind = ObjectKind::Pack;
+            cipher.open(HASHES_PART, &mut hashes).map_err(|_| DecodeError::Forged { kind })?;
+        }
+        let hashes = hashes.as_chunks::<{ BlockHash::LEN }>().0;
+        Ok(hashes.iter().map(|hash| BlockHash(*hash)).collect())
+    }
+
+    /// Proves the stored bytes of a frame, by its position among
+    /// [`frames`](Self::frames), and writes its blocks into `out`, whose content
+    /// is replaced. Never allocates more than the blocks and the stored bytes
+    /// take.
+    pub fn decode_frame(
+        &self,
+        number: usize,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        let part = frame_part(number as u32, number + 1 == self.frames.len());
+        self.frames[number].decode(stored, part, self.cipher.as_deref(), self.block_size, out)
     }
 }
 
-fn parse_frames(rows: &[u8], block_size: u32) -> Result<Vec<Frame>, DecodeError> {
-    let mut offset = PREAMBLE_LEN as u32;
+fn parse_frames(
+    rows: &[u8],
+    block_size: u32,
+    trailer: &Trailer,
+) -> Result<Vec<Frame>, DecodeError> {
+    let tag_len = trailer.tag_len() as u64;
+    let mut offset = trailer.header_len();
     let mut first = 0;
     let mut frames = Vec::with_capacity(rows.len() / FRAME_ROW_LEN);
     for row in rows.as_chunks::<FRAME_ROW_LEN>().0 {
@@ -259,8 +343,8 @@ fn parse_frames(rows: &[u8], block_size: u32) -> Result<Vec<Frame>, DecodeError>
         let sane = row[7] == 0
             && blocks > 0
             && raw_len <= u64::from(MAX_FRAME_LEN)
-            && u64::from(stored_len) <= raw_len
-            && (encoding == Encoding::Zstd || u64::from(stored_len) == raw_len);
+            && (tag_len..=raw_len + tag_len).contains(&u64::from(stored_len))
+            && (encoding == Encoding::Zstd || u64::from(stored_len) == raw_len + tag_len);
         if !sane {
             return Err(damaged("frame row"));
         }

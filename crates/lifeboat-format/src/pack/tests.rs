@@ -3,9 +3,18 @@
 use super::*;
 use crate::digest::{BlockHash, Digest, HashKey};
 use crate::geometry::BlockNo;
+use crate::id::{DatabaseName, RepositoryId};
 use crate::id::{PackId, Suffix};
 use crate::list::PackEntry;
 use crate::object::PREAMBLE_LEN;
+use crate::seal::Home;
+use std::sync::LazyLock;
+
+static NAME: LazyLock<DatabaseName> = LazyLock::new(|| DatabaseName::new("app").expect("valid"));
+
+fn home() -> Home<'static> {
+    Home { repository: RepositoryId::from_bytes([9; 16]), database: &NAME, keys: None }
+}
 
 fn block(n: u32, size: u32, compressible: bool) -> Vec<u8> {
     let mut state = u64::from(n) + 1;
@@ -21,7 +30,7 @@ fn block(n: u32, size: u32, compressible: bool) -> Vec<u8> {
 fn written(numbers: &[u32], size: u32, compressible: bool) -> WrittenPack {
     let key = HashKey::from_bytes([3; 32]);
     let id = PackId::from_bytes([1; 16]);
-    let mut writer = PackWriter::new(id, size, PackOptions::default()).expect("starts");
+    let mut writer = PackWriter::new(id, size, PackOptions::default(), &home()).expect("starts");
     for &n in numbers {
         let data = block(n, size, compressible);
         writer.push(BlockNo(n), BlockHash::of(&key, &data), &data).expect("fits");
@@ -35,14 +44,14 @@ fn entry(pack: &WrittenPack) -> PackEntry {
 
 fn check_round_trip(numbers: &[u32], size: u32, compressible: bool) {
     let pack = written(numbers, size, compressible);
-    let index = PackIndex::decode(&pack.bytes, &entry(&pack)).expect("whole");
+    let index = PackIndex::decode(&pack.bytes, &entry(&pack), &home()).expect("whole");
     assert!(index.blocks().map(|block| block.0).eq(numbers.iter().copied()));
     let mut all = Vec::new();
     let mut out = Vec::new();
-    for frame in index.frames() {
+    for (number, frame) in index.frames().iter().enumerate() {
         let start = frame.offset as usize;
         let stored = &pack.bytes[start..start + frame.stored_len as usize];
-        frame.decode(stored, size, &mut out).expect("whole");
+        index.decode_frame(number, stored, &mut out).expect("whole");
         all.extend_from_slice(&out);
     }
     let expected: Vec<u8> = numbers.iter().flat_map(|&n| block(n, size, compressible)).collect();
@@ -82,15 +91,15 @@ fn incompressible_blocks_cost_little_more_than_themselves() {
 
 /// Reads everything a restore or a verification would read.
 fn verify(bytes: &[u8], entry: &PackEntry) -> Result<(), crate::object::DecodeError> {
-    let index = PackIndex::decode(bytes, entry)?;
+    let index = PackIndex::decode(bytes, entry, &home())?;
     index.check_header(bytes)?;
     let range = index.trailer().hashes_range();
     index.decode_hashes(&bytes[range.start as usize..range.end as usize])?;
     let mut out = Vec::new();
-    for frame in index.frames() {
+    for (number, frame) in index.frames().iter().enumerate() {
         let start = frame.offset as usize;
         let stored = &bytes[start..start + frame.stored_len as usize];
-        frame.decode(stored, index.block_size(), &mut out)?;
+        index.decode_frame(number, stored, &mut out)?;
     }
     Ok(())
 }
@@ -133,8 +142,8 @@ fn whatever_the_bytes_say_nothing_large_is_allocated() {
 
 #[test]
 fn writers_refuse_disorder() {
-    let mut writer =
-        PackWriter::new(PackId::from_bytes([1; 16]), 4096, PackOptions::default()).expect("starts");
+    let id = PackId::from_bytes([1; 16]);
+    let mut writer = PackWriter::new(id, 4096, PackOptions::default(), &home()).expect("starts");
     let data = vec![0; 4096];
     writer.push(BlockNo(5), BlockHash([1; 16]), &data).expect("first");
     for block in [5, 4, 0] {

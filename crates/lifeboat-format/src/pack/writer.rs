@@ -1,13 +1,16 @@
 //! Writes one pack, block by block.
 
+use std::sync::Arc;
+
 use crate::digest::{BlockHash, Digest};
 use crate::geometry::{BlockNo, MIN_BLOCK_SIZE};
 use crate::id::{PackId, Suffix};
 use crate::list::PackEntry;
-use crate::object::{ObjectKind, preamble};
+use crate::object::{self, ObjectKind};
+use crate::seal::{Home, ObjectCipher};
 
 use super::frame::{self, Encoding};
-use super::index::{FRAME_ROW_LEN, INDEX_HEADER_LEN, RUN_ROW_LEN, Trailer};
+use super::index::{FRAME_ROW_LEN, HASHES_PART, INDEX_HEADER_LEN, Trailer, frame_part, index_part};
 use super::{MAX_BLOCKS, MAX_FRAME_LEN};
 
 /// The greatest size at which a pack is full, in bytes.
@@ -120,11 +123,18 @@ pub struct PackWriter {
     runs: Vec<(u32, u32)>,
     hashes: Vec<u8>,
     blocks: u32,
+    cipher: Option<Arc<dyn ObjectCipher>>,
 }
 
 impl PackWriter {
-    /// Begins a pack of blocks of `block_size` bytes.
-    pub fn new(pack: PackId, block_size: u32, options: PackOptions) -> Result<Self, PackError> {
+    /// Begins a pack of blocks of `block_size` bytes, sealed where `home` has
+    /// keys.
+    pub fn new(
+        pack: PackId,
+        block_size: u32,
+        options: PackOptions,
+        home: &Home<'_>,
+    ) -> Result<Self, PackError> {
         let known = block_size.is_power_of_two() && (MIN_BLOCK_SIZE..=65_536).contains(&block_size);
         if !known {
             return Err(PackError::BlockSize {
@@ -136,7 +146,8 @@ impl PackWriter {
         // at its peak. What is not written to costs no memory.
         let room = options.target_len as usize + 2 * MAX_FRAME_LEN as usize;
         let mut bytes = Vec::with_capacity(room);
-        bytes.extend_from_slice(&preamble(ObjectKind::Pack));
+        let cipher = home.sealer(ObjectKind::Pack, pack.as_bytes());
+        bytes.extend_from_slice(&object::header(ObjectKind::Pack, cipher.as_deref()));
         Ok(Self {
             pack,
             block_size,
@@ -149,6 +160,7 @@ impl PackWriter {
             runs: Vec::new(),
             hashes: Vec::new(),
             blocks: 0,
+            cipher,
         })
     }
 
@@ -177,13 +189,15 @@ impl PackWriter {
         if self.blocks == MAX_BLOCKS || block.0 == u32::MAX {
             return Err(PackError::Capacity);
         }
+        // Not before the next block comes is it known that a frame is not the
+        // last one, which says so of itself.
+        if self.pending.len() + data.len() > MAX_FRAME_LEN as usize {
+            self.end_frame(false)?;
+        }
         self.number(block)?;
         self.hashes.extend_from_slice(&hash.0);
         self.pending.extend_from_slice(data);
         self.blocks += 1;
-        if self.pending.len() + data.len() > MAX_FRAME_LEN as usize {
-            self.end_frame()?;
-        }
         Ok(())
     }
 
@@ -199,21 +213,25 @@ impl PackWriter {
         Ok(())
     }
 
-    fn end_frame(&mut self) -> Result<(), PackError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
+    fn end_frame(&mut self, last: bool) -> Result<(), PackError> {
         let len = self
             .compressor
             .compress_to_buffer(&self.pending, &mut self.compressed)
             .map_err(PackError::Compress)?;
-        // Decoding costs time as well: what saves less than 1/64 is stored raw.
-        let (encoding, stored) = if len + len / 64 < self.pending.len() {
-            (Encoding::Zstd, &self.compressed[..len])
-        } else {
-            (Encoding::Raw, &self.pending[..])
-        };
         let blocks = (self.pending.len() / self.block_size as usize) as u16;
+        // Decoding costs time as well: what saves less than 1/64 is stored raw.
+        let encoding = if len + len / 64 < self.pending.len() {
+            self.pending.clear();
+            self.pending.extend_from_slice(&self.compressed[..len]);
+            Encoding::Zstd
+        } else {
+            Encoding::Raw
+        };
+        if let Some(cipher) = &self.cipher {
+            let number = (self.frames.len() / FRAME_ROW_LEN) as u32;
+            cipher.seal(frame_part(number, last), &mut self.pending);
+        }
+        let stored = &self.pending[..];
         self.frames.extend_from_slice(&(stored.len() as u32).to_le_bytes());
         self.frames.extend_from_slice(&blocks.to_le_bytes());
         self.frames.extend_from_slice(&[encoding.code(), 0]);
@@ -228,12 +246,25 @@ impl PackWriter {
         if self.blocks == 0 {
             return Err(PackError::Capacity);
         }
-        self.end_frame()?;
-        let frames_len = self.bytes.len() - crate::object::PREAMBLE_LEN;
-        let index_len = INDEX_HEADER_LEN + self.frames.len() + self.runs.len() * RUN_ROW_LEN;
-        self.bytes.extend_from_slice(&self.hashes);
-        self.write_index();
-        let trailer = Trailer::new(frames_len, self.hashes.len(), index_len);
+        self.end_frame(true)?;
+        let seal = self.cipher.as_ref().map(|cipher| cipher.header());
+        let mut hashes = std::mem::take(&mut self.hashes);
+        if let Some(cipher) = &self.cipher {
+            cipher.seal(HASHES_PART, &mut hashes);
+        }
+        let mut index = self.index(&Digest::of(&hashes));
+        let header_len = object::header_len(seal.is_some());
+        let tag_len = self.cipher.as_ref().map_or(0, |_| crate::seal::TAG_LEN);
+        let trailer =
+            Trailer::new(self.bytes.len() - header_len, hashes.len(), index.len() + tag_len, seal);
+        if let Some(cipher) = &self.cipher {
+            cipher.seal(index_part(&trailer.encode()), &mut index);
+        }
+        self.bytes.extend_from_slice(&hashes);
+        self.bytes.extend_from_slice(&index);
+        if let Some(seal) = &seal {
+            self.bytes.extend_from_slice(&seal.0);
+        }
         self.bytes.extend_from_slice(&trailer.encode());
         let tail_len = trailer.tail_len() as usize;
         let index_digest = Digest::of(&self.bytes[self.bytes.len() - tail_len..]);
@@ -246,17 +277,19 @@ impl PackWriter {
         })
     }
 
-    fn write_index(&mut self) {
+    fn index(&self, hashes_digest: &Digest) -> Vec<u8> {
         let frame_count = (self.frames.len() / FRAME_ROW_LEN) as u32;
-        self.bytes.extend_from_slice(self.pack.as_bytes());
+        let mut index = Vec::with_capacity(INDEX_HEADER_LEN + self.frames.len());
+        index.extend_from_slice(self.pack.as_bytes());
         for field in [self.block_size, self.blocks, frame_count, self.runs.len() as u32] {
-            self.bytes.extend_from_slice(&field.to_le_bytes());
+            index.extend_from_slice(&field.to_le_bytes());
         }
-        self.bytes.extend_from_slice(Digest::of(&self.hashes).as_bytes());
-        self.bytes.extend_from_slice(&self.frames);
+        index.extend_from_slice(hashes_digest.as_bytes());
+        index.extend_from_slice(&self.frames);
         for (first, count) in &self.runs {
-            self.bytes.extend_from_slice(&first.to_le_bytes());
-            self.bytes.extend_from_slice(&count.to_le_bytes());
+            index.extend_from_slice(&first.to_le_bytes());
+            index.extend_from_slice(&count.to_le_bytes());
         }
+        index
     }
 }

@@ -1,6 +1,8 @@
 //! No decoder panics, and none believes a field because the digest is right:
 //! whoever can write to the store can compute digests.
 
+use std::sync::LazyLock;
+
 use lifeboat_format::digest::{BlockHash, Digest, HashKey};
 use lifeboat_format::geometry::BlockNo;
 use lifeboat_format::id::{DatabaseName, ListId, PackId, RepositoryId, SnapshotId, Suffix};
@@ -9,6 +11,7 @@ use lifeboat_format::list::{self, ListRef, PackEntry};
 use lifeboat_format::numbers::NumberSet;
 use lifeboat_format::object::{ObjectKind, decode_control, encode_control};
 use lifeboat_format::pack::{PackIndex, PackOptions, PackWriter, WrittenPack};
+use lifeboat_format::seal::Home;
 
 use crate::repository::NOON;
 
@@ -48,11 +51,18 @@ impl Dice {
     }
 }
 
+static NAME: LazyLock<DatabaseName> = LazyLock::new(|| DatabaseName::new("app").expect("valid"));
+
+fn home() -> Home<'static> {
+    Home { repository: RepositoryId::from_bytes([4; 16]), database: &NAME, keys: None }
+}
+
 const ROUNDS: u32 = 20_000;
 
 fn pack() -> WrittenPack {
     let options = PackOptions::default();
-    let mut writer = PackWriter::new(PackId::from_bytes([1; 16]), 4096, options).expect("starts");
+    let id = PackId::from_bytes([1; 16]);
+    let mut writer = PackWriter::new(id, 4096, options, &home()).expect("starts");
     let key = HashKey::from_bytes([3; 32]);
     for n in [0, 1, 2, 70, 71, 900] {
         let data = vec![n as u8; 4096];
@@ -82,18 +92,18 @@ fn pack_indexes_whose_digest_is_right_and_whose_fields_lie() {
             index_digest: Digest::of(&bad[start..]),
             ..pack.entry(Suffix::from_bytes([2; 4]))
         };
-        let Ok(index) = PackIndex::decode(&bad, &entry) else {
+        let Ok(index) = PackIndex::decode(&bad, &entry, &home()) else {
             continue;
         };
         accepted += 1;
         let numbers: Vec<BlockNo> = index.blocks().collect();
         assert_eq!(numbers.len(), pack.blocks as usize);
         assert!(numbers.is_sorted_by(|a, b| a < b));
-        for frame in index.frames() {
+        for (number, frame) in index.frames().iter().enumerate() {
             let end = (frame.offset + frame.stored_len) as usize;
             assert!(end <= start, "a frame lies before the block hashes");
             let stored = &bad[frame.offset as usize..end];
-            let _ = frame.decode(stored, index.block_size(), &mut blocks);
+            let _ = index.decode_frame(number, stored, &mut blocks);
             assert!(blocks.len() <= 256 * 1024);
         }
     }
@@ -105,7 +115,7 @@ fn small_objects_whose_digest_is_right_and_whose_fields_lie() {
     let entry = pack().entry(Suffix::from_bytes([2; 4]));
     let id = RepositoryId::from_bytes([4; 16]);
     let info = RepositoryInfo::plain(id, &HashKey::from_bytes([5; 32]), NOON).encode();
-    let rows = list::encode(&[entry, entry, entry]);
+    let rows = list::encode(&[entry, entry, entry], ListId::from_bytes([1; 16]), &home());
     let mut dice = Dice(2);
     for _ in 0..ROUNDS {
         for (kind, object) in [(ObjectKind::Format, &info), (ObjectKind::List, &rows)] {
@@ -113,8 +123,11 @@ fn small_objects_whose_digest_is_right_and_whose_fields_lie() {
             let bad = encode_control(kind, &dice.mutate(body));
             let _ = RepositoryInfo::decode(&bad);
             let reference = ListRef { id: ListId::from_bytes([1; 16]), digest: Digest::of(&bad) };
-            if let Ok(packs) = list::decode(&bad, &reference) {
-                assert!(list::encode(&packs) == bad, "one form for each list");
+            if let Ok(packs) = list::decode(&bad, &reference, &home()) {
+                assert!(
+                    list::encode(&packs, reference.id, &home()) == bad,
+                    "one form for each list"
+                );
             }
             let torn = dice.mutate(object);
             assert!(torn == *object || decode_control(kind, &torn).is_err());

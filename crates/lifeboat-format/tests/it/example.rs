@@ -9,6 +9,7 @@ use lifeboat_format::key::{self, DatabaseKeys};
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::pack::PackIndex;
 use lifeboat_format::record::{Record, RecordPlace, body_text, encode};
+use lifeboat_format::seal::Home;
 use tempfile::TempDir;
 
 use crate::python;
@@ -53,21 +54,21 @@ fn the_example_is_true() {
     assert_eq!(info.encode(), format);
 
     let database = DatabaseName::new("app").expect("valid");
-    let place =
-        RecordPlace { repository: info.repository, database: &database, number: RecordNo::FIRST };
+    let home = Home { repository: info.repository, database: &database, keys: None };
+    let place = RecordPlace { home, number: RecordNo::FIRST };
     let decoded = Record::decode(&record, place).expect("a record");
     let body = decoded.body.as_ref().expect("a snapshot");
-    assert_eq!(encode(decoded.envelope.clone(), Some(&body_text(body))), record);
+    assert_eq!(encode(decoded.envelope.clone(), Some(&body_text(body)), None), record);
 
     let reference = decoded.envelope.packs.as_ref().expect("a snapshot");
     let entry = reference.added[0];
-    let index = PackIndex::decode(&pack, &entry).expect("a pack");
+    let index = PackIndex::decode(&pack, &entry, &home).expect("a pack");
     index.check_header(&pack).expect("its header");
     assert!(index.blocks().eq([BlockNo(0)]));
     let frame = index.frames()[0];
     let stored = &pack[frame.offset as usize..][..frame.stored_len as usize];
     let mut image = Vec::new();
-    frame.decode(stored, 4096, &mut image).expect("a frame");
+    index.decode_frame(0, stored, &mut image).expect("a frame");
     let key = info.block_hash_key().expect("plain");
     let hash = BlockHash::of(&key, &image);
     let range = index.trailer().hashes_range();

@@ -18,6 +18,7 @@ use lifeboat_format::record::{
     Content, Envelope, Latest, Record, RecordKind, RecordPlace, SnapshotBody, SqliteFacts, State,
     Statistics, Trashed, Trigger, body_text, encode,
 };
+use lifeboat_format::seal::Home;
 use tempfile::TempDir;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -187,7 +188,9 @@ impl Writer {
             id[..4].copy_from_slice(&self.drawn.to_le_bytes());
             let id = PackId::from_bytes(id);
             let options = PackOptions::default();
-            let mut writer = PackWriter::new(id, geometry.block_size(), options).expect("starts");
+            let home = Home { repository: to.id, database: &self.name, keys: None };
+            let mut writer =
+                PackWriter::new(id, geometry.block_size(), options, &home).expect("starts");
             for &(n, hash) in part {
                 let mut data = block(geometry, image, n);
                 let mut hash = hash;
@@ -210,8 +213,9 @@ impl Writer {
     /// The first list becomes an object; the ones after it say what differs.
     fn reference(&mut self, to: &Repository) -> PackListRef {
         if self.list.is_none() {
-            let object = list::encode(&self.packs);
             let id = ListId::from_bytes([0x11; 16]);
+            let home = Home { repository: to.id, database: &self.name, keys: None };
+            let object = list::encode(&self.packs, id, &home);
             to.put(&self.keys.at(&key::list(id)), &object);
             let digest = Digest::of(&object);
             self.list = Some(ListRef { id, digest });
@@ -301,8 +305,9 @@ impl Writer {
             packs,
             body_digest: None,
         };
-        let object = encode(envelope, body.map(body_text).as_deref());
-        let place = RecordPlace { repository: to.id, database: &self.name, number };
+        let object = encode(envelope, body.map(body_text).as_deref(), None);
+        let home = Home { repository: to.id, database: &self.name, keys: None };
+        let place = RecordPlace { home, number };
         Record::decode(&object, place).expect("a record that this crate reads");
         to.put(&self.keys.record(number), &object);
         self.previous = Some(Digest::of(&object));

@@ -64,8 +64,9 @@ impl Database {
         if let Some(reference) = delta(list, packs) {
             return Ok((reference, None));
         }
-        let object = list::encode(packs);
-        let list_ref = ListRef { id: ListId::from_bytes(random()), digest: Digest::of(&object) };
+        let id = ListId::from_bytes(random());
+        let object = list::encode(packs, id, &self.home());
+        let list_ref = ListRef { id, digest: Digest::of(&object) };
         let relative = key::list(list_ref.id);
         let len = object.len() as u64;
         let key = self.keys.at(&relative);

@@ -12,6 +12,7 @@ use super::queue::{QueueIn, Refused};
 use crate::error::LocalError;
 use crate::local::{FinishedTable, Footer, Row, TableReader, TableWriter, random};
 use crate::progress::{Event, Listener};
+use crate::repository::Database;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -41,6 +42,7 @@ pub(super) struct Taken {
 
 /// Takes the groups of one image.
 pub(super) struct Sink {
+    database: Database,
     base: Option<TableReader>,
     /// The packs of the base, then the new ones.
     packs: Vec<PackEntry>,
@@ -72,6 +74,7 @@ struct Image {
 
 impl Sink {
     pub(super) fn new(
+        database: Database,
         base: Option<TableReader>,
         packs: Vec<PackEntry>,
         queue: QueueIn,
@@ -80,6 +83,7 @@ impl Sink {
         listener: Listener,
     ) -> Self {
         Self {
+            database,
             base,
             base_packs: packs.len(),
             packs,
@@ -165,7 +169,8 @@ impl Sink {
                 .with_level(self.level)
                 .with_target_len(target_len(image.geometry));
             let id = PackId::from_bytes(random());
-            let writer = PackWriter::new(id, image.geometry.block_size(), options);
+            let home = self.database.home();
+            let writer = PackWriter::new(id, image.geometry.block_size(), options, &home);
             image.writer = Some(writer.map_err(Fault::Pack)?);
             image.live.push(0);
         }

@@ -63,6 +63,7 @@ impl Database {
         let again = || table.as_ref().and_then(|table| table.try_clone().ok());
         let known = Known::new(again());
         let sink = Sink::new(
+            self.clone(),
             again(),
             base.packs(),
             queue_in,

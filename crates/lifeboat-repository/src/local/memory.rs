@@ -14,7 +14,7 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::Record;
 use serde::{Deserialize, Serialize};
 
-use super::{Local, short_name, write_durably};
+use super::{Local, random, short_name, write_durably};
 use crate::error::LocalError;
 
 /// How many nonces are kept. Only the newest can still meet a record that was
@@ -25,6 +25,41 @@ const KEPT_NONCES: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     path: PathBuf,
+}
+
+/// The file that remembers that a repository is sealed: the highest number of a
+/// data key that was seen on one destination.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyMemory {
+    path: PathBuf,
+}
+
+impl KeyMemory {
+    pub(crate) fn of(local: &Local, destination: &str, repository: RepositoryId) -> Self {
+        let folder = format!("{repository}-{}", short_name(destination));
+        // No name of a database encodes to one with a blank.
+        Self { path: local.state_dir().join("seen").join(folder).join("data key") }
+    }
+
+    pub(crate) fn read(&self) -> Result<Option<u32>, LocalError> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LocalError::at("read", &self.path)(source)),
+        };
+        let number = text.trim().parse().map_err(|error| {
+            LocalError::at("read the number in", &self.path)(std::io::Error::other(error))
+        })?;
+        Ok(Some(number))
+    }
+
+    pub(crate) fn write(&self, ordinal: u32) -> Result<(), LocalError> {
+        let dir = self.path.parent().expect("the file lies in a folder of its destination");
+        std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
+        let draft = dir.join(format!("data key {}", lifeboat_format::hex::encode(&random::<4>())));
+        write_durably(&draft, ordinal.to_string().as_bytes())?;
+        std::fs::rename(&draft, &self.path).map_err(LocalError::at("write", &self.path))
+    }
 }
 
 /// What is remembered.

@@ -69,11 +69,11 @@ impl Database {
             packs: draft.packs,
             body_digest: None,
         };
-        let object = encode(envelope, draft.body);
+        let object = encode(envelope, draft.body, self.keyring());
         let key = self.keys.record(number);
         // What is written is read back by the same code first: a record that
         // nobody could read must not take a number.
-        let place = RecordPlace { repository, database: &self.name, number };
+        let place = RecordPlace { home: self.home(), number };
         let record = Record::decode(&object, place).map_err(ReadError::unusable(key.as_str()))?;
         self.memory().will_write(nonce)?;
         match self.remote().create(&key, object.into()).await? {

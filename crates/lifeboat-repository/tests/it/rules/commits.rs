@@ -98,7 +98,7 @@ async fn copies_have_numbers_of_their_own() {
     let (primary, fallback) = (World::new(), World::new());
     let host = Host::new("a");
     let from = host.create(fallback.client("F")).await;
-    let replica = from.repository().replicate(primary.client("P")).await.expect("replicates");
+    let replica = from.repository().replicate(primary.client("P"), None).await.expect("replicates");
     let to = replica.database(name());
     let first = Image::new(300);
     backup(&to, &first).await;
