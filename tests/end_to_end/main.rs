@@ -9,6 +9,7 @@ mod hazards;
 mod json;
 mod live;
 mod locks;
+mod permissions;
 mod place;
 mod requests;
 mod sizes;

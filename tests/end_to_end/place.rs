@@ -58,6 +58,9 @@ pub(crate) enum Place {
     Faulty,
 }
 
+/// Where things go wrong on purpose, nobody wants to wait for long.
+const IMPATIENT: &str = "?request_timeout=1s&connect_timeout=1s&retry_budget=4s&min_rate=100000";
+
 /// A store that was opened for one test.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -92,7 +95,7 @@ impl Store {
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let prefix = "some/prefix".to_owned();
-        let url = format!("s3://bucket/{prefix}");
+        let url = format!("s3://bucket/{prefix}{}", if faulty { IMPATIENT } else { "" });
         Self { url, environment: environment.into(), prefix, server: Some(server), proxy }
     }
 

@@ -121,7 +121,9 @@ mod tests {
         let when = |kind, part: &str| When { rules: rules.clone(), kind, part: part.into() };
         when(Kind::Put, "records/").once(Fault::LoseAnswer);
         when(Kind::Put, "").times(2, Fault::Hang);
-        let put = |key: &str| rules.take(&Request { kind: Kind::Put, key: key.into() });
+        let put = |key: &str| {
+            rules.take(&Request { kind: Kind::Put, key: key.into(), conditional: true })
+        };
         assert_eq!(rules.waiting(), 3);
         assert_eq!(put("packs/1"), Some(Fault::Hang));
         assert_eq!(put("records/1"), Some(Fault::LoseAnswer));

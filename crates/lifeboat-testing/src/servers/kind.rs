@@ -32,6 +32,8 @@ pub struct Request {
     pub kind: Kind,
     /// The path below the bucket; of a listing, its prefix.
     pub key: String,
+    /// Whether it wants to create and never to overwrite.
+    pub conditional: bool,
 }
 
 impl Request {
@@ -39,11 +41,13 @@ impl Request {
         let path = request.uri().path().trim_start_matches('/');
         let key = path.split_once('/').map_or("", |(_, key)| key).to_owned();
         let query = request.uri().query().unwrap_or_default();
+        let header = request.headers().get(hyper::header::IF_NONE_MATCH);
+        let conditional = header.is_some_and(|value| value == "*");
         let has = |wanted: &str| query.split('&').any(|pair| name_of(pair) == wanted);
         let kind = match request.method() {
             _ if has("uploadId") || has("uploads") => Kind::Multipart,
             method if method == Method::GET && key.is_empty() && has("list-type") => {
-                return Self { kind: Kind::List, key: prefix(query) };
+                return Self { kind: Kind::List, key: prefix(query), conditional };
             }
             method if method == Method::POST && has("delete") => Kind::DeleteMany,
             _ if key.is_empty() => Kind::Bucket,
@@ -52,7 +56,7 @@ impl Request {
             method if method == Method::DELETE => Kind::Delete,
             _ => Kind::Put,
         };
-        Self { kind, key }
+        Self { kind, key, conditional }
     }
 
     /// Whether a rule for such requests holds for this one.
@@ -79,7 +83,7 @@ mod tests {
     fn check(method: &str, uri: &str, kind: Kind, key: &str) {
         let request = hyper::Request::builder().method(method).uri(uri).body(());
         let found = Request::of(&request.expect("a good request"));
-        assert_eq!(found, Request { kind, key: key.to_owned() }, "{method} {uri}");
+        assert_eq!((found.kind, found.key.as_str()), (kind, key), "{method} {uri}");
     }
 
     #[test]
