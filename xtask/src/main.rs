@@ -4,8 +4,8 @@
 //! still works while the crates themselves do not compile.
 
 mod build;
-mod consolidation;
 mod conformance;
+mod consolidation;
 mod demo;
 mod dist;
 mod embed;

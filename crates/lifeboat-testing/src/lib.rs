@@ -12,8 +12,8 @@
 
 pub mod databases;
 pub mod script;
-pub mod simulation;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod simulation;
 pub mod store;
 pub mod writer;
