@@ -6,10 +6,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::place::{Place, Store};
+
 /// A folder with everything that a user has: databases, a repository, state
 /// and cache.
 pub(crate) struct Folder {
     dir: tempfile::TempDir,
+    store: Option<Store>,
 }
 
 /// What the command did.
@@ -58,8 +61,34 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 impl Folder {
+    /// With a repository to be in the directory `backups`.
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary directory") }
+        Self::without_repository(Place::Directory)
+    }
+
+    /// With a repository in a place; a directory becomes one by itself.
+    pub(crate) fn at(place: Place) -> Self {
+        let folder = Self::without_repository(place);
+        if folder.store.is_some() {
+            folder.run(&["init", "--no-encryption"]).ok();
+        }
+        folder
+    }
+
+    /// With nothing in the place yet.
+    pub(crate) fn without_repository(place: Place) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self { dir, store: Store::open(place) }
+    }
+
+    /// The store that the backups go to, if it is not a directory.
+    pub(crate) fn store(&self) -> &Store {
+        self.store.as_ref().expect("the place of this test is a store")
+    }
+
+    /// Where the objects of the repository are as files.
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.store.as_ref().map_or_else(|| self.path("backups"), Store::folder)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -68,7 +97,11 @@ impl Folder {
 
     /// A command of the binary, in this folder, with nothing from outside.
     pub(crate) fn command(&self) -> Command {
-        self.under(Command::new(binary()))
+        let mut command = self.under(Command::new(binary()));
+        if let Some(store) = &self.store {
+            command.args(["-r", &store.url]);
+        }
+        command
     }
 
     /// The binary run by another program, such as a tracer.
@@ -81,6 +114,9 @@ impl Folder {
             .env("TZ", "UTC")
             .env("LIFEBOAT_STATE_DIR", self.path("state"))
             .env("LIFEBOAT_CACHE_DIR", self.path("cache"));
+        if let Some(store) = &self.store {
+            store.tell(&mut command);
+        }
         command
     }
 
@@ -107,7 +143,9 @@ impl Folder {
         let target = self.path(&format!("read-{name}-{snapshot}.db"));
         let _ = std::fs::remove_file(&target);
         let text = target.to_str().expect("UTF-8");
-        self.reader(&[], &["restore", "backups", name, snapshot, text]).ok();
+        let repository = self.repository();
+        let repository = repository.to_str().expect("UTF-8");
+        self.reader(&[], &["restore", repository, name, snapshot, text]).ok();
         target
     }
 
@@ -122,7 +160,7 @@ impl Folder {
     /// The objects of the repository, sorted.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let mut folders = vec![self.path("backups")];
+        let mut folders = vec![self.repository()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();

@@ -5,6 +5,15 @@ use std::process::Command;
 use lifeboat_testing::databases::{one_row_a_page, overwrite};
 
 use crate::command::{Folder, Ran, binary, same_bytes};
+use crate::place::{Place, in_every_place};
+
+in_every_place!(a_backup_killed_at_every_step, a_restore_killed_at_every_step);
+
+/// Calls that change something: in files, and where there is a store, on the wire.
+fn calls(place: Place, files: &[&'static str]) -> Vec<&'static str> {
+    let wire: &[_] = if place == Place::Directory { &[] } else { &["writev", "sendto", "connect"] };
+    [files, wire].concat()
+}
 
 /// Runs the binary and kills it when it makes a system call for the n-th time.
 /// Returns whether it was killed.
@@ -24,12 +33,12 @@ fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool 
     ran.code != 0
 }
 
-#[test]
-fn a_backup_killed_at_every_step() {
+fn a_backup_killed_at_every_step(place: Place) {
     let mut points = 0;
-    for call in ["linkat", "fsync", "rename", "renameat", "unlink", "write", "pwrite64", "mkdir"] {
+    let files = ["linkat", "fsync", "rename", "renameat", "unlink", "write", "pwrite64", "mkdir"];
+    for call in calls(place, &files) {
         for n in 1..25 {
-            let folder = Folder::new();
+            let folder = Folder::at(place);
             let path = folder.path("app.db");
             let mut connection = one_row_a_page(&path, "delete", 300, 1);
             folder.backup("app.db");
@@ -57,14 +66,14 @@ fn a_backup_killed_at_every_step() {
     assert!(points >= 25, "only {points} points");
 }
 
-#[test]
-fn a_restore_killed_at_every_step() {
-    let folder = Folder::new();
+fn a_restore_killed_at_every_step(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     one_row_a_page(&path, "delete", 300, 1);
     folder.backup("app.db");
     let mut points = 0;
-    for call in ["write", "ftruncate", "fsync", "flock", "fchmod", "linkat", "unlink"] {
+    let files = ["write", "ftruncate", "fsync", "flock", "fchmod", "linkat", "unlink"];
+    for call in calls(place, &files) {
         for n in 1..25 {
             let target = folder.path("new.db");
             let _ = std::fs::remove_file(&target);

@@ -7,17 +7,32 @@ use lifeboat_testing::databases::open;
 use lifeboat_testing::writer::Other;
 
 use crate::command::{Folder, Ran, as_nobody, binary};
+use crate::place::{Place, in_every_folder, in_every_place};
 
-fn with_database() -> Folder {
-    let folder = Folder::new();
+in_every_place!(
+    an_existing_target_and_stale_sidecars,
+    nothing_of_that_name_or_time,
+    one_name_for_two_databases
+);
+in_every_folder!(
+    a_missing_pack,
+    a_flipped_byte_anywhere,
+    a_truncated_object,
+    a_newer_format,
+    a_damaged_newest_record,
+    a_destination_that_was_set_back
+);
+
+fn with_database(place: Place) -> Folder {
+    let folder = Folder::at(place);
     open(&folder.path("app.db"), "delete")
         .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(200000))")
         .expect("writes");
     folder
 }
 
-fn backed_up() -> Folder {
-    let folder = with_database();
+fn backed_up(place: Place) -> Folder {
+    let folder = with_database(place);
     folder.backup("app.db");
     folder
 }
@@ -39,18 +54,16 @@ fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(path, bytes).expect("writes");
 }
 
-#[test]
-fn a_missing_pack() {
-    let folder = backed_up();
+fn a_missing_pack(place: Place) {
+    let folder = backed_up(place);
     std::fs::remove_file(&folder.objects_of("/packs/")[0]).expect("removes");
     check(&restore(&folder), 4, "find pack databases/app/packs/");
     assert!(!folder.path("new.db").exists());
 }
 
-#[test]
-fn a_flipped_byte_anywhere() {
+fn a_flipped_byte_anywhere(place: Place) {
     for kind in ["/packs/", "/records/", "/format/"] {
-        let folder = backed_up();
+        let folder = backed_up(place);
         let object = folder.objects_of(kind)[0].clone();
         let len = std::fs::metadata(&object).expect("is there").len() as usize;
         for at in [20, len / 2, len - 2] {
@@ -64,11 +77,10 @@ fn a_flipped_byte_anywhere() {
     }
 }
 
-#[test]
-fn a_truncated_object() {
+fn a_truncated_object(place: Place) {
     for kind in ["/packs/", "/records/"] {
         for keep in [0, 1, 100] {
-            let folder = backed_up();
+            let folder = backed_up(place);
             change(&folder.objects_of(kind)[0], |bytes| bytes.truncate(keep));
             let ran = restore(&folder);
             assert_eq!(ran.code, 4, "{kind} {keep}: {ran:?}");
@@ -77,10 +89,9 @@ fn a_truncated_object() {
     }
 }
 
-#[test]
-fn a_newer_format() {
+fn a_newer_format(place: Place) {
     for kind in ["/format/", "/records/"] {
-        let folder = backed_up();
+        let folder = backed_up(place);
         change(&folder.objects_of(kind)[0], |bytes| {
             bytes[9] = 9;
             bytes[10] = 9;
@@ -91,9 +102,8 @@ fn a_newer_format() {
     }
 }
 
-#[test]
-fn an_existing_target_and_stale_sidecars() {
-    let folder = backed_up();
+fn an_existing_target_and_stale_sidecars(place: Place) {
+    let folder = backed_up(place);
     std::fs::write(folder.path("new.db"), "mine").expect("writes");
     check(&restore(&folder), 7, "which exists");
     assert_eq!(std::fs::read(folder.path("new.db")).expect("reads"), b"mine");
@@ -123,7 +133,7 @@ fn no_usable_database() {
 
 #[test]
 fn what_permissions_forbid() {
-    let folder = with_database();
+    let folder = with_database(Place::Directory);
     let secret = folder.path("secret");
     std::fs::create_dir(&secret).expect("makes");
     std::fs::copy(folder.path("app.db"), secret.join("app.db")).expect("copies");
@@ -142,7 +152,7 @@ fn what_permissions_forbid() {
 
 #[test]
 fn an_application_in_exclusive_mode() {
-    let folder = backed_up();
+    let folder = backed_up(Place::Directory);
     let _holder = Other::holding(&folder.path("app.db"), "exclusive");
     check(&folder.run(&["backup", "app.db"]), 1, "holds it exclusively");
 }
@@ -163,9 +173,8 @@ fn a_hot_journal_is_rolled_back_and_said() {
     lifeboat_testing::writer::commit_shown(&restored).expect("is one commit");
 }
 
-#[test]
-fn nothing_of_that_name_or_time() {
-    let folder = backed_up();
+fn nothing_of_that_name_or_time(place: Place) {
+    let folder = backed_up(place);
     check(&folder.run(&["restore", "other", "--target", "new.db"]), 7, "find snapshots of other");
     for snapshot in ["latest~1", "19990101T000000Z"] {
         let ran = folder.run(&["restore", "app", snapshot, "--target", "new.db"]);
@@ -177,13 +186,18 @@ fn nothing_of_that_name_or_time() {
     check(&ran, 2, "is not a time");
     let ran = folder.run(&["restore", "app", "the-last", "--target", "new.db"]);
     check(&ran, 2, "is not a snapshot");
-    check(&Folder::new().run(&["snapshots"]), 10, "find a repository");
-    check(&folder.run(&["-r", "gopher://x/y", "snapshots"]), 2, "gopher");
+    let nothing = Folder::without_repository(place);
+    check(&nothing.run(&["snapshots"]), 10, "find a repository");
+}
+
+#[test]
+fn an_unknown_scheme() {
+    check(&Folder::new().run(&["-r", "gopher://x/y", "snapshots"]), 2, "gopher");
 }
 
 #[test]
 fn secrets_are_never_arguments_and_never_ignored() {
-    let folder = backed_up();
+    let folder = backed_up(Place::Directory);
     let ran = folder.run(&["--key", "c2VjcmV0LWNhbmFyeQ==", "snapshots"]);
     check(&ran, 2, "never an argument");
     assert!(!ran.err.contains("c2VjcmV0"), "a secret in {ran:?}");
@@ -198,9 +212,8 @@ fn secrets_are_never_arguments_and_never_ignored() {
     assert!(!ran.err.contains("c2VjcmV0"), "a secret in {ran:?}");
 }
 
-#[test]
-fn one_name_for_two_databases() {
-    let folder = backed_up();
+fn one_name_for_two_databases(place: Place) {
+    let folder = backed_up(place);
     std::fs::create_dir(folder.path("other")).expect("makes");
     std::fs::copy(folder.path("app.db"), folder.path("other/app.db")).expect("copies");
     check(&folder.run(&["backup", "other/app.db"]), 2, "whose snapshots were taken of");
@@ -209,9 +222,8 @@ fn one_name_for_two_databases() {
     folder.run(&["backup", "other/app.db", "--take-over", "1"]).ok();
 }
 
-#[test]
-fn a_damaged_newest_record() {
-    let folder = backed_up();
+fn a_damaged_newest_record(place: Place) {
+    let folder = backed_up(place);
     open(&folder.path("app.db"), "delete").execute_batch("DELETE FROM t").expect("writes");
     folder.backup("app.db");
     change(&folder.objects_of("/records/")[1], |bytes| bytes[50] ^= 1);
@@ -224,10 +236,9 @@ fn a_damaged_newest_record() {
 }
 
 /// A destination that was set back is noticed, and accepted only by its number.
-#[test]
-fn a_destination_that_was_set_back() {
-    let folder = backed_up();
-    let backups = folder.path("backups/databases/app");
+fn a_destination_that_was_set_back(place: Place) {
+    let folder = backed_up(place);
+    let backups = folder.repository().join("databases/app");
     let old = folder.path("old");
     let copy = |from: &Path, to: &Path| {
         let _ = std::fs::remove_dir_all(to);
@@ -253,7 +264,7 @@ fn a_destination_that_was_set_back() {
 /// Who reads only the first line ends nothing half-way.
 #[test]
 fn a_reader_that_goes_away() {
-    let folder = backed_up();
+    let folder = backed_up(Place::Directory);
     let script = format!("'{}' snapshots | true; echo ${{PIPESTATUS[0]}}", binary().display());
     let mut shell = std::process::Command::new("bash");
     shell.args(["-c", &script]);

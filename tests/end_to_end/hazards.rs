@@ -7,6 +7,10 @@ use lifeboat_testing::databases::{begin_churn, churn, one_row_a_page, open, over
 use lifeboat_testing::writer::{Other, commit_shown};
 
 use crate::command::{Folder, as_nobody, same_bytes};
+use crate::place::{Place, in_every_folder, in_every_place};
+
+in_every_place!(the_file_was_replaced, killed_writers, nothing_is_left_beside_the_database);
+in_every_folder!(the_page_size_changed);
 
 /// Before 3.51.3 two connections that checkpoint and write at the wrong moment
 /// lose pages: neither ours nor anybody's should be older, and it is said.
@@ -25,9 +29,8 @@ fn the_wal_reset_bug() {
 }
 
 /// Another file under the same name: every page is compared, nothing is mixed.
-#[test]
-fn the_file_was_replaced() {
-    let folder = Folder::new();
+fn the_file_was_replaced(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     drop(one_row_a_page(&path, "wal", 300, 1));
     folder.backup("app.db");
@@ -37,7 +40,7 @@ fn the_file_was_replaced() {
     assert!(same_bytes(&folder.restore("app", "latest"), &path));
 
     // Another content in the same file, with the same change counter.
-    let folder = Folder::new();
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     drop(one_row_a_page(&path, "delete", 300, 1));
     folder.backup("app.db");
@@ -49,9 +52,8 @@ fn the_file_was_replaced() {
 }
 
 /// The page size changes while nobody watches: WAL → DELETE → VACUUM → WAL.
-#[test]
-fn the_page_size_changed() {
-    let folder = Folder::new();
+fn the_page_size_changed(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     let mut connection = open(&path, "wal");
     begin_churn(&connection);
@@ -114,10 +116,9 @@ fn reserved_bytes() {
 
 /// Killed in the middle of commits, again and again: phantom frames, torn tails
 /// and hot journals never reach a snapshot.
-#[test]
-fn killed_writers() {
+fn killed_writers(place: Place) {
     for journal_mode in ["wal", "delete"] {
-        let folder = Folder::new();
+        let folder = Folder::at(place);
         let path = folder.path("app.db");
         let mut last = 0;
         for round in 0..6 {
@@ -134,10 +135,9 @@ fn killed_writers() {
 }
 
 /// What a backup leaves beside the database: nothing.
-#[test]
-fn nothing_is_left_beside_the_database() {
+fn nothing_is_left_beside_the_database(place: Place) {
     for journal_mode in ["wal", "delete", "persist"] {
-        let folder = Folder::new();
+        let folder = Folder::at(place);
         std::fs::create_dir(folder.path("data")).expect("makes");
         let path = folder.path("data/app.db");
         let mut connection = one_row_a_page(&path, journal_mode, 50, 1);

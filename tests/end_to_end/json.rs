@@ -7,6 +7,9 @@ use lifeboat_testing::databases::open;
 use serde_json::Value;
 
 use crate::command::Folder;
+use crate::place::{Place, in_every_place};
+
+in_every_place!(several_databases_one_of_them_bad);
 
 fn fields(object: &Value) -> BTreeSet<String> {
     object.as_object().expect("an object").keys().cloned().collect()
@@ -132,9 +135,8 @@ fn progress_as_status_objects() {
     assert_eq!(fields(&status.expect("one")), documented("status"));
 }
 
-#[test]
-fn several_databases_one_of_them_bad() {
-    let folder = Folder::new();
+fn several_databases_one_of_them_bad(place: Place) {
+    let folder = Folder::at(place);
     for name in ["a.db", "b.db"] {
         open(&folder.path(name), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
     }

@@ -4,9 +4,13 @@ use lifeboat_testing::databases::schema_of;
 use lifeboat_testing::writer::{Other, commit_shown};
 
 use crate::command::Folder;
+use crate::place::{Place, in_every_folder, in_every_place};
 
-fn check(journal_mode: &str, backups: usize) {
-    let folder = Folder::new();
+in_every_place!(what_is_not_committed_is_not_backed_up);
+in_every_folder!(wal_each_snapshot_is_one_commit, delete_each_snapshot_is_one_commit);
+
+fn check(place: Place, journal_mode: &str, backups: usize) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     let writer = Other::writing(&path, journal_mode);
     writer.wait_for_commits(5);
@@ -32,34 +36,31 @@ fn check(journal_mode: &str, backups: usize) {
     }
 }
 
-#[test]
-fn wal_each_snapshot_is_one_commit() {
-    check("wal", 12);
+fn wal_each_snapshot_is_one_commit(place: Place) {
+    check(place, "wal", 12);
 }
 
-#[test]
-fn delete_each_snapshot_is_one_commit() {
-    check("delete", 6);
+fn delete_each_snapshot_is_one_commit(place: Place) {
+    check(place, "delete", 6);
 }
 
 #[test]
 fn truncate_each_snapshot_is_one_commit() {
-    check("truncate", 4);
+    check(Place::Directory, "truncate", 4);
 }
 
 #[test]
 fn persist_each_snapshot_is_one_commit() {
-    check("persist", 4);
+    check(Place::Directory, "persist", 4);
 }
 
 #[test]
 fn memory_each_snapshot_is_one_commit() {
-    check("memory", 4);
+    check(Place::Directory, "memory", 4);
 }
 
-#[test]
-fn what_is_not_committed_is_not_backed_up() {
-    let folder = Folder::new();
+fn what_is_not_committed_is_not_backed_up(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     let writer = Other::writing(&path, "wal");
     writer.wait_for_commits(20);

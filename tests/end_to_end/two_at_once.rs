@@ -3,10 +3,12 @@
 use lifeboat_testing::writer::{Other, commit_shown};
 
 use crate::command::{Folder, Ran};
+use crate::place::{Place, in_every_place};
 
-#[test]
-fn both_end_well_and_every_snapshot_restores() {
-    let folder = Folder::new();
+in_every_place!(both_end_well_and_every_snapshot_restores);
+
+fn both_end_well_and_every_snapshot_restores(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     let writer = Other::writing(&path, "wal");
     for _ in 0..5 {

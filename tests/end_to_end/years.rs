@@ -5,13 +5,20 @@ use std::path::Path;
 use lifeboat_testing::databases::{Numbers, begin_churn, churn, open};
 
 use crate::command::{Folder, same_bytes};
+use crate::place::{Place, in_every_folder, in_every_place};
+
+in_every_place!(
+    backups_of_a_wal_database_of_another_page_size,
+    neither_size_nor_time_says_unchanged,
+    file_names
+);
+in_every_folder!(a_real_database_comes_back_byte_for_byte, fifty_backups_each_restore);
 
 /// A database that nobody here made: the one of Debian's package proj-data.
-#[test]
-fn a_real_database_comes_back_byte_for_byte() {
+fn a_real_database_comes_back_byte_for_byte(place: Place) {
     let real = Path::new("/usr/share/proj/proj.db");
     assert!(real.is_file(), "install Debian's package proj-data");
-    let folder = Folder::new();
+    let folder = Folder::at(place);
     std::fs::copy(real, folder.path("proj.db")).expect("copies");
     let first = folder.backup("proj.db");
     assert_eq!(first["pages_changed"], first["pages_total"]);
@@ -29,9 +36,8 @@ fn a_real_database_comes_back_byte_for_byte() {
 
 /// Fifty backups with inserts, deletes, changes of the schema and VACUUMs: each
 /// restores to the bytes that the file had when it was taken.
-#[test]
-fn fifty_backups_each_restore() {
-    let folder = Folder::new();
+fn fifty_backups_each_restore(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     let mut connection = open(&path, "delete");
     begin_churn(&connection);
@@ -57,10 +63,9 @@ fn fifty_backups_each_restore() {
 }
 
 /// The same with a WAL and another page size, compared by content.
-#[test]
-fn backups_of_a_wal_database_of_another_page_size() {
+fn backups_of_a_wal_database_of_another_page_size(place: Place) {
     for page_size in [512, 1024, 8192, 65_536] {
-        let folder = Folder::new();
+        let folder = Folder::at(place);
         let path = folder.path("app.db");
         let mut connection = rusqlite::Connection::open(&path).expect("opens");
         connection.pragma_update(None, "page_size", page_size).expect("sets the page size");
@@ -79,9 +84,8 @@ fn backups_of_a_wal_database_of_another_page_size() {
 
 /// The WAL is begun anew, reaches the same size, and the times of all files are
 /// put back: the change is seen all the same.
-#[test]
-fn neither_size_nor_time_says_unchanged() {
-    let folder = Folder::new();
+fn neither_size_nor_time_says_unchanged(place: Place) {
+    let folder = Folder::at(place);
     let path = folder.path("app.db");
     let connection = open(&path, "wal");
     connection.execute_batch("PRAGMA wal_autocheckpoint=0").expect("works");
@@ -126,9 +130,8 @@ fn neither_size_nor_time_says_unchanged() {
 }
 
 /// File names that other tools take apart wrongly.
-#[test]
-fn file_names() {
-    let folder = Folder::new();
+fn file_names(place: Place) {
+    let folder = Folder::at(place);
     let mut numbers = Numbers::new(1);
     for (file, name) in [
         ("plain", "plain"),

@@ -4,6 +4,7 @@
 //! still works while the crates themselves do not compile.
 
 mod build;
+mod conformance;
 mod consolidation;
 mod demo;
 mod dist;
@@ -32,6 +33,9 @@ Usage: cargo xtask COMMAND
   memory [GIB]           the peak of the release binary's memory (heavy: 1 GiB if not said)
   consolidation          simulate three years of backups: the table and the plot of
                          docs/consolidation.md
+  conformance --with STORE
+                         the tests against a real store that is started for it (heavy, and
+                         needs other registries: not part of `test`); `--list` names them
 
 `test` runs the others' checks too: layers, tidy, formatting, lints, licences, docs.";
 
@@ -68,6 +72,11 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Err(_) => bail!("`{gibibytes}` is no number of GiB"),
         },
         ["consolidation"] => consolidation::run(),
+        ["conformance", "--list"] => {
+            conformance::list();
+            Ok(())
+        }
+        ["conformance", "--with", store] => conformance::run(store),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())

@@ -2,12 +2,19 @@
 
 use std::path::PathBuf;
 
+use crate::classify::{self, Said};
+use crate::options::{OptionError, Provider};
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a URL cannot be opened as a store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The text is neither a path nor a URL of a scheme that is known.
-    #[error("open a URL of the scheme {scheme:?}; a path, file:// and memory:// are known")]
+    #[error(
+        "open a URL of the scheme {scheme:?}; a path, s3://, r2://, gs://, az://, file:// and memory:// are known"
+    )]
     UnknownScheme {
         /// The scheme of the URL.
         scheme: String,
@@ -15,11 +22,40 @@ pub enum OpenError {
     /// The text begins like a URL but is none.
     #[error("understand the URL {url}")]
     NotAUrl {
-        /// The text.
+        /// The text, without what may be secret.
         url: String,
         /// What the parser says.
         #[source]
         source: url::ParseError,
+    },
+    /// The URL names no bucket.
+    #[error("find the name of a bucket in {url}; it is {}", if url.starts_with("r2:") { "r2://account/bucket/prefix" } else { "scheme://bucket/prefix, and another host is the option endpoint" })]
+    NoBucket {
+        /// The URL, without what may be secret.
+        url: String,
+    },
+    /// The URL's path is not one that all stores take alike.
+    #[error(
+        "use the path of {url} as a prefix: letters, digits and -_.!*'()=+,@: are plain everywhere"
+    )]
+    Prefix {
+        /// The URL, without what may be secret.
+        url: String,
+    },
+    /// The URL holds a user name or password.
+    #[error("take credentials from the URL {url}; use the environment or the configuration file")]
+    SecretInUrl {
+        /// The URL, without them.
+        url: String,
+    },
+    /// An option is unknown, or has a value that makes no sense.
+    #[error(transparent)]
+    Option(OptionError),
+    /// This program was built without this kind of store.
+    #[error("open this kind of store ({provider:?}): the program was built without it")]
+    NotBuilt {
+        /// The kind of store.
+        provider: Provider,
     },
     /// The local directory is not there.
     #[error("find the directory {}", path.display())]
@@ -36,9 +72,46 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// The certificates of one's own authority cannot be used.
+    #[error("use the certificates in {}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Source,
+    },
+    /// Encrypted connections cannot be made, mostly because the system has no
+    /// certificates (in containers the package `ca-certificates` brings them).
+    #[error("set up encrypted connections; does this system have certificates (ca-certificates)?")]
+    Tls(#[source] Source),
     /// The store refuses to be opened.
     #[error("open the store")]
-    Store(#[source] object_store::Error),
+    Store(#[source] Source),
+}
+
+impl OpenError {
+    pub(crate) fn store(source: impl Into<Source>) -> Self {
+        Self::Store(source.into())
+    }
+
+    /// Whether what was asked for makes no sense, as opposed to a store or
+    /// machine that is not as it should be.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::UnknownScheme { .. }
+            | Self::NotAUrl { .. }
+            | Self::NoBucket { .. }
+            | Self::Prefix { .. }
+            | Self::SecretInUrl { .. }
+            | Self::Option(_)
+            | Self::NotBuilt { .. }
+            | Self::Certificates { .. } => true,
+            Self::NoDirectory { .. } | Self::Directory { .. } | Self::Tls(_) | Self::Store(_) => {
+                false
+            }
+        }
+    }
 }
 
 /// Why an operation on a store failed. A missing object is no error: the
@@ -54,20 +127,49 @@ pub struct RemoteError {
     pub what: Failure,
     /// What the store says.
     #[source]
-    pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    pub(crate) source: Option<Source>,
 }
 
-/// Kinds of failures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Kinds of failures. New kinds will come; whoever matches has a default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The store cannot be reached, or broke off; the same call may succeed
-    /// later. Of a write it is not known whether it happened.
+    /// The store broke off or answered with an error of its own; the same call
+    /// may succeed later. Of a write it is not known whether it happened.
     #[error("the storage does not answer as it should")]
     Unavailable,
+    /// No connection: a name that is not known, a port where nobody listens, a
+    /// network that is down. A write did not happen.
+    #[error("the storage cannot be reached")]
+    Unreachable,
+    /// The other side's certificate is not one that is trusted.
+    #[error("the storage's certificate is not trusted")]
+    Untrusted,
+    /// Nothing came within the time limit. Of a write it is not known whether it
+    /// happened.
+    #[error("the storage did not answer in time")]
+    TimedOut,
+    /// The store wants fewer requests.
+    #[error("the storage asks for fewer requests")]
+    Throttled,
     /// The store refuses these credentials or permissions.
     #[error("the storage refuses access")]
     Denied,
+    /// There are no credentials, or they cannot be fetched.
+    #[error("there are no credentials for the storage")]
+    NoCredentials,
+    /// The bucket or container is not there.
+    #[error("there is no such bucket")]
+    NoBucket,
+    /// The bucket is in another region.
+    #[error("the bucket is in another region")]
+    WrongRegion,
+    /// Others change the same object at this moment.
+    #[error("others use the same object at this moment")]
+    Conflict,
+    /// The disk or the quota is full.
+    #[error("there is no room left")]
+    Full,
     /// The object has more bytes than it can have.
     #[error("the object is larger than it can be")]
     TooLarge,
@@ -80,20 +182,80 @@ pub enum Failure {
     /// The store cannot do this at all, or the key is not one it takes.
     #[error("the storage cannot do this")]
     Unsupported,
+    /// The store understands the request and refuses it.
+    #[error("the storage refuses the request")]
+    Refused,
+}
+
+impl Failure {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Unavailable
+            | Self::Unreachable
+            | Self::TimedOut
+            | Self::Throttled
+            | Self::Incomplete
+            | Self::Conflict => true,
+            Self::Untrusted
+            | Self::Denied
+            | Self::NoCredentials
+            | Self::NoBucket
+            | Self::WrongRegion
+            | Self::Full
+            | Self::TooLarge
+            | Self::Local
+            | Self::Unsupported
+            | Self::Refused => false,
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Unavailable => "try again; if it stays so, see the provider's status page",
+            Self::Unreachable => "check the network, the option endpoint and the proxy",
+            Self::Untrusted => {
+                "where the storage has a certificate of your own authority, name its file in the option ca_certificates"
+            }
+            Self::TimedOut => {
+                "check the network; on a slow line lower min_rate, or raise request_timeout or retry_budget"
+            }
+            Self::Throttled => "lower max_concurrency, or try again later",
+            Self::Denied => {
+                "check the credentials, the clock of this machine, and that they may list, read, write and delete below the prefix"
+            }
+            Self::NoCredentials => {
+                "set the provider's variables (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS), or name a profile"
+            }
+            Self::NoBucket => "check its name and the endpoint; `init --create-bucket` makes one",
+            Self::WrongRegion => "say where it is with the option region",
+            Self::Conflict => "try again",
+            Self::Full => "make room, or raise the quota",
+            Self::TooLarge => "the object is not what it should be; check the repository",
+            Self::Local => "see that the file is there, and that you may read it",
+            Self::Incomplete => "try again",
+            Self::Unsupported => "`storage probe` says what this storage can do",
+            Self::Refused => "what the storage says stands above",
+        }
+    }
 }
 
 impl RemoteError {
     pub(crate) fn new(operation: &'static str, key: &str, source: object_store::Error) -> Self {
-        use object_store::Error as E;
-        let what = match &source {
-            E::PermissionDenied { .. } | E::Unauthenticated { .. } => Failure::Denied,
-            E::NotSupported { .. }
-            | E::NotImplemented { .. }
-            | E::InvalidPath { .. }
-            | E::UnknownConfigurationKey { .. } => Failure::Unsupported,
-            _ => Failure::Unavailable,
+        let what = classify::failure(&source);
+        let source: Source = match classify::said(&source) {
+            Some(said) => {
+                tracing::debug!(operation, key, error = %source, "the storage refuses");
+                Box::<Said>::new(said)
+            }
+            None => Box::new(source),
         };
-        Self { operation, key: key.to_owned(), what, source: Some(Box::new(source)) }
+        Self { operation, key: key.to_owned(), what, source: Some(source) }
+    }
+
+    pub(crate) fn of(operation: &'static str, key: &str, what: Failure) -> Self {
+        Self { operation, key: key.to_owned(), what, source: None }
     }
 
     pub(crate) fn local(operation: &'static str, key: &str, source: std::io::Error) -> Self {
@@ -103,9 +265,11 @@ impl RemoteError {
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        match self.what {
-            Failure::Unavailable | Failure::Incomplete => true,
-            Failure::Denied | Failure::TooLarge | Failure::Local | Failure::Unsupported => false,
-        }
+        self.what.is_transient()
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> &'static str {
+        self.what.hint()
     }
 }

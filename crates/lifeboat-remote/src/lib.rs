@@ -17,21 +17,41 @@
 //!
 //! # Limitations
 //!
-//! Local directories and memory, so far. `object_store::ObjectStore` is part of
-//! the public API on purpose: any other store can be handed in through
+//! Cloud Storage of Google and the metadata services were never reached by a
+//! test: no usable emulator exists. `object_store::ObjectStore` is part of the
+//! public API on purpose: any other store can be handed in through
 //! [`Remote::from_store`].
+//!
+//! # Features
+//!
+//! None is on by default: directories and memory need no network. `aws` opens
+//! `s3://` and `r2://`, `gcp` opens `gs://`, `azure` opens `az://`.
 //!
 //! # Code map
 //!
 //! - [`Remote`]: the operations.
+//! - [`RemoteOptions`]: how a store is reached.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
-//! - [`RemoteError`], [`OpenError`]: what can go wrong.
+//! - [`RetryPolicy`]: how long an operation goes on trying.
+//! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
 
+mod classify;
 mod error;
+mod limit;
 mod open;
+mod options;
+mod pace;
+mod place;
+mod random;
 mod remote;
+mod retry;
+pub mod rounds;
 mod upload;
+#[cfg(feature = "http-stores")]
+mod wire;
 
 pub use error::{Failure, OpenError, RemoteError};
-pub use open::is_local_path;
+pub use options::{OptionError, Provider, RemoteOptions, Secret};
+pub use place::is_local_path;
 pub use remote::{Created, Listed, Remote};
+pub use retry::RetryPolicy;

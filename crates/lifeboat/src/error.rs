@@ -126,9 +126,7 @@ impl Error {
         match self {
             Self::Destination { source, .. } => match source {
                 OpenRemoteError::NoDirectory { .. } => ErrorKind::NoRepository,
-                OpenRemoteError::UnknownScheme { .. } | OpenRemoteError::NotAUrl { .. } => {
-                    ErrorKind::Usage
-                }
+                source if source.is_usage() => ErrorKind::Usage,
                 _ => ErrorKind::Storage,
             },
             Self::NoRepository { .. } => ErrorKind::NoRepository,

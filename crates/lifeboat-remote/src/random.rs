@@ -1,0 +1,13 @@
+//! Names that nobody else uses.
+
+use crate::error::{Failure, RemoteError};
+use crate::rounds::Token;
+
+/// 128 bits at random, in hexadecimal.
+pub(crate) fn token() -> Result<Token, RemoteError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| RemoteError::of("draw", "a random name", Failure::Unsupported))?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Token::new(&text).expect("hexadecimal digits are plain"))
+}

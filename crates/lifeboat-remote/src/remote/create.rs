@@ -1,0 +1,115 @@
+//! Creating objects, once.
+
+use bytes::Bytes;
+use object_store::{Attribute, AttributeValue, Attributes, Error, PutMode, PutOptions, PutPayload};
+
+use super::attempt::{Carried, Doing};
+use super::{Remote, path};
+use crate::error::{Failure, RemoteError};
+
+/// Below this, objects are read often and cost more in cold classes, which bill
+/// at least this size.
+const COLD_FROM: u64 = 128 * 1024;
+
+/// Whether a create made the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The object is there, with these bytes, put by this call or by one before
+    /// it whose answer was lost.
+    New,
+    /// There was one already, with other bytes. It was not touched.
+    Exists,
+}
+
+impl Remote {
+    /// Creates an object, if there is none under this key.
+    ///
+    /// After a conflict or a lost answer the object is read back: if it has
+    /// exactly these bytes, it is the caller's own. On an error it is not known
+    /// whether the object was made; the same call may be made again.
+    pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, RemoteError> {
+        self.create_of_parts(key, vec![bytes]).await
+    }
+
+    /// [`create`](Self::create) for an object whose bytes lie in several pieces.
+    pub async fn create_of_parts(
+        &self,
+        key: &str,
+        parts: Vec<Bytes>,
+    ) -> Result<Created, RemoteError> {
+        self.create_typed(key, parts, None).await
+    }
+
+    /// As [`create_of_parts`](Self::create_of_parts), with a content type (such
+    /// as `application/x-sqlite3`) where the store keeps one.
+    pub(crate) async fn create_typed(
+        &self,
+        key: &str,
+        parts: Vec<Bytes>,
+        content_type: Option<&str>,
+    ) -> Result<Created, RemoteError> {
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        let carried = Carried::default();
+        carried.bytes(size);
+        let doing = Doing { operation: "create", key };
+        let attributes = self.attributes_of(size, content_type);
+        self.pace_up(size).await;
+        let once = || self.create_once(key, &parts, size, attributes.clone());
+        self.attempt(doing, &carried, once).await
+    }
+
+    async fn create_once(
+        &self,
+        key: &str,
+        parts: &[Bytes],
+        size: u64,
+        attributes: Attributes,
+    ) -> Result<Created, RemoteError> {
+        let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
+        let payload = PutPayload::from_iter(parts.iter().cloned());
+        let source = match self.count().put_opts(&path(key), payload, options).await {
+            Ok(_) => return Ok(Created::New),
+            Err(source) => source,
+        };
+        let conflict = matches!(source, Error::AlreadyExists { .. } | Error::Precondition { .. });
+        let fail = |source| RemoteError::new("create", key, source);
+        match self.get_once(key, size, &Carried::default()).await {
+            Ok(Some(there)) if is_concat(&there, parts) => {
+                tracing::debug!(key, "an answer was lost; the object is there");
+                Ok(Created::New)
+            }
+            Ok(Some(_)) => Ok(Created::Exists),
+            Err(error) if error.what == Failure::TooLarge => Ok(Created::Exists),
+            Ok(None) => Err(fail(source)),
+            Err(error) if conflict => Err(error),
+            Err(_) => Err(fail(source)),
+        }
+    }
+
+    /// What is kept beside the bytes of an object of this size.
+    pub(crate) fn attributes_of(&self, size: u64, content_type: Option<&str>) -> Attributes {
+        let mut attributes = Attributes::new();
+        if !self.attributes {
+            return attributes;
+        }
+        if let Some(content_type) = content_type {
+            let value = AttributeValue::from(content_type.to_owned());
+            attributes.insert(Attribute::ContentType, value);
+        }
+        if let Some(class) = self.storage_class.as_deref().filter(|_| size >= COLD_FROM) {
+            let value = AttributeValue::from(class.to_owned());
+            attributes.insert(Attribute::StorageClass, value);
+        }
+        attributes
+    }
+}
+
+/// Whether the pieces are `whole`, one after the other.
+fn is_concat(whole: &[u8], parts: &[Bytes]) -> bool {
+    let mut rest = Some(whole);
+    for part in parts {
+        rest = rest.and_then(|rest| rest.strip_prefix(&part[..]));
+    }
+    rest.is_some_and(<[u8]>::is_empty)
+}

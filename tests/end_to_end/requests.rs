@@ -1,0 +1,80 @@
+//! How many requests each command makes, counted at the store: what stores
+//! bill, and what a slow line feels.
+
+use lifeboat_testing::databases::{one_row_a_page, overwrite};
+use lifeboat_testing::servers::{Kind, S3Server};
+
+use crate::command::Folder;
+use crate::place::Place;
+
+/// What a command may ask for.
+struct Budget {
+    /// Objects put: the packs and one record, never more.
+    puts: usize,
+    /// Listings, each of one page.
+    lists: usize,
+    /// Reads, and questions whether an object is there. At most so many.
+    reads: usize,
+}
+
+/// Checks the requests since the last time, of which there are no other kinds.
+#[track_caller]
+fn check(server: &S3Server, what: &str, budget: &Budget) {
+    let requests = server.requests();
+    let reads = server.count(Kind::Get) + server.count(Kind::Head);
+    assert_eq!(server.count(Kind::Put), budget.puts, "{what}: {requests:#?}");
+    assert_eq!(server.count(Kind::List), budget.lists, "{what}: {requests:#?}");
+    assert!(reads <= budget.reads, "{what}, {reads} reads: {requests:#?}");
+    assert_eq!(requests.len(), budget.puts + budget.lists + reads, "{what}: {requests:#?}");
+    eprintln!("{what}: {} puts, {} lists, {reads} reads", budget.puts, budget.lists);
+    server.forget_requests();
+}
+
+/// The figures are in docs/reliability.md. To find the newest record costs five
+/// reads: the newest format object and that there is none after it, the newest
+/// record known and that there is none after it, and that record once more.
+#[test]
+fn of_each_command() {
+    let folder = Folder::at(Place::Own);
+    let server = folder.store().server();
+    let mut connection = one_row_a_page(&folder.path("app.db"), "delete", 100, 1);
+    server.forget_requests();
+    folder.backup("app.db");
+    check(server, "a first backup", &Budget { puts: 2, lists: 0, reads: 3 });
+    overwrite(&mut connection, 1, 2);
+    folder.backup("app.db");
+    check(server, "a backup of one change", &Budget { puts: 2, lists: 0, reads: 5 });
+    folder.backup("app.db");
+    check(server, "an unchanged backup", &Budget { puts: 0, lists: 0, reads: 5 });
+    folder.run(&["snapshots"]).ok();
+    check(server, "a listing of two snapshots", &Budget { puts: 0, lists: 1, reads: 6 });
+    folder.run(&["restore", "app", "latest", "--target", "new.db"]).ok();
+    // Of each of two packs its index, and the frames that are needed.
+    check(server, "a restore from two packs", &Budget { puts: 0, lists: 0, reads: 9 });
+}
+
+/// A history of forty snapshots does not make a backup ask for more, and who has
+/// never seen it finds the newest record by galloping.
+#[test]
+fn do_not_grow_with_the_history() {
+    let folder = Folder::at(Place::Own);
+    let server = folder.store().server();
+    let mut connection = one_row_a_page(&folder.path("app.db"), "delete", 100, 1);
+    for round in 0..40 {
+        overwrite(&mut connection, 1, round);
+        folder.backup("app.db");
+    }
+    server.forget_requests();
+    overwrite(&mut connection, 1, 99);
+    folder.backup("app.db");
+    // The pack list has become an object of its own, which is read as well.
+    check(server, "the 41st backup", &Budget { puts: 2, lists: 0, reads: 6 });
+    // A machine that has never seen the repository gallops to the newest record.
+    for own in ["state", "cache"] {
+        std::fs::remove_dir_all(folder.path(own)).expect("is there");
+    }
+    server.forget_requests();
+    folder.run(&["restore", "app", "latest", "--target", "new.db"]).ok();
+    let records = server.requests().iter().filter(|r| r.key.contains("/records/")).count();
+    assert!(records <= 20, "{records} of 41 records were asked for");
+}
