@@ -169,9 +169,7 @@ fn of_read(error: &ReadError) -> Option<String> {
         ReadError::Local(_) => {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
         }
-        ReadError::Remote(_) => {
-            "look whether the storage can be reached and written, then run the command again".into()
-        }
+        ReadError::Remote(error) => error.hint().into(),
         _ => return None,
     })
 }
