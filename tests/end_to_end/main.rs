@@ -2,10 +2,13 @@
 
 mod archives;
 mod command;
+mod configuration;
 mod consolidation;
 mod crashes;
+mod disabled;
 mod embedding;
 mod errors;
+mod families;
 mod faults;
 mod hazards;
 mod json;

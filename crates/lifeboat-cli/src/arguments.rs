@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use lifeboat::config::Request;
 use lifeboat::crypto::Secret;
-use lifeboat::remote::is_local_path;
 
 use crate::exit::Exit;
 use crate::secrets;
-
-/// The repository where none is named.
-pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
+use crate::setup::{Disabled, Setup};
 
 /// The heading of the options that every command takes.
 const EVERYWHERE: &str = "For every command";
@@ -34,21 +32,27 @@ of that name or time, 10 no repository, 11 held by another owner, 12 key missing
 13 storage unreachable, 15 the source is not a usable SQLite database, 130 and 143 interrupted."
 )]
 pub(crate) struct Arguments {
-    /// Where the backups lie: a directory or a URL [default: ./backups]
-    #[arg(
-        short,
-        long = "repo",
-        value_name = "URL",
-        global = true,
-        help_heading = EVERYWHERE,
-        env = "LIFEBOAT_REPOSITORY",
-        hide_env_values = true
-    )]
+    /// Where the backups lie: a directory or a URL [default: ./backups] [env: LIFEBOAT_REPOSITORY]
+    #[arg(short, long = "repo", value_name = "URL", global = true, help_heading = EVERYWHERE)]
     repo: Option<String>,
+
+    /// The file of settings [default: lifeboat.toml here, else the user's, else the system's]
+    /// [env: LIFEBOAT_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
+    config: Option<PathBuf>,
+
+    /// The section of it that holds the settings, as in tool.lifeboat, in the file of another
+    /// program
+    #[arg(long, value_name = "NAME", global = true, help_heading = EVERYWHERE)]
+    config_section: Option<String>,
+
+    /// A file of variables, as .env; those that are set already count more
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
+    pub(crate) env_file: Option<PathBuf>,
 
     /// The file that holds the key of an encrypted repository [env: LIFEBOAT_KEY_FILE]
     #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
-    pub(crate) key_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 
     /// Print one JSON object a line
     #[arg(long, global = true, help_heading = EVERYWHERE)]
@@ -73,6 +77,10 @@ pub(crate) struct Arguments {
     /// What opens an encrypted repository, where that is configured.
     #[arg(skip)]
     pub(crate) secret: Option<Secret>,
+
+    /// The settings, for commands that go by any.
+    #[arg(skip)]
+    setup: Option<Setup>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -113,6 +121,9 @@ pub(crate) enum Command {
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Show and check the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -129,8 +140,8 @@ pub(crate) struct InitArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
-    /// The database files
-    #[arg(required = true, value_name = "DATABASE")]
+    /// The database files, or names of configured ones [default: all that are configured]
+    #[arg(value_name = "DATABASE")]
     pub(crate) databases: Vec<PathBuf>,
 
     /// The name in the repository [default: the file name without its extension]
@@ -267,6 +278,18 @@ pub(crate) enum KeyCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show what is set; secrets are masked
+    Show {
+        /// Say where each setting comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Check the settings without doing anything
+    Check,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct NewSecretArguments {
     /// The file that holds the new key
@@ -317,12 +340,29 @@ pub(crate) struct Refusal {
 }
 
 impl Arguments {
-    /// The repository: a set but empty variable counts as unset.
+    /// The repository, or the first of several.
     pub(crate) fn repository(&self) -> &str {
-        self.repo.as_deref().filter(|repo| !repo.is_empty()).unwrap_or(DEFAULT_REPOSITORY)
+        &self.setup().places()[0].url
     }
 
-    /// Reads the key, and refuses what must not go on.
+    /// The settings.
+    pub(crate) fn setup(&self) -> &Setup {
+        self.setup.as_ref().expect("commands that go by settings are prepared")
+    }
+
+    /// Why there are no backups here, if so.
+    pub(crate) fn disabled(&self) -> Option<Disabled> {
+        let setup = self.setup.as_ref()?;
+        let mut databases = match &self.command {
+            Command::Backup(backup) => backup.databases.clone(),
+            _ => Vec::new(),
+        };
+        let settings = setup.configuration.settings();
+        databases.extend(settings.databases.iter().map(|database| (&database.path).into()));
+        setup.disabled(&databases)
+    }
+
+    /// Reads settings and key, and refuses what must not go on.
     pub(crate) fn prepare(&mut self) -> Result<(), Refusal> {
         if self.key.is_some() {
             return Err(Refusal {
@@ -331,21 +371,32 @@ impl Arguments {
                 hint: "set LIFEBOAT_KEY instead, and consider this key known to others".into(),
             });
         }
-        let needs_no_key = matches!(
+        let needs_nothing = matches!(
             self.command,
             Command::Completions { .. } | Command::Key(KeyCommand::Generate)
         );
-        if !needs_no_key {
-            self.secret = secrets::configured(self)?;
+        if needs_nothing {
+            return Ok(());
+        }
+        let mut request = Request::default();
+        request.file.clone_from(&self.config);
+        request.section.clone_from(&self.config_section);
+        request.repository.clone_from(&self.repo);
+        request.key_file.clone_from(&self.key_file);
+        let setup = self.setup.insert(Setup::load(&request)?);
+        if !matches!(self.command, Command::Config(ConfigCommand::Show { .. })) {
+            self.secret = secrets::configured(&setup.configuration)?;
         }
         let makes_a_plain_one = match &self.command {
             Command::Init(init) => !init.no_encryption,
             Command::Backup(backup) => backup.init,
             _ => false,
         };
-        let place = self.repository();
-        if makes_a_plain_one && self.secret.is_none() && !is_local_path(place) {
-            return Err(secrets::no_key(place));
+        let place = &setup.places()[0];
+        // To do without was said already.
+        let is_off = setup.configuration.settings().encryption.enabled == Some(false);
+        if makes_a_plain_one && self.secret.is_none() && !is_off && !place.is_local() {
+            return Err(secrets::no_key(&place.url));
         }
         let makes_one = match &self.command {
             Command::Init(init) => !init.no_encryption,
@@ -388,8 +439,17 @@ mod tests {
     fn help_texts() {
         let mut command = Arguments::command().term_width(100);
         let mut all = command.render_long_help().to_string();
-        for name in ["init", "backup", "snapshots", "restore", "export", "decrypt", "import", "key"]
-        {
+        for name in [
+            "init",
+            "backup",
+            "snapshots",
+            "restore",
+            "export",
+            "decrypt",
+            "import",
+            "key",
+            "config",
+        ] {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));
             all.push_str(&format!(

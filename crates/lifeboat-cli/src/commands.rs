@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod decrypt;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -10,12 +11,23 @@ pub(crate) mod key;
 pub(crate) mod restore;
 pub(crate) mod snapshots;
 
-use lifeboat::{Destination, Directories, Error, Missing};
+use lifeboat::{Destination, Error, Missing};
 
 use crate::arguments::Arguments;
+use crate::choice::{self, Chosen};
 
-/// Opens the repository that was named, with the key that was configured.
+/// Opens the repository that was named, with the key that was configured. Of
+/// several places it is the first that works.
 async fn open(arguments: &Arguments, missing: Missing) -> Result<Destination, Error> {
-    let (place, secret) = (arguments.repository(), arguments.secret.as_ref());
-    Destination::open_with(place, &Directories::from_env(), missing, secret).await
+    Ok(choose(arguments, missing, &[]).await?.destination)
+}
+
+/// As [`open`], but only places of these names, where any are given; and says
+/// which it was.
+async fn choose(
+    arguments: &Arguments,
+    missing: Missing,
+    names: &[String],
+) -> Result<Chosen, Error> {
+    choice::choose(arguments.setup(), arguments.secret.as_ref(), missing, names).await
 }

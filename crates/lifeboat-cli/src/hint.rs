@@ -86,8 +86,23 @@ fn of_open(error: &OpenError) -> Option<String> {
     })
 }
 
+/// DuckDB files have their mark after a checksum of eight bytes. The file is no
+/// SQLite database, so that nobody has locks on it that closing it could drop.
+fn is_duckdb(path: &std::path::Path) -> bool {
+    use std::io::Read;
+    let mut start = [0; 12];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start[8..] == *b"DUCK"
+}
+
 fn of_capture(error: &CaptureFailure) -> Option<String> {
     Some(match error {
+        CaptureFailure::NotADatabase { path, .. } if is_duckdb(path) => {
+            "this is a DuckDB database: only DuckDB reads those, and `EXPORT DATABASE` in it \
+             writes a copy; tables that should be backed up here can be kept in a SQLite file, \
+             which DuckDB attaches with (TYPE sqlite)"
+                .into()
+        }
         CaptureFailure::NotADatabase { .. } => {
             "the file does not begin as a SQLite database does; one that is encrypted as a whole \
              cannot be backed up page by page"

@@ -14,6 +14,8 @@ use crate::hint::About;
 use crate::out::{errln, outln};
 use crate::progress::Style;
 
+pub(crate) use people::causes;
+
 /// Prints what a command did, in the form that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reporter {
@@ -27,6 +29,7 @@ pub(crate) struct Reporter {
 pub(crate) struct Backed<'a> {
     pub(crate) report: &'a BackupReport,
     pub(crate) destination: &'a str,
+    pub(crate) fallback_reason: Option<&'a str>,
     pub(crate) requests: u64,
     pub(crate) duration: Duration,
 }
@@ -111,6 +114,15 @@ impl Reporter {
             json::line("warning", serde_json::json!({ "message": text }));
         } else if !self.quiet {
             people::warn(text);
+        }
+    }
+
+    /// A line for the log.
+    pub(crate) fn note(&self, text: &str) {
+        if self.prose() {
+            errln!("{text}");
+        } else {
+            tracing::info!("{text}");
         }
     }
 

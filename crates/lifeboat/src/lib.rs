@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`crypto`], [`mod@format`],
+//! used one by one and are re-exported here: [`config`], [`crypto`], [`mod@format`],
 //! [`remote`], [`repository`], [`snapshot`].
 //!
 //! # Limitations
@@ -39,6 +39,7 @@ mod restore;
 mod single_file;
 mod take;
 
+pub use lifeboat_config as config;
 pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
 pub use lifeboat_remote as remote;

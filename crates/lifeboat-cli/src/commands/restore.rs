@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use lifeboat::repository::Selector;
-use lifeboat::snapshot::default_name;
 use lifeboat::{Missing, RestoreSettings};
 
 use crate::arguments::{Arguments, Refusal, RestoreArguments};
@@ -12,6 +11,7 @@ use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
 use crate::report::{Brought, Reporter};
+use crate::targets::name_of_path;
 use crate::when;
 
 pub(crate) async fn run(
@@ -26,7 +26,7 @@ pub(crate) async fn run(
             return refusal.exit;
         }
     };
-    let name = name_of(&restore.name);
+    let name = name_of(arguments, &restore.name);
     let started = Instant::now();
     let done = async {
         let destination = super::open(arguments, Missing::Refuse).await?;
@@ -56,9 +56,13 @@ pub(crate) async fn run(
 }
 
 /// The name under which a database is backed up, where its path was given.
-pub(crate) fn name_of(text: &str) -> String {
+pub(crate) fn name_of(arguments: &Arguments, text: &str) -> String {
     let path = Path::new(text);
-    if text.contains('/') || path.is_file() { default_name(path) } else { text.to_owned() }
+    if text.contains('/') || path.is_file() {
+        name_of_path(path, arguments.setup())
+    } else {
+        text.to_owned()
+    }
 }
 
 fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector, Refusal> {

@@ -36,7 +36,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "sequence": report.number.0,
         "destination": done.destination,
         "unchanged": report.unchanged,
-        "fallback_reason": null,
+        "fallback_reason": done.fallback_reason,
         "pages_total": report.geometry.page_count(),
         "pages_changed": report.pages_changed,
         "bytes_read": report.bytes_read,

@@ -18,7 +18,7 @@ pub(super) fn chain(doing: &str, error: &lifeboat::Error) -> String {
 }
 
 /// An error and its causes. A cause that only repeats its effect is left out.
-pub(super) fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

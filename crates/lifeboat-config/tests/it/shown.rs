@@ -7,7 +7,7 @@ fn everything_with_its_origin_and_no_secret() {
     let world = World::new()
         .file(
             "lifeboat.toml",
-            "[[destination]]\nname = \"off\"\nurl = \"s3://user:hush@b/p\"\n\
+            "[[destination]]\nname = \"off\"\nurl = \"s3://user:pass@b/p\"\n\
              [destination.options]\nregion = \"eu\"\nsecret_access_key = \"hush\"\npath_style = true\n\
              [notify]\nwebhook_url = \"https://x/hush\"\n[schedule]\nevery = \"90m\"\n",
         )

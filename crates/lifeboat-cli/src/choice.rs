@@ -1,0 +1,119 @@
+//! Which of several places: the first that works.
+//!
+//! A place works where its repository can be read: that takes credentials, a
+//! bucket and a connection, and a few requests. The choice is made before
+//! anything is sent, within seconds, and told with its reason.
+
+use std::time::Duration;
+
+use lifeboat::crypto::Secret;
+use lifeboat::{Destination, Error, ErrorKind, Missing};
+
+use crate::report::causes;
+use crate::setup::{Place, Setup};
+
+/// The time that a place has to show that it works, where another could be
+/// taken.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The place that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) destination: Destination,
+    pub(crate) place: Place,
+    /// Why it was not the first.
+    pub(crate) fallback_reason: Option<String>,
+}
+
+/// Takes the first place that works. Where none does, the error is that of the
+/// first.
+pub(crate) async fn choose(
+    setup: &Setup,
+    secret: Option<&Secret>,
+    missing: Missing,
+    names: &[String],
+) -> Result<Chosen, Error> {
+    let wanted = |place: &&Place| names.is_empty() || names.contains(&place.name);
+    let places: Vec<&Place> = setup.places().iter().filter(wanted).collect();
+    let mut reasons: Vec<String> =
+        setup.configuration.fallback_reason().map(str::to_owned).into_iter().collect();
+    let mut first_error = None;
+    for (at, place) in places.iter().enumerate() {
+        let missing = if missing != Missing::Refuse && may_create(place, setup, secret) {
+            Missing::Create
+        } else {
+            missing
+        };
+        let others = at + 1 < places.len();
+        match open(setup, place, secret, missing, others).await {
+            Ok(destination) => {
+                let fallback_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+                if let Some(reason) = &fallback_reason {
+                    tracing::warn!("using {}: {reason}", place.url);
+                }
+                let place = (*place).clone();
+                return Ok(Chosen { destination, place, fallback_reason });
+            }
+            Err(Trouble::Is(error)) if !others || !means_elsewhere(&error) => {
+                return Err(first_error.unwrap_or(error));
+            }
+            Err(trouble) => {
+                reasons.push(format!("{} does not work: {}", place.url, trouble.reason()));
+                if let Trouble::Is(error) = trouble {
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+    }
+    Err(first_error.unwrap_or_else(|| Error::NoRepository { place: names.join(", ") }))
+}
+
+/// Whether a first backup makes the repository there. Without a key that is
+/// done only where doing without was said.
+fn may_create(place: &Place, setup: &Setup, secret: Option<&Secret>) -> bool {
+    let is_off = setup.configuration.settings().encryption.enabled == Some(false);
+    place.create && (secret.is_some() || is_off)
+}
+
+/// Why a place was not opened.
+enum Trouble {
+    Is(Error),
+    Silent,
+}
+
+impl Trouble {
+    fn reason(&self) -> String {
+        match self {
+            Self::Is(Error::NoRepository { .. }) => {
+                "there is no repository; `lifeboat init` makes one".into()
+            }
+            Self::Is(error) => format!("failed to {}", causes(error)),
+            Self::Silent => format!("no answer within {} seconds", PATIENCE.as_secs()),
+        }
+    }
+}
+
+async fn open(
+    setup: &Setup,
+    place: &Place,
+    secret: Option<&Secret>,
+    missing: Missing,
+    others: bool,
+) -> Result<Destination, Trouble> {
+    let directories = setup.directories();
+    let opening = Destination::open_with(&place.url, &directories, missing, secret);
+    if !others {
+        return opening.await.map_err(Trouble::Is);
+    }
+    match tokio::time::timeout(PATIENCE, opening).await {
+        Ok(opened) => opened.map_err(Trouble::Is),
+        Err(_) => Err(Trouble::Silent),
+    }
+}
+
+/// Whether an error of one place is a reason to try another. A wrong key or
+/// damage is none: it would go unnoticed.
+fn means_elsewhere(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Storage | ErrorKind::NoRepository)
+        || matches!(error, Error::Destination { .. })
+}

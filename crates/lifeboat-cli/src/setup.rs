@@ -1,0 +1,182 @@
+//! What a command goes by: settings, places and directories, read once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lifeboat::Directories;
+use lifeboat::config::{
+    Configuration, Environment, FoundDatabase, Platform, Request, Role, Spot, Verdict, verdict,
+};
+use lifeboat::remote::is_local_path;
+
+use crate::arguments::Refusal;
+use crate::exit::Exit;
+
+/// The repository where none is named.
+pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
+
+/// Settings, and the environment that they come from.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) environment: Environment,
+    pub(crate) configuration: Configuration,
+    places: Vec<Place>,
+}
+
+/// Somewhere backups go.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// What the settings call it, where there are several.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) url: String,
+    /// Whether the first backup makes the repository, as in a local directory.
+    pub(crate) create: bool,
+    pub(crate) max_snapshots: Option<u32>,
+    #[expect(dead_code, reason = "for stores that have options; local directories have none")]
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl Place {
+    pub(crate) fn is_local(&self) -> bool {
+        is_local_path(&self.url)
+    }
+}
+
+/// Why there are no backups here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Disabled {
+    pub(crate) reason: String,
+    pub(crate) hint: String,
+}
+
+impl Setup {
+    /// Reads everything.
+    pub(crate) fn load(request: &Request) -> Result<Self, Refusal> {
+        let environment = Environment::of_process();
+        let configuration = Configuration::load(request, &environment).map_err(|problems| {
+            let about_the_key = problems.about_the_key();
+            Refusal {
+                exit: if about_the_key { Exit::Key } else { Exit::Usage },
+                message: problems.to_string(),
+                hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
+            }
+        })?;
+        let places = places(&configuration);
+        Ok(Self { environment, configuration, places })
+    }
+
+    /// The places of backups, mirrors left out: the first that works counts.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Where state and cache are.
+    pub(crate) fn directories(&self) -> Directories {
+        let settings = self.configuration.settings();
+        let mut directories = Directories::from_env();
+        if let Some(state) = &settings.state_dir {
+            directories.state.clone_from(state);
+        }
+        if let Some(cache) = &settings.cache_dir {
+            directories.cache.clone_from(cache);
+        }
+        directories
+    }
+
+    /// The databases that the settings name.
+    pub(crate) fn databases(&self) -> Result<Vec<FoundDatabase>, Refusal> {
+        self.configuration.databases(self.environment.directory()).map_err(|problem| Refusal {
+            exit: Exit::Usage,
+            message: problem.to_string(),
+            hint: "a pattern is such as data/*/app.db".into(),
+        })
+    }
+
+    /// What is known of the disk on which local places lie. Only places count:
+    /// a database that vanishes is one more reason to back it up elsewhere.
+    pub(crate) fn verdict(&self, databases: &[PathBuf]) -> Verdict {
+        let local = self.places.iter().filter(|place| place.is_local());
+        let spots: Vec<Spot> = local
+            .map(|place| {
+                let path = place.url.strip_prefix("file://").unwrap_or(&place.url);
+                Spot::of(&self.environment.directory().join(path))
+            })
+            .collect();
+        let databases: Vec<&Path> = databases.iter().map(PathBuf::as_path).collect();
+        verdict(&self.environment, self.configuration.settings().local_disk, &databases, &spots)
+    }
+
+    /// Why there are no backups here, if so.
+    pub(crate) fn disabled(&self, databases: &[PathBuf]) -> Option<Disabled> {
+        if let Some(reason) = self.configuration.switched_off() {
+            let hint = "switch them on there".to_owned();
+            return Some(Disabled { reason, hint });
+        }
+        if self.places.iter().any(|place| !place.is_local()) {
+            return None;
+        }
+        match self.verdict(databases) {
+            // What a file system looks like is no proof, and whoever types a
+            // place means it.
+            Verdict::Vanishes { platform: None, reason } if self.place_was_typed() => {
+                tracing::warn!("{reason}; LIFEBOAT_LOCAL_DISK=lasts says that this is known");
+                None
+            }
+            Verdict::Vanishes { platform, reason } => {
+                Some(Disabled { reason, hint: elsewhere(platform) })
+            }
+            _ => None,
+        }
+    }
+
+    fn place_was_typed(&self) -> bool {
+        use lifeboat::config::Place::Argument;
+        matches!(self.configuration.place("repository"), Argument(_))
+    }
+}
+
+fn elsewhere(platform: Option<Platform>) -> String {
+    let volume = match platform {
+        Some(platform) if platform.has_volumes() => ", or a mounted volume",
+        _ => "",
+    };
+    format!(
+        "name a bucket{volume}, with -r, LIFEBOAT_REPOSITORY or [[destination]]; \
+         LIFEBOAT_LOCAL_DISK=lasts (or DATABASE_MODE=local) backs up to the local disk all the same"
+    )
+}
+
+fn places(configuration: &Configuration) -> Vec<Place> {
+    let settings = configuration.settings();
+    let single = |url: &str| Place {
+        name: url.to_owned(),
+        role: Role::Primary,
+        url: url.to_owned(),
+        create: false,
+        max_snapshots: None,
+        options: BTreeMap::new(),
+    };
+    if let Some(url) = &settings.repository {
+        return vec![single(url)];
+    }
+    if settings.destinations.is_empty() {
+        return vec![single(DEFAULT_REPOSITORY)];
+    }
+    let mut places: Vec<Place> = settings
+        .destinations
+        .iter()
+        .filter(|destination| destination.role != Role::Mirror)
+        .map(|destination| Place {
+            name: destination.name.clone(),
+            role: destination.role,
+            url: destination.url.clone(),
+            create: destination.create,
+            max_snapshots: destination.max_snapshots,
+            options: destination.options.0.clone(),
+        })
+        .collect();
+    // The primary first, the fallbacks in their order.
+    places.sort_by_key(|place| place.role != Role::Primary);
+    places
+}
