@@ -6,6 +6,7 @@ mod configuration;
 mod consolidation;
 mod crashes;
 mod disabled;
+mod doctor;
 mod embedding;
 mod errors;
 mod families;

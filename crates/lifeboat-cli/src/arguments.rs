@@ -32,7 +32,7 @@ of that name or time, 10 no repository, 11 held by another owner, 12 key missing
 13 storage unreachable, 15 the source is not a usable SQLite database, 130 and 143 interrupted."
 )]
 pub(crate) struct Arguments {
-    /// Where the backups lie: a directory or a URL [default: ./backups] [env: LIFEBOAT_REPOSITORY]
+    /// Directory or URL of the backups [default: ./backups] [env: LIFEBOAT_REPOSITORY]
     #[arg(short, long = "repo", value_name = "URL", global = true, help_heading = EVERYWHERE)]
     repo: Option<String>,
 
@@ -121,6 +121,12 @@ pub(crate) enum Command {
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look whether backups can work here, and say what would mend what does not
+    Doctor {
+        /// The database files, or names of configured ones [default: all that are configured]
+        #[arg(value_name = "DATABASE")]
+        databases: Vec<PathBuf>,
+    },
     /// Show and check the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -355,6 +361,7 @@ impl Arguments {
         let setup = self.setup.as_ref()?;
         let mut databases = match &self.command {
             Command::Backup(backup) => backup.databases.clone(),
+            Command::Doctor { databases } => databases.clone(),
             _ => Vec::new(),
         };
         let settings = setup.configuration.settings();
@@ -384,7 +391,12 @@ impl Arguments {
         request.repository.clone_from(&self.repo);
         request.key_file.clone_from(&self.key_file);
         let setup = self.setup.insert(Setup::load(&request)?);
-        if !matches!(self.command, Command::Config(ConfigCommand::Show { .. })) {
+        // The doctor has a line of its own for the key.
+        let does_without = matches!(
+            self.command,
+            Command::Config(ConfigCommand::Show { .. }) | Command::Doctor { .. }
+        );
+        if !does_without {
             self.secret = secrets::configured(&setup.configuration)?;
         }
         let makes_a_plain_one = match &self.command {

@@ -31,7 +31,10 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
             reporter.refuse(&refusal);
             return Some(refusal.exit);
         }
-        Command::Decrypt { .. } | Command::Config(_) | Command::Completions { .. } => return None,
+        Command::Decrypt { .. }
+        | Command::Doctor { .. }
+        | Command::Config(_)
+        | Command::Completions { .. } => return None,
     };
     reporter.warn(&format!("backups are disabled: {reason}; {hint}"));
     if let Command::Backup(backup) = command {

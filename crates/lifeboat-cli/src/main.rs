@@ -95,6 +95,9 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
             commands::import::run(arguments, prefix, name.as_deref(), *dry_run, reporter).await
         }
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
+        Command::Doctor { databases } => {
+            commands::doctor::run(arguments, databases, reporter).await
+        }
         Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),
     }

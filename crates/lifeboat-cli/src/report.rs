@@ -180,6 +180,15 @@ impl Reporter {
         }
     }
 
+    /// One thing that the doctor looked at.
+    pub(crate) fn diagnosed(&self, finding: &lifeboat::doctor::Finding) {
+        if self.json {
+            json::line("finding", json::diagnosis(finding));
+        } else if !self.quiet || finding.level != lifeboat::doctor::Level::Ok {
+            people::diagnosis(finding);
+        }
+    }
+
     /// One database was backed up.
     pub(crate) fn backed_up(&self, done: &Backed<'_>) {
         if self.json {

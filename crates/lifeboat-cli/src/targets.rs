@@ -20,24 +20,7 @@ pub(crate) struct Target {
 
 /// The databases that a backup is about.
 pub(crate) fn of(backup: &BackupArguments, setup: &Setup) -> Result<Vec<Target>, Refusal> {
-    let known = setup.databases()?;
-    let target = |found: &FoundDatabase| Target {
-        path: found.path.clone(),
-        name: name_of(found),
-        places: setup.configuration.settings().databases[found.index].destinations.clone(),
-    };
-    let mut targets: Vec<Target> = if backup.databases.is_empty() {
-        known.iter().map(target).collect()
-    } else {
-        backup
-            .databases
-            .iter()
-            .map(|typed| match find(typed, &known, setup) {
-                Some(found) => target(found),
-                None => Target { path: typed.clone(), name: default_name(typed), places: vec![] },
-            })
-            .collect()
-    };
+    let mut targets = named(&backup.databases, setup)?;
     if targets.is_empty() {
         return Err(none(!setup.configuration.settings().databases.is_empty()));
     }
@@ -45,6 +28,28 @@ pub(crate) fn of(backup: &BackupArguments, setup: &Setup) -> Result<Vec<Target>,
         targets.iter_mut().for_each(|target| target.name.clone_from(name));
     }
     two_of_one_name(&targets)?;
+    Ok(targets)
+}
+
+/// The databases that were typed, or all that are configured.
+pub(crate) fn named(typed: &[PathBuf], setup: &Setup) -> Result<Vec<Target>, Refusal> {
+    let known = setup.databases()?;
+    let target = |found: &FoundDatabase| Target {
+        path: found.path.clone(),
+        name: name_of(found),
+        places: setup.configuration.settings().databases[found.index].destinations.clone(),
+    };
+    let targets: Vec<Target> = if typed.is_empty() {
+        known.iter().map(target).collect()
+    } else {
+        typed
+            .iter()
+            .map(|typed| match find(typed, &known, setup) {
+                Some(found) => target(found),
+                None => Target { path: typed.clone(), name: default_name(typed), places: vec![] },
+            })
+            .collect()
+    };
     Ok(targets)
 }
 

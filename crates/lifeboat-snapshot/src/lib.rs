@@ -39,7 +39,7 @@
 //!
 //! # Code map
 //!
-//! - `live`: attaching, and which way to read; `error`, `notice`, `options`
+//! - `live`: attaching, and which way to read; `look`: a first look; `error`, `notice`, `options`
 //! - `wal_capture`, `rollback_capture`: the two ways
 //! - `image`: one consistent image, group by group; `header`: its first bytes
 //! - `diff`: what changed in a group; `spool`: what was read so far, on disk
@@ -59,6 +59,7 @@ mod identity;
 mod image;
 mod journal;
 mod live;
+mod look;
 mod name;
 mod notice;
 mod options;
@@ -71,6 +72,7 @@ pub use error::{CaptureFailure, OpenError};
 pub use explain::ChangedObject;
 pub use lifeboat_sqlite::{CheckError, Finding, ObjectKind, SqliteError};
 pub use live::LiveDatabase;
+pub use look::Look;
 pub use name::default_name;
 pub use notice::Notice;
 pub use options::{OpenOptions, Slice};

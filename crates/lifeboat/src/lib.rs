@@ -29,10 +29,12 @@
 //! - [`Destination`]: any number of databases on one destination.
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
+//! - [`doctor`]: whether backups can work here.
 
 mod builder;
 mod destination;
 mod directories;
+pub mod doctor;
 mod error;
 mod import;
 mod restore;

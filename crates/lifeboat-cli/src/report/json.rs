@@ -1,5 +1,6 @@
 //! One JSON object a line, on standard output.
 
+use lifeboat::doctor::{Finding, Level};
 use lifeboat::repository::Snapshot;
 use serde_json::{Value, json};
 
@@ -26,6 +27,24 @@ pub(super) fn error(exit: Exit, message: &str, hint: Option<&str>, safe: bool) {
         "error",
         json!({ "code": exit.code(), "message": message, "hint": hint, "data_is_safe": safe }),
     );
+}
+
+/// What the level of a finding is called.
+pub(super) fn level(level: Level) -> &'static str {
+    match level {
+        Level::Ok => "ok",
+        Level::Warning => "warning",
+        _ => "problem",
+    }
+}
+
+pub(super) fn diagnosis(finding: &Finding) -> Value {
+    json!({
+        "level": level(finding.level),
+        "about": finding.about,
+        "message": finding.text,
+        "fix": finding.fix,
+    })
 }
 
 pub(super) fn backup(done: &Backed<'_>) -> Value {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 use lifeboat::Explanation;
+use lifeboat::doctor::Finding;
 use lifeboat::repository::Snapshot;
 use time::OffsetDateTime;
 
@@ -49,6 +50,14 @@ pub(super) fn refusal(message: &str, hint: &str) {
 
 pub(super) fn warn(text: &str) {
     errln!("{} {text}", label("warning:", 33));
+}
+
+pub(super) fn diagnosis(finding: &Finding) {
+    let level = super::json::level(finding.level);
+    outln!("{level:<8} {}: {}", finding.about, finding.text);
+    if let Some(fix) = &finding.fix {
+        outln!("         {fix}");
+    }
 }
 
 pub(super) fn backup(done: &Backed<'_>) {
