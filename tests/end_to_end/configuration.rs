@@ -199,3 +199,18 @@ fn directories_of_the_settings() {
     assert!(folder.path("own-state").is_dir() && folder.path("own-cache").is_dir());
     assert!(!folder.path(".local").exists() && !folder.path(".cache").exists());
 }
+
+/// A container that keeps no state is the same installation at each start, or
+/// takes over what another one had.
+#[test]
+fn containers_without_a_state_directory() {
+    let folder = with_databases(&["app.db"]);
+    let as_one = [("LIFEBOAT_INSTALLATION_ID", "the-one")];
+    run(&folder, &as_one, &["backup", "app.db"]).ok();
+    std::fs::remove_dir_all(folder.path("state")).expect("is there");
+    let ran = run(&folder, &as_one, &["backup", "app.db"]).ok();
+    assert!(!ran.err.contains("taken over"), "{ran:?}");
+    let bad = run(&folder, &[("LIFEBOAT_INSTALLATION_ID", "not good")], &["backup", "app.db"]);
+    assert_eq!(bad.code, 2, "{bad:?}");
+    assert!(bad.err.contains("LIFEBOAT_INSTALLATION_ID: installation_id"), "{bad:?}");
+}

@@ -29,7 +29,8 @@ Examples:
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 7 restore refused or nothing
 of that name or time, 10 no repository, 11 held by another owner, 12 key missing or wrong,
-13 storage unreachable, 15 the source is not a usable SQLite database, 130 and 143 interrupted."
+13 storage unreachable, 14 done on a fallback, 15 the source is not a usable SQLite database,
+130 and 143 interrupted."
 )]
 pub(crate) struct Arguments {
     /// Directory or URL of the backups [default: ./backups] [env: LIFEBOAT_REPOSITORY]

@@ -39,10 +39,10 @@ pub(crate) async fn choose(
         setup.configuration.fallback_reason().map(str::to_owned).into_iter().collect();
     let mut first_error = None;
     for (at, place) in places.iter().enumerate() {
-        let missing = if missing != Missing::Refuse && may_create(place, setup, secret) {
-            Missing::Create
-        } else {
-            missing
+        // One that was there and is gone is not begun anew without being asked for.
+        let missing = match missing {
+            Missing::CreateIfLocal if may_create(place, setup, secret) => Missing::CreateFirst,
+            missing => missing,
         };
         let others = at + 1 < places.len();
         match open(setup, place, secret, missing, others).await {
@@ -100,8 +100,7 @@ async fn open(
     missing: Missing,
     others: bool,
 ) -> Result<Destination, Trouble> {
-    let directories = setup.directories();
-    let opening = Destination::open_with(&place.url, &directories, missing, secret);
+    let opening = Destination::open_as(&place.url, setup.installation(), missing, secret);
     if !others {
         return opening.await.map_err(Trouble::Is);
     }

@@ -7,7 +7,9 @@ use lifeboat::Directories;
 use lifeboat::config::{
     Configuration, Environment, FoundDatabase, Platform, Request, Role, Spot, Verdict, verdict,
 };
+use lifeboat::format::id::InstallationId;
 use lifeboat::remote::is_local_path;
+use lifeboat::repository::LocalOptions;
 
 use crate::arguments::Refusal;
 use crate::exit::Exit;
@@ -21,6 +23,7 @@ pub(crate) struct Setup {
     pub(crate) environment: Environment,
     pub(crate) configuration: Configuration,
     places: Vec<Place>,
+    installation_id: Option<InstallationId>,
 }
 
 /// Somewhere backups go.
@@ -63,7 +66,8 @@ impl Setup {
             }
         })?;
         let places = places(&configuration);
-        Ok(Self { environment, configuration, places })
+        let installation_id = installation_id(&configuration)?;
+        Ok(Self { environment, configuration, places, installation_id })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.
@@ -82,6 +86,14 @@ impl Setup {
             directories.cache.clone_from(cache);
         }
         directories
+    }
+
+    /// This installation, with the id that the settings give it.
+    pub(crate) fn installation(&self) -> LocalOptions {
+        let directories = self.directories();
+        let mut options = LocalOptions::new(directories.state, directories.cache);
+        options.installation_id.clone_from(&self.installation_id);
+        options
     }
 
     /// The databases that the settings name.
@@ -134,6 +146,16 @@ impl Setup {
         use lifeboat::config::Place::Argument;
         matches!(self.configuration.place("repository"), Argument(_))
     }
+}
+
+fn installation_id(configuration: &Configuration) -> Result<Option<InstallationId>, Refusal> {
+    let Some(text) = &configuration.settings().installation_id else { return Ok(None) };
+    let parsed = InstallationId::new(text).map_err(|error| Refusal {
+        exit: Exit::Usage,
+        message: format!("{}: installation_id: {error}", configuration.place("installation_id")),
+        hint: "it is 1 to 64 letters, digits and .-_, the same for no other installation".into(),
+    });
+    parsed.map(Some)
 }
 
 fn elsewhere(platform: Option<Platform>) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use lifeboat::config::TakeOver;
 use lifeboat::repository::CollectOptions;
 use lifeboat::snapshot::Notice;
 use lifeboat::{BackupSettings, Error, Missing};
@@ -160,6 +161,8 @@ impl Run<'_> {
         settings.archive = backup.archive;
         settings.explain = backup.explain;
         settings.take_over = backup.take_over;
+        let take_over = self.arguments.setup().configuration.settings().take_over;
+        settings.adopt = take_over == TakeOver::Always;
         settings.expect = backup.expect;
         settings.progress = progress::show(self.reporter.progress(), name);
         settings

@@ -176,8 +176,7 @@ async fn examine_place(
             return;
         }
     }
-    let directories = setup.directories();
-    match Destination::open_with(&place.url, &directories, Missing::Refuse, secret).await {
+    match Destination::open_as(&place.url, setup.installation(), Missing::Refuse, secret).await {
         Ok(destination) => {
             let how =
                 if destination.repository().is_sealed() { "encrypted" } else { "not encrypted" };
