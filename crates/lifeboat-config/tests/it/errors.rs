@@ -36,6 +36,11 @@ fn unknown_names_with_the_nearest() {
          mean LIFEBOAT_RETENTION__KEEP_LAST?",
     );
     variable(
+        "LIFEBOAT_COLOUR__OF_THE_SKY",
+        "blue",
+        "LIFEBOAT_COLOUR__OF_THE_SKY: there is no setting LIFEBOAT_COLOUR__OF_THE_SKY",
+    );
+    variable(
         "LIFEBOAT_REPOSITRY",
         "x",
         "LIFEBOAT_REPOSITRY: there is no setting LIFEBOAT_REPOSITRY; did you mean \
