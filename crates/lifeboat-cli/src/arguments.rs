@@ -416,7 +416,8 @@ impl Arguments {
             Command::Backup(_) | Command::Import { dry_run: false, .. } => true,
             _ => false,
         };
-        let would_be_plain = makes_one && self.secret.is_none() && !has_repository(place);
+        let would_be_plain =
+            makes_one && self.secret.is_none() && !is_off && !has_repository(&place.url);
         if let Some(variable) = secrets::empty_one().filter(|_| would_be_plain) {
             return Err(secrets::empty_key(&variable));
         }

@@ -26,7 +26,7 @@ pub(crate) struct Chosen {
 }
 
 /// Takes the first place that works. Where none does, the error is that of the
-/// first.
+/// last, after a warning that has the reasons of the others.
 pub(crate) async fn choose(
     setup: &Setup,
     secret: Option<&Secret>,
@@ -37,7 +37,6 @@ pub(crate) async fn choose(
     let places: Vec<&Place> = setup.places().iter().filter(wanted).collect();
     let mut reasons: Vec<String> =
         setup.configuration.fallback_reason().map(str::to_owned).into_iter().collect();
-    let mut first_error = None;
     for (at, place) in places.iter().enumerate() {
         // One that was there and is gone is not begun anew without being asked for.
         let missing = match missing {
@@ -55,17 +54,18 @@ pub(crate) async fn choose(
                 return Ok(Chosen { destination, place, fallback_reason });
             }
             Err(Trouble::Is(error)) if !others || !means_elsewhere(&error) => {
-                return Err(first_error.unwrap_or(error));
+                if !reasons.is_empty() {
+                    tracing::warn!("{}", reasons.join("; "));
+                }
+                return Err(error);
             }
             Err(trouble) => {
                 reasons.push(format!("{} does not work: {}", place.url, trouble.reason()));
-                if let Trouble::Is(error) = trouble {
-                    first_error.get_or_insert(error);
-                }
             }
         }
     }
-    Err(first_error.unwrap_or_else(|| Error::NoRepository { place: names.join(", ") }))
+    // Only where no place has one of these names.
+    Err(Error::NoRepository { place: names.join(", ") })
 }
 
 /// Whether a first backup makes the repository there. Without a key that is
