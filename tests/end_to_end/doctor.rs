@@ -125,3 +125,51 @@ fn few_descriptors() {
     let ran: crate::command::Ran = folder.under(command).output().expect("sh runs").into();
     has(&ran.json(), "warning", "may have 64 files open");
 }
+
+/// A bucket that asks for credentials, and one that answers everybody.
+#[test]
+fn who_can_read_the_bucket() {
+    use lifeboat_testing::servers::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
+
+    let folder = with_databases(&["app.db"]);
+    let server = S3Server::start("bucket");
+    let look = |endpoint: &str| {
+        let variables = [
+            ("LIFEBOAT_REPOSITORY", "s3://bucket?retry_budget=1s&request_timeout=1s"),
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("AWS_REGION", REGION),
+            ("AWS_ALLOW_HTTP", "true"),
+        ];
+        findings(&folder, &variables, &["app.db"]).0
+    };
+    let found = look(&server.url());
+    has(&found, "ok", "cannot be read without credentials");
+    has(&found, "ok", "refuses to write over what is there");
+    has(&found, "ok", "allows to delete");
+    has(&found, "problem", "there is no repository");
+    has(&found, "warning", "whoever can read the storage can read the backups");
+    let found = look(&answers_everybody());
+    has(&found, "problem", "everybody can read it");
+}
+
+/// The URL of a server that gives one byte to everybody who asks for anything.
+fn answers_everybody() -> String {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let url = format!("http://{}", listener.local_addr().expect("has one"));
+    // Ends with the process of the test.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let _ = stream.read(&mut [0; 65_536]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: \"e\"\r\nConnection: close\r\n\
+                  Last-Modified: Fri, 20 Nov 2026 10:00:00 GMT\r\n\r\nx",
+            );
+        }
+    });
+    url
+}

@@ -186,3 +186,134 @@ fn what_the_tables_and_variables_amount_to() {
         assert!(out.contains(line), "{line} in {out}");
     }
 }
+
+/// The bucket does not work, for many reasons: each is told, the directory is
+/// taken, and nobody waits.
+mod choice {
+    use std::time::{Duration, Instant};
+
+    use lifeboat_testing::servers::{ACCESS_KEY, Fault, FaultProxy, Kind, S3Server, SECRET_KEY};
+
+    use super::*;
+
+    struct Bucket {
+        folder: Folder,
+        server: S3Server,
+        proxy: FaultProxy,
+    }
+
+    impl Bucket {
+        fn new() -> Self {
+            let server = S3Server::start("bucket");
+            let proxy = FaultProxy::before(server.address());
+            Self { folder: with_databases(&["app.db"]), server, proxy }
+        }
+
+        fn variables(&self) -> Vec<(&'static str, String)> {
+            vec![
+                ("BACKUP_USE_AWS", "true".into()),
+                ("BACKUP_S3_BUCKET", "bucket".into()),
+                ("BACKUP_S3_ACCESS_KEY", ACCESS_KEY.into()),
+                ("BACKUP_S3_SECRET_KEY", SECRET_KEY.into()),
+                ("BACKUP_ENCRYPTION_KEY", KEY.into()),
+                ("AWS_ENDPOINT_URL", self.proxy.url()),
+                ("AWS_ALLOW_HTTP", "true".into()),
+            ]
+        }
+
+        fn back_up(&self, changes: &[(&'static str, &str)]) -> Value {
+            let mut variables = self.variables();
+            for (name, value) in changes {
+                variables.retain(|(known, _)| known != name);
+                variables.push((name, (*value).to_owned()));
+            }
+            let variables: Vec<(&str, &str)> =
+                variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            back_up(&self.folder, &variables)
+        }
+
+        /// The directory is taken, in time, and the reason has these words.
+        #[track_caller]
+        fn falls_back(&self, changes: &[(&'static str, &str)], words: &str) {
+            let started = Instant::now();
+            let summary = self.back_up(changes);
+            let took = started.elapsed();
+            assert_eq!(summary["destination"], "./backups", "{summary}");
+            let reason = summary["fallback_reason"].as_str().expect("there is one");
+            assert!(reason.contains(words), "{words}: {reason}");
+            assert_eq!(summary["code"], 0);
+            assert!(took < Duration::from_secs(5), "{took:?}");
+            self.proxy.heal();
+        }
+    }
+
+    #[test]
+    fn each_reason_is_told_and_nobody_waits() {
+        let bucket = Bucket::new();
+        // Nobody listens there.
+        bucket.falls_back(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")], "cannot be reached");
+        bucket.proxy.when(Kind::Any, "").always(Fault::Hang);
+        bucket.falls_back(&[], "did not answer in time");
+        bucket.proxy.when(Kind::Any, "").always(Fault::Refuse(403, "AccessDenied"));
+        bucket.falls_back(&[], "refuses access");
+        bucket.proxy.when(Kind::Any, "").always(Fault::Refuse(500, "InternalError"));
+        bucket.falls_back(&[], "does not answer as it should");
+        bucket.falls_back(&[("BACKUP_S3_BUCKET", "another")], "no such bucket");
+    }
+
+    /// Whoever can read the bucket could read what goes there without a key.
+    #[test]
+    fn without_a_key_no_repository_is_made_unasked() {
+        let bucket = Bucket::new();
+        bucket.falls_back(&[("BACKUP_ENCRYPTION_KEY", "")], "there is no repository");
+        assert_eq!(bucket.server.count(Kind::Put), 0);
+    }
+
+    /// No credentials at all: the metadata service of the machine is asked, here
+    /// one of our own where nobody listens.
+    #[test]
+    fn no_credentials() {
+        let bucket = Bucket::new();
+        bucket.falls_back(
+            &[
+                ("BACKUP_S3_ACCESS_KEY", ""),
+                ("BACKUP_S3_SECRET_KEY", ""),
+                ("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1"),
+            ],
+            "no credentials are set",
+        );
+    }
+
+    /// Where the bucket works, it is taken, made a repository, and nothing is
+    /// local.
+    #[test]
+    fn a_bucket_that_works() {
+        let bucket = Bucket::new();
+        let summary = bucket.back_up(&[]);
+        assert_eq!(summary["destination"], "s3://bucket", "{summary}");
+        assert!(summary["fallback_reason"].is_null());
+        assert!(bucket.server.folder().join("keys").is_dir(), "it is encrypted");
+        assert!(!bucket.folder.path("backups").exists());
+        assert_eq!(bucket.back_up(&[])["unchanged"], true);
+        // And where media are meant to go, nothing goes.
+        let media = [("AWS_S3_BUCKET_NAME", "media"), ("AWS_STORAGE_BUCKET_NAME", "media")];
+        bucket.back_up(&media);
+        let asked = format!("{:?}", bucket.proxy.requests());
+        assert!(!asked.contains("media"), "{asked}");
+    }
+
+    /// A wrong key goes nowhere else: nobody would notice.
+    #[test]
+    fn a_wrong_key_is_no_reason_to_go_elsewhere() {
+        let bucket = Bucket::new();
+        bucket.back_up(&[]);
+        let other = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+        let mut variables = bucket.variables();
+        variables.push(("LIFEBOAT_KEY", other.into()));
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let ran = run(&bucket.folder, &variables, &["backup", "app.db"]);
+        assert_eq!(ran.code, 12, "{ran:?}");
+        assert!(!bucket.folder.path("backups").exists());
+    }
+}

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
+use lifeboat::config::Environment;
 use lifeboat::crypto::Secret;
+use lifeboat::remote::RemoteOptions;
 use lifeboat::{Destination, Error, ErrorKind, Missing};
 
 use crate::report::causes;
@@ -15,6 +17,9 @@ use crate::setup::{Place, Setup};
 /// The time that a place has to show that it works, where another could be
 /// taken.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The time that each request of it has, tries included.
+const IMPATIENCE: Duration = Duration::from_millis(2500);
 
 /// The place that was taken.
 #[derive(Clone, Debug)]
@@ -60,7 +65,13 @@ pub(crate) async fn choose(
                 return Err(error);
             }
             Err(trouble) => {
-                reasons.push(format!("{} does not work: {}", place.url, trouble.reason()));
+                let missing = if lacks_credentials(place, &setup.environment) {
+                    "no credentials are set, and the machine gives none: "
+                } else {
+                    ""
+                };
+                let reason = trouble.reason();
+                reasons.push(format!("{} does not work: {missing}{reason}", place.url));
             }
         }
     }
@@ -73,6 +84,23 @@ pub(crate) async fn choose(
 fn may_create(place: &Place, setup: &Setup, secret: Option<&Secret>) -> bool {
     let is_off = setup.configuration.settings().encryption.enabled == Some(false);
     place.create && (secret.is_some() || is_off)
+}
+
+/// Whether nothing says who we are to a store that speaks S3. The machine may
+/// still: its metadata service is asked, and where there is none, that looks like
+/// a network that is down.
+fn lacks_credentials(place: &Place, environment: &Environment) -> bool {
+    let speaks_s3 = place.url.starts_with("s3://") || place.url.starts_with("r2://");
+    let options = &place.options;
+    let given = options.access_key_id.is_some() || options.anonymous || options.profile.is_some();
+    let variables = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_PROFILE",
+    ];
+    speaks_s3 && !given && variables.iter().all(|name| environment.get(name).is_none())
 }
 
 /// Why a place was not opened.
@@ -100,19 +128,28 @@ async fn open(
     missing: Missing,
     others: bool,
 ) -> Result<Destination, Trouble> {
-    let opening = Destination::open_as(&place.url, setup.installation(), missing, secret);
-    if !others {
-        return opening.await.map_err(Trouble::Is);
+    let opening = |options: RemoteOptions, missing: Missing| {
+        Destination::open_as(&place.url, options, setup.installation(), missing, secret)
+    };
+    if others && !place.is_local() {
+        // Asked impatiently, so that the reason is the store's own and not that
+        // trying again took too long; used with the patience that is configured.
+        let mut impatient = place.options.clone();
+        impatient.connect_timeout = impatient.connect_timeout.min(IMPATIENCE);
+        impatient.request_timeout = impatient.request_timeout.min(IMPATIENCE);
+        impatient.retry_budget = impatient.retry_budget.min(IMPATIENCE);
+        match tokio::time::timeout(PATIENCE, opening(impatient, Missing::Refuse)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(Error::NoRepository { .. })) if missing != Missing::Refuse => {}
+            Ok(Err(error)) => return Err(Trouble::Is(error)),
+            Err(_) => return Err(Trouble::Silent),
+        }
     }
-    match tokio::time::timeout(PATIENCE, opening).await {
-        Ok(opened) => opened.map_err(Trouble::Is),
-        Err(_) => Err(Trouble::Silent),
-    }
+    opening(place.options.clone(), missing).await.map_err(Trouble::Is)
 }
 
 /// Whether an error of one place is a reason to try another. A wrong key or
 /// damage is none: it would go unnoticed.
 fn means_elsewhere(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Storage | ErrorKind::NoRepository)
-        || matches!(error, Error::Destination { .. })
 }

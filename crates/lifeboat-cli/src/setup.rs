@@ -1,6 +1,5 @@
 //! What a command goes by: settings, places and directories, read once.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lifeboat::Directories;
@@ -8,7 +7,7 @@ use lifeboat::config::{
     Configuration, Environment, FoundDatabase, Platform, Request, Role, Spot, Verdict, verdict,
 };
 use lifeboat::format::id::InstallationId;
-use lifeboat::remote::is_local_path;
+use lifeboat::remote::{RemoteOptions, is_local_path};
 use lifeboat::repository::LocalOptions;
 
 use crate::arguments::Refusal;
@@ -36,8 +35,8 @@ pub(crate) struct Place {
     /// Whether the first backup makes the repository, as in a local directory.
     pub(crate) create: bool,
     pub(crate) max_snapshots: Option<u32>,
-    #[expect(dead_code, reason = "for stores that have options; local directories have none")]
-    pub(crate) options: BTreeMap<String, String>,
+    /// How the store is reached.
+    pub(crate) options: RemoteOptions,
 }
 
 impl Place {
@@ -65,7 +64,7 @@ impl Setup {
                 hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
             }
         })?;
-        let places = places(&configuration);
+        let places = places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
         Ok(Self { environment, configuration, places, installation_id })
     }
@@ -169,7 +168,7 @@ fn elsewhere(platform: Option<Platform>) -> String {
     )
 }
 
-fn places(configuration: &Configuration) -> Vec<Place> {
+fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
     let settings = configuration.settings();
     let single = |url: &str| Place {
         name: url.to_owned(),
@@ -177,28 +176,47 @@ fn places(configuration: &Configuration) -> Vec<Place> {
         url: url.to_owned(),
         create: false,
         max_snapshots: None,
-        options: BTreeMap::new(),
+        options: RemoteOptions::default(),
     };
     if let Some(url) = &settings.repository {
-        return vec![single(url)];
+        return Ok(vec![single(url)]);
     }
     if settings.destinations.is_empty() {
-        return vec![single(DEFAULT_REPOSITORY)];
+        return Ok(vec![single(DEFAULT_REPOSITORY)]);
     }
-    let mut places: Vec<Place> = settings
-        .destinations
-        .iter()
-        .filter(|destination| destination.role != Role::Mirror)
-        .map(|destination| Place {
+    let mut places = Vec::new();
+    for (at, destination) in settings.destinations.iter().enumerate() {
+        // Checked, although nothing is sent there yet.
+        let options = options(configuration, at)?;
+        if destination.role == Role::Mirror {
+            continue;
+        }
+        places.push(Place {
             name: destination.name.clone(),
             role: destination.role,
             url: destination.url.clone(),
             create: destination.create,
             max_snapshots: destination.max_snapshots,
-            options: destination.options.0.clone(),
-        })
-        .collect();
+            options,
+        });
+    }
     // The primary first, the fallbacks in their order.
     places.sort_by_key(|place| place.role != Role::Primary);
-    places
+    Ok(places)
+}
+
+/// The options of a destination; only the store knows their names.
+fn options(configuration: &Configuration, at: usize) -> Result<RemoteOptions, Refusal> {
+    let mut options = RemoteOptions::default();
+    for (name, value) in &configuration.settings().destinations[at].options.0 {
+        options.set(name, value).map_err(|error| Refusal {
+            exit: Exit::Usage,
+            message: format!(
+                "{}: failed to {error}",
+                configuration.place(&format!("destination.{at}.options.{name}"))
+            ),
+            hint: "docs/storage.md lists the options of stores".into(),
+        })?;
+    }
+    Ok(options)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lifeboat_format::id::DatabaseName;
-use lifeboat_remote::{OpenError, Remote, is_local_path};
+use lifeboat_remote::{OpenError, Remote, RemoteOptions, is_local_path};
 use lifeboat_repository::{
     Database, Listing, Local, LocalOptions, ReadError, Repository, Secret, Selector, Snapshot,
 };
@@ -72,13 +72,14 @@ impl Destination {
         secret: Option<&Secret>,
     ) -> Result<Self, Error> {
         let options = LocalOptions::new(&directories.state, &directories.cache);
-        Self::open_as(place, options, missing, secret).await
+        Self::open_as(place, RemoteOptions::default(), options, missing, secret).await
     }
 
-    /// As [`open_with`](Self::open_with), for an installation that may bring its
-    /// own id.
+    /// As [`open_with`](Self::open_with), with options of the store and for an
+    /// installation that may bring its own id.
     pub async fn open_as(
         place: &str,
+        options: RemoteOptions,
         installation: LocalOptions,
         missing: Missing,
         secret: Option<&Secret>,
@@ -86,7 +87,11 @@ impl Destination {
         let is_local = is_local_path(place);
         let create = missing.creates(is_local);
         let is_new = create && is_local && !local_directory(place).exists();
-        let opened = if create { Remote::open_or_create(place) } else { Remote::open(place) };
+        let opened = if create {
+            Remote::open_or_create_with(place, options)
+        } else {
+            Remote::open_with(place, options)
+        };
         let remote = opened.map_err(|source| match source {
             OpenError::NoDirectory { .. } => Error::NoRepository { place: place.to_owned() },
             source => Error::Destination { place: place.to_owned(), source },

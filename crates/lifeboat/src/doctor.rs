@@ -10,7 +10,7 @@ mod place;
 
 pub use database::database;
 pub use machine::{descriptors, directory, space};
-pub use place::{PlaceProbe, place};
+pub use place::{PlaceProbe, open_to_all, place};
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

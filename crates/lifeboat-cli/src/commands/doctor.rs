@@ -161,12 +161,15 @@ async fn examine_place(
             return;
         }
     }
-    match Remote::open(&place.url) {
+    match Remote::open_with(&place.url, place.options.clone()) {
         Ok(remote) => {
             let now = OffsetDateTime::now_utc();
             let nonce = format!("{}-{}", std::process::id(), now.unix_timestamp_nanos());
             let probe = PlaceProbe::new(&about, now, nonce);
             for finding in doctor::place(&remote, &probe).await {
+                page.add(&finding);
+            }
+            if let Some(finding) = doctor::open_to_all(&about, &place.url, &place.options).await {
                 page.add(&finding);
             }
         }
@@ -176,7 +179,15 @@ async fn examine_place(
             return;
         }
     }
-    match Destination::open_as(&place.url, setup.installation(), Missing::Refuse, secret).await {
+    match Destination::open_as(
+        &place.url,
+        place.options.clone(),
+        setup.installation(),
+        Missing::Refuse,
+        secret,
+    )
+    .await
+    {
         Ok(destination) => {
             let how =
                 if destination.repository().is_sealed() { "encrypted" } else { "not encrypted" };

@@ -1,6 +1,6 @@
 //! Whether a place for backups does what it must.
 
-use lifeboat_remote::{Created, Remote, RemoteError};
+use lifeboat_remote::{Created, Failure, Remote, RemoteError, RemoteOptions, is_local_path};
 use time::OffsetDateTime;
 
 use super::{Finding, Level, causes};
@@ -97,6 +97,59 @@ pub async fn place(remote: &Remote, probe: &PlaceProbe) -> Vec<Finding> {
         ),
     });
     findings
+}
+
+/// Whether everybody can read what lies at a place, credentials or not. Nothing
+/// for a local directory.
+pub async fn open_to_all(about: &str, url: &str, options: &RemoteOptions) -> Option<Finding> {
+    if is_local_path(url) {
+        return None;
+    }
+    let mut stranger = options.clone();
+    stranger.anonymous = true;
+    stranger.access_key_id = None;
+    stranger.secret_access_key = None;
+    stranger.session_token = None;
+    stranger.profile = None;
+    stranger.role_arn = None;
+    let unknown = |why: String| {
+        Finding::bad(
+            Level::Warning,
+            about,
+            format!("whether everybody can read it is not known: failed to {why}"),
+            "look at the access settings of the bucket",
+        )
+    };
+    let remote = match Remote::open_with(url, stranger) {
+        Ok(remote) => remote,
+        Err(error) => return Some(unknown(causes(&error))),
+    };
+    let open = |what: &str| {
+        Finding::bad(
+            Level::Problem,
+            about,
+            format!("everybody can {what} it, without credentials"),
+            "take public access from the bucket; until then: lifeboat key generate",
+        )
+    };
+    // A missing object is told to whoever may read, or may list, and to nobody else.
+    Some(match (remote.get("format/1", STRANGER_LIMIT).await, remote.list("format").await) {
+        (Ok(Some(_)), _) => open("read"),
+        (Err(error), _) if error.what == Failure::TooLarge => open("read"),
+        (_, Ok(_)) => open("list"),
+        (Err(error), Err(_)) if is_refusal(&error) => {
+            Finding::ok(about, "cannot be read without credentials")
+        }
+        (Ok(None), Err(_)) => Finding::ok(about, "cannot be listed without credentials"),
+        (Err(error), Err(_)) => unknown(causes(&error)),
+    })
+}
+
+/// More than a format object has.
+const STRANGER_LIMIT: u64 = 64 * 1024;
+
+fn is_refusal(error: &RemoteError) -> bool {
+    matches!(error.what, Failure::Denied | Failure::NoCredentials | Failure::Refused)
 }
 
 fn refused(about: &str, what: &str, error: &RemoteError) -> Finding {
