@@ -29,6 +29,7 @@
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
+//! - [`Proofs`]: what was proven of each snapshot, and when.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
 
@@ -45,6 +46,7 @@ mod log;
 mod ownership;
 mod packs;
 mod progress;
+mod proofs;
 mod repository;
 mod restore;
 mod snapshots;
@@ -60,6 +62,7 @@ pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
+pub use proofs::{Proof, Proofs};
 pub use repository::{Database, Repository};
 pub use restore::{RestoreOptions, RestoreReport};
 pub use snapshots::{Listing, Selector, Snapshot};
