@@ -3,6 +3,7 @@
 mod archives;
 mod consolidation;
 mod image;
+mod model;
 mod round_trip;
 mod rules;
 mod sealed;
