@@ -29,6 +29,7 @@
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
+//! - `check`: whether what is stored is whole. `repairs`: what was healed.
 //! - [`Proofs`]: what was proven of each snapshot, and when.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
@@ -36,6 +37,7 @@
 mod archive;
 mod backup;
 mod change;
+mod check;
 mod collect;
 pub mod consolidation;
 mod copy;
@@ -55,6 +57,7 @@ mod snapshots;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
+pub use check::{CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,

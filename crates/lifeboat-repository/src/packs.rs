@@ -39,7 +39,19 @@ impl Database {
             None => Vec::new(),
             Some(list) => self.list_object(list).await?,
         };
-        let packs = reference.resolve(base.clone());
+        let packs = self.resolved(record, &reference, base.clone())?;
+        Ok(PackList { reference, base, packs })
+    }
+
+    /// The whole list of a record, given the rows of its list object; proven
+    /// against the body of a snapshot.
+    pub(crate) fn resolved(
+        &self,
+        record: &Record,
+        reference: &PackListRef,
+        base: Vec<PackEntry>,
+    ) -> Result<Vec<PackEntry>, ReadError> {
+        let packs = reference.resolve(base);
         let distinct: HashSet<PackId> = packs.iter().map(|entry| entry.pack).collect();
         if distinct.len() != packs.len() {
             let error =
@@ -53,7 +65,7 @@ impl Database {
             let error = DecodeError::Misplaced { kind: ObjectKind::List, place: "record" };
             return Err(ReadError::unusable(self.keys.record(record.number()))(error));
         }
-        Ok(PackList { reference, base, packs })
+        Ok(packs)
     }
 
     /// Reads a list object.

@@ -5,7 +5,7 @@
 //! a snapshot needs (alive or in the trash) is there with the bytes it had, and
 //! the snapshots restore to the images that were backed up.
 
-mod reference;
+pub(crate) mod reference;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -141,7 +141,7 @@ async fn bytes(world: &World, key: &str) -> Vec<u8> {
 }
 
 /// The keys of all objects that a snapshot needs.
-async fn closure(world: &World, database: &Database, number: RecordNo) -> Vec<String> {
+pub(crate) async fn closure(world: &World, database: &Database, number: RecordNo) -> Vec<String> {
     let root = format!("databases/{}", database.name().key());
     let record_key = format!("{root}/records/{:020}", number.0);
     let home = Home {
