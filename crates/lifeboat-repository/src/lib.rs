@@ -29,7 +29,7 @@
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
-//! - `check`: whether what is stored is whole. `repairs`: what was healed.
+//! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
@@ -46,6 +46,7 @@ mod images;
 mod keys;
 mod local;
 mod log;
+mod mend;
 mod ownership;
 mod packs;
 mod progress;
@@ -65,6 +66,7 @@ pub use error::{
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
+pub use mend::{MendedPack, RepairReport};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
 pub use proofs::{Proof, Proofs};

@@ -96,7 +96,7 @@ impl Inquiry {
             }
             self.drilled = true;
         }
-        if result.kind == CheckKind::Check && result.snapshots.contains(number) {
+        if result.kind != CheckKind::Drill && result.snapshots.contains(number) {
             self.covered.extend_from_slice(&result.read);
             if is_all(&self.covered) {
                 self.verify(at);

@@ -19,7 +19,14 @@ use crate::repository::Database;
 pub(crate) struct Repairs {
     of: BTreeMap<PackId, (u32, Repair)>,
     /// Repairs that cannot be read, by their keys below the database.
-    pub(crate) unreadable: Vec<(PackId, String, ReadError)>,
+    pub(crate) unreadable: Vec<(PackId, u32, ReadError)>,
+}
+
+impl Clone for Repairs {
+    /// Those that can be read.
+    fn clone(&self) -> Self {
+        Self { of: self.of.clone(), unreadable: Vec::new() }
+    }
 }
 
 /// The packs of a snapshot with the healed ones in the place of the damaged.
@@ -68,7 +75,8 @@ impl Repairs {
 
     /// How often a pack was repaired.
     pub(crate) fn count(&self, pack: PackId) -> u32 {
-        self.of.get(&pack).map_or(0, |(k, _)| *k)
+        let unreadable = self.unreadable.iter().filter(|one| one.0 == pack).map(|one| one.1);
+        self.of.get(&pack).map(|(k, _)| *k).into_iter().chain(unreadable).max().unwrap_or(0)
     }
 }
 
@@ -87,15 +95,14 @@ impl Database {
         }
         let mut repairs = Repairs::default();
         for (pack, k) in newest {
-            let relative = repair::key(pack, k);
-            let key = self.keys.at(&relative);
+            let key = self.keys.at(&repair::key(pack, k));
             // Listed, and gone: it was collected with its pack.
             let Some(object) = self.remote().get(&key, MAX_REPAIR_LEN).await? else { continue };
             match repair::decode(&object, pack, k, &self.home()) {
                 Ok(repair) => repairs.insert(k, repair),
                 Err(error) => {
                     let error = ReadError::unusable(key)(error);
-                    repairs.unreadable.push((pack, relative, error));
+                    repairs.unreadable.push((pack, k, error));
                 }
             }
         }
@@ -108,8 +115,8 @@ impl Database {
     pub(crate) async fn repairs_if_any(&self) -> Repairs {
         match self.repairs().await {
             Ok(repairs) => {
-                for (_, key, error) in &repairs.unreadable {
-                    tracing::warn!(%key, %error, "a repair cannot be read");
+                for (pack, k, error) in &repairs.unreadable {
+                    tracing::warn!(%pack, k, %error, "a repair cannot be read");
                 }
                 repairs
             }

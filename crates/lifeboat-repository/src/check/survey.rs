@@ -277,7 +277,7 @@ impl Database {
             .repairs
             .unreadable
             .iter()
-            .map(|(_, key, error)| (key.clone(), words(error)))
+            .map(|(pack, k, error)| (repair::key(*pack, *k), words(error)))
             .collect();
         for (key, what) in unreadable {
             // The pack is read in its place, and named if that fails.

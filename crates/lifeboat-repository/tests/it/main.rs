@@ -4,6 +4,7 @@ mod archives;
 mod checks;
 mod consolidation;
 mod image;
+mod mending;
 mod model;
 mod round_trip;
 mod rules;
