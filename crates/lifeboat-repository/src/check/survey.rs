@@ -98,9 +98,9 @@ impl Database {
             // place: what is there now is looked at all the same.
             Err(error) if error.is_damage() => {
                 let object = match &error {
-                    ReadError::Unusable { key, .. } | ReadError::Missing { key, .. } => {
-                        self.relative_to_root(key)
-                    }
+                    ReadError::Unusable { key, .. }
+                    | ReadError::Missing { key, .. }
+                    | ReadError::Gap { key, .. } => self.relative_to_root(key),
                     _ => "records".to_owned(),
                 };
                 survey.newest = self.newest_now().await?;
@@ -129,12 +129,8 @@ impl Database {
     }
 
     async fn highest_listed(&self) -> Result<Option<RecordNo>, ReadError> {
-        let listed = self.remote().list(&self.keys.at("records")).await?;
-        let number = |key: &str| -> Option<RecordNo> {
-            let number = RecordNo(key.rsplit('/').next()?.parse().ok()?);
-            (self.keys.record(number) == key && number.0 > 0).then_some(number)
-        };
-        Ok(listed.iter().filter_map(|object| number(&object.key)).max())
+        let listed = self.remote().list(&self.keys.records()).await?;
+        Ok(listed.iter().filter_map(|object| self.keys.record_number(&object.key)).max())
     }
 
     /// The state that the last record that can be read says.

@@ -6,6 +6,7 @@ mod consolidation;
 mod image;
 mod mending;
 mod model;
+mod pruning;
 mod round_trip;
 mod rules;
 mod sealed;
