@@ -21,7 +21,7 @@ use lifeboat_format::record::Content;
 
 use crate::error::{ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
-use crate::progress::{Listener, Progress};
+use crate::progress::{Event, Listener, Progress};
 use crate::repository::Database;
 pub(crate) use survey::{Data, Datum, Survey};
 
@@ -233,7 +233,10 @@ impl Database {
 
     /// Looks whether every object is there with its size; returns what nobody
     /// needs. What a listing does not show, or shows otherwise, is asked for.
-    async fn check_presence(&self, survey: &mut Survey) -> Result<Vec<(String, u64)>, ReadError> {
+    pub(crate) async fn check_presence(
+        &self,
+        survey: &mut Survey,
+    ) -> Result<Vec<(String, u64)>, ReadError> {
         let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
         for listed in self.listed_objects().await? {
             sizes.insert(listed.object.key(), listed.size);
@@ -292,6 +295,8 @@ impl Database {
             Share::Bytes(bytes) => (Positions::ALL, bytes),
         };
         objects.retain(|(at, _)| wanted.contains(*at));
+        let sizes = objects.iter().filter_map(|(_, relative)| survey.data[relative].data.size());
+        listener.tell(Event::Checking { bytes: sizes.sum::<u64>().min(most) });
         let start = if wanted.contains(cursor) { cursor } else { wanted.first };
         let split = objects.partition_point(|(at, _)| *at < start);
         objects.rotate_left(split);

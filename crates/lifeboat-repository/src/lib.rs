@@ -31,6 +31,7 @@
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
 
@@ -55,6 +56,8 @@ mod repairs;
 mod repository;
 mod restore;
 mod snapshots;
+mod stats;
+mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
@@ -73,3 +76,5 @@ pub use proofs::{Proof, Proofs};
 pub use repository::{Database, Repository};
 pub use restore::{RestoreOptions, RestoreReport};
 pub use snapshots::{Listing, Selector, Snapshot};
+pub use stats::{SnapshotStats, Stats};
+pub use trash::TrashedSnapshot;

@@ -1,6 +1,6 @@
 //! One JSON object a line, on standard output.
 
-use lifeboat::repository::Snapshot;
+use lifeboat::repository::{Proof, Snapshot};
 use serde_json::{Value, json};
 
 use super::{Backed, Brought, Listed};
@@ -96,7 +96,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
     object
 }
 
-fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
+fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -> Value {
     let body = snapshot.body();
     json!({
         "database": name,
@@ -112,8 +112,9 @@ fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
         "description": body.description,
         "kept_because": [],
         "pinned": snapshot.is_pinned(),
-        "verified_at": null,
-        "drilled_at": null,
+        "verified_at": proof.verified_at.map(utc),
+        "drilled_at": proof.drilled_at.map(utc),
+        "damage": proof.damage,
         "origin": body.origin,
         "destination": destination,
     })
@@ -121,9 +122,10 @@ fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
 
 pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     let mut total = 0;
-    for Listed { name, listing } in all {
+    for Listed { name, listing, proofs } in all {
         for one in &listing.snapshots {
-            line("snapshot", snapshot(name, one, destination));
+            let proof = proofs.of(one.number());
+            line("snapshot", snapshot(name, one, &proof, destination));
             total += 1;
         }
         for (number, error) in &listing.broken {

@@ -38,7 +38,7 @@ impl Database {
             // Read and proven when the snapshots were looked through.
             Data::List(_) => (0, None),
         };
-        listener.tell(Event::Restored { bytes: read.0 });
+        listener.tell(Event::Checked { bytes: read.0 });
         Ok(read)
     }
 
