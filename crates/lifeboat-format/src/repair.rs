@@ -10,6 +10,7 @@ use crate::id::{DatabaseName, InstallationId, PackId, RepositoryId};
 use crate::list::PackEntry;
 use crate::numbers::NumberSet;
 use crate::object::{self, DecodeError, ObjectKind};
+use crate::pack::MAX_BLOCKS;
 use crate::seal::Home;
 
 /// The largest repair object that is read, in bytes.
@@ -47,11 +48,9 @@ pub struct Repair {
 impl Repair {
     /// The blocks that could not be had any more.
     pub fn lost_blocks(&self) -> impl Iterator<Item = BlockNo> + '_ {
-        self.lost.iter().flat_map(|&(first, count)| {
-            (u64::from(first)..u64::from(first) + u64::from(count))
-                .take_while(|block| *block < u64::from(u32::MAX))
-                .map(|block| BlockNo(block as u32))
-        })
+        self.lost
+            .iter()
+            .flat_map(|&(first, count)| (first..first.saturating_add(count)).map(BlockNo))
     }
 }
 
@@ -111,6 +110,18 @@ pub fn decode(object: &[u8], pack: PackId, k: u32, home: &Home<'_>) -> Result<Re
     if repair.pack != pack || repair.healed.pack != healed_id(pack, k) {
         return Err(DecodeError::Misplaced { kind, place: "pack" });
     }
+    // Else a short object would claim more blocks than there are.
+    let mut least = 0;
+    let mut count = 0;
+    for (first, blocks) in repair.lost.iter().map(|run| (u64::from(run.0), u64::from(run.1))) {
+        if blocks == 0 || first < least || first + blocks > u64::from(u32::MAX) {
+            return Err(DecodeError::damaged(kind, "lost blocks"));
+        }
+        (least, count) = (first + blocks, count + blocks);
+    }
+    if count > u64::from(MAX_BLOCKS) {
+        return Err(DecodeError::damaged(kind, "lost blocks"));
+    }
     Ok(repair)
 }
 
@@ -158,5 +169,10 @@ mod tests {
         assert!(decode(&object, pack, 2, &home).is_err());
         assert!(decode(&object, PackId::from_bytes([3; 16]), 1, &home).is_err());
         assert!(repair.lost_blocks().eq([BlockNo(3), BlockNo(4)]));
+        for bad in [vec![(0, 0)], vec![(5, 2), (6, 1)], vec![(u32::MAX, 1)], vec![(0, 70_000)]] {
+            let repair = Repair { lost: bad.clone(), ..repair.clone() };
+            let object = encode(&repair, 1, &home);
+            assert!(decode(&object, pack, 1, &home).is_err(), "{bad:?}");
+        }
     }
 }

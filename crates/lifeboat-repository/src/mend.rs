@@ -179,7 +179,7 @@ impl Database {
         // in the place of the first.
         let before = survey.repairs.iter().find(|(_, _, repair)| repair.healed.pack == entry.pack);
         let (pack, k, lost_before) = match before {
-            Some((pack, k, repair)) => (pack, k + 1, repair.lost.clone()),
+            Some((pack, k, repair)) => (pack, k + 1, repair.lost_blocks().collect()),
             None => (entry.pack, survey.repairs.count(entry.pack) + 1, Vec::new()),
         };
         if k > MAX_REPAIRS {
@@ -207,14 +207,16 @@ impl Database {
         let healed = written.entry(Suffix::from_bytes(random()));
         files.keep(&healed, &content.hashes).map_err(ReadError::from)?;
         mended.healed = Some(key::pack(&healed));
-        let mut lost = runs(&content.lost);
+        let mut lost = content.lost.clone();
         lost.extend(lost_before);
+        lost.sort();
+        lost.dedup();
         let mut repair = Repair {
             repository: self.repository.info().repository,
             database: self.name.clone(),
             pack,
             healed,
-            lost,
+            lost: runs(&lost),
             only_for: None,
             by: self.local().installation().map_err(ReadError::from)?.clone(),
             at: self.local().now(),
