@@ -1,4 +1,4 @@
-//! Snapshots in a remote: commit, list, read, collect, copy.
+//! Snapshots in a remote: commit, list, read, collect, verify, repair, copy.
 //!
 //! ```
 //! use lifeboat_remote::Remote;

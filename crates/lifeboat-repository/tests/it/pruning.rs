@@ -1,15 +1,19 @@
 //! Forgetting and collecting at scale, and with others in between.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_repository::{CheckOptions, CollectOptions, Depth, Share, WriteError};
+use lifeboat_remote::Remote;
+use lifeboat_repository::{
+    CheckOptions, CollectOptions, Depth, Local, LocalOptions, Repository, Share, WriteError,
+};
 use lifeboat_testing::script::{Op, World};
 
-use crate::image::Image;
+use crate::image::{Image, NOON};
 use crate::rules::DAY;
-use crate::world::{Host, backup, check_all_restore, options};
+use crate::world::{Host, backup, check_all_restore, name, options};
 
 fn at_once() -> CollectOptions {
     CollectOptions::default()
@@ -249,4 +253,62 @@ async fn a_damaged_record_in_the_trash() {
     let done = writer.collect(at_once()).await.expect("collects");
     assert_eq!((done.dropped.len(), done.deleted.len()), (1, 1));
     assert_eq!(check_all_restore(&writer).await, 3);
+}
+
+/// Memory does not grow with what is pruned: the peak of a process of its own,
+/// which is this test binary once more, that prunes a thousand snapshots.
+#[tokio::test]
+async fn memory_of_a_thousand_snapshots() {
+    const PLACE: &str = "LIFEBOAT_TEST_PRUNE_AT";
+    if let Some(place) = std::env::var_os(PLACE) {
+        prune_at(std::path::Path::new(&place)).await;
+        return;
+    }
+    // In memory where that can be had: what is measured is not the disk.
+    let shm = std::path::Path::new("/dev/shm");
+    let dir = match shm.is_dir() {
+        true => tempfile::tempdir_in(shm),
+        false => tempfile::tempdir(),
+    };
+    let dir = dir.expect("a temporary directory");
+    let store = dir.path().join("store");
+    let remote = Remote::open_or_create(store.to_str().expect("UTF-8")).expect("opens");
+    let local = LocalOptions::new(dir.path().join("state"), dir.path().join("cache"));
+    let local = Local::open(local).with_clock(Arc::new(|| NOON));
+    let writer = Repository::create(remote, local).await.expect("creates").database(name());
+    let mut image = Image::new(8);
+    for n in 0..1000 {
+        image.write(n % 8, 1_000_000 + u64::from(n));
+        image = image.later(1);
+        writer.backup(image.clone(), options()).await.expect("backs up");
+    }
+    let gone: Vec<RecordNo> = (1..=990).map(RecordNo).collect();
+    writer.forget(&gone).await.expect("forgets");
+    let this = std::env::current_exe().expect("the test has a path");
+    let ran = std::process::Command::new(this)
+        .args(["--exact", "pruning::memory_of_a_thousand_snapshots", "--nocapture"])
+        .env(PLACE, dir.path())
+        .output()
+        .expect("runs");
+    let out = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success(), "{out} {}", String::from_utf8_lossy(&ran.stderr));
+    let peak = out.lines().find_map(|line| line.strip_prefix("peak KiB: "));
+    let peak: u64 = peak.expect("is said").parse().expect("a number");
+    eprintln!("peak: {peak} KiB");
+    assert!(peak <= 64 * 1024, "{peak} KiB");
+    let listing = writer.snapshots(None).await.expect("lists");
+    assert_eq!((listing.snapshots.len(), listing.trash.len()), (10, 0));
+}
+
+async fn prune_at(place: &std::path::Path) {
+    let remote = Remote::open(place.join("store").to_str().expect("UTF-8")).expect("opens");
+    let local = LocalOptions::new(place.join("state"), place.join("cache"));
+    let local = Local::open(local).with_clock(Arc::new(|| NOON + DAY * 3000));
+    let database = Repository::open(remote, local).await.expect("opens").database(name());
+    let done = database.collect(CollectOptions::default()).await.expect("collects");
+    assert_eq!(done.dropped.len(), 990);
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux says it");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("is there");
+    // A new line first: the test runner has begun one.
+    println!("\npeak KiB: {}", peak.trim().trim_end_matches(" kB"));
 }
