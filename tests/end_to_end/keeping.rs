@@ -120,3 +120,25 @@ fn the_gap_is_named() {
     let line = done.out.lines().find(|line| line.starts_with("  20")).expect("a month");
     assert!(line.contains('2') || line.contains('1'), "{line}");
 }
+
+/// The same through the library, as an agent will do it.
+#[tokio::test]
+async fn a_policy_in_a_program() {
+    use lifeboat::retention::{Policy, TimeZone};
+
+    let folder = with_snapshots(4, &[]);
+    let directories =
+        lifeboat::Directories { state: folder.path("state"), cache: folder.path("cache") };
+    let place = folder.path("backups");
+    let opened = lifeboat::Destination::open(
+        place.to_str().expect("UTF-8"),
+        &directories,
+        lifeboat::Missing::Refuse,
+    );
+    let destination = opened.await.expect("opens");
+    let policy = Policy::of_count(3).expect("not zero");
+    let plan = destination.forget_by("app", &policy, &TimeZone::UTC).await.expect("forgets");
+    assert_eq!((plan.kept().count(), plan.forgotten().count()), (3, 1));
+    assert_eq!(ids(&folder).len(), 3);
+    assert!(Policy::of_count(0).is_none(), "no clean-up, never: keep nothing");
+}

@@ -46,6 +46,8 @@ pub struct RepairReport {
     pub mended: NumberSet,
     /// The living snapshots that are whole in the end.
     pub whole: NumberSet,
+    /// What is still wrong in the end.
+    pub left: Vec<Finding>,
     /// What was collected, or would be.
     pub collected: CollectReport,
     /// Whether anything was written.
@@ -90,7 +92,7 @@ struct Made {
 impl RepairReport {
     /// Whether everything that was found is mended.
     pub fn is_mended(&self) -> bool {
-        self.mended == self.broken && self.packs.iter().all(|pack| pack.lost() == 0)
+        self.left.is_empty()
     }
 }
 
@@ -137,7 +139,7 @@ impl Database {
         let collected = if apply {
             if !findings.is_empty() {
                 report.result.kind = CheckKind::Repair;
-                report.result.findings = rest;
+                report.result.findings.clone_from(&rest);
                 key = Some(self.record_check(&report.result).await?);
             }
             self.collect(options).await?
@@ -150,6 +152,7 @@ impl Database {
             broken: report.broken,
             mended,
             whole,
+            left: rest,
             collected,
             applied: apply,
             key,

@@ -110,14 +110,18 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
             size(report.collected.bytes_freed)
         ));
     }
+    let others = report.left.iter().filter(|finding| !finding.object.starts_with("packs/"));
+    for finding in others {
+        lines.push(format!("  {} cannot be mended: nothing else holds it", finding.object));
+    }
     let something = !report.packs.is_empty() || !report.collected.deleted.is_empty();
     if !report.applied && something {
         lines.push("  nothing was changed: --apply does it".to_owned());
     }
     reporter.found("repair", object(name, report), &lines.join("\n"));
-    let left = report.broken.len() > report.mended.len();
+    // What would be mended is not mended.
     let undone = !report.applied && !report.findings.is_empty();
-    if left || undone || !report.is_mended() { Exit::Damage } else { Exit::Ok }
+    if undone || !report.is_mended() { Exit::Damage } else { Exit::Ok }
 }
 
 fn pack_line(pack: &MendedPack, applied: bool) -> String {
@@ -161,6 +165,7 @@ fn object(name: &str, report: &RepairReport) -> Value {
         "broken": list(&report.broken),
         "mended": list(&report.mended),
         "whole": list(&report.whole),
+        "left": report.left.len(),
         "deleted": report.collected.deleted,
         "bytes_freed": report.collected.bytes_freed,
         "applied": report.applied,

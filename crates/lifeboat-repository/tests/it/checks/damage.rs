@@ -177,3 +177,50 @@ async fn objects_from_elsewhere() {
         }
     }
 }
+
+/// Packs that are whole one by one, and not the image that the record says: a
+/// writer that forgot one of them, with every digest right.
+#[tokio::test]
+async fn whole_packs_that_are_the_wrong_ones() {
+    use lifeboat_format::digest::Digest;
+    use lifeboat_format::list::{PackListRef, packs_digest};
+    use lifeboat_format::object::{ObjectKind, decode_control, encode_control};
+    use serde_json::Value;
+
+    let world = World::new();
+    let host = Host::new("a");
+    let database = host.create(world.client("W")).await;
+    let first = Image::new(70);
+    database.backup(first.clone(), options()).await.expect("backs up");
+    let mut second = first.later(1);
+    second.write(5, 77);
+    database.backup(second, options()).await.expect("backs up");
+    let key = "databases/app/records/00000000000000000002";
+    world
+        .change(key, |bytes| {
+            let content = decode_control(ObjectKind::Record, bytes).expect("is whole");
+            let text = String::from_utf8(content.to_vec()).expect("is text");
+            let (envelope, body) = text.split_once('\n').expect("two lines");
+            let mut envelope: Value = serde_json::from_str(envelope).expect("is JSON");
+            let mut body: Value = serde_json::from_str(body).expect("is JSON");
+            let mut packs: PackListRef =
+                serde_json::from_value(envelope["packs"].clone()).expect("is a list");
+            assert_eq!((packs.list, packs.added.len()), (None, 2));
+            packs.added.remove(0);
+            body["content"]["packs_digest"] =
+                serde_json::to_value(packs_digest(&packs.added)).expect("serialises");
+            envelope["packs"] = serde_json::to_value(&packs).expect("serialises");
+            let body = body.to_string();
+            envelope["body_digest"] =
+                serde_json::to_value(Digest::of(body.as_bytes())).expect("serialises");
+            *bytes = encode_control(ObjectKind::Record, format!("{envelope}\n{body}").as_bytes());
+        })
+        .await;
+    let stranger = Host::new("b");
+    let reader = stranger.open(world.client("R")).await;
+    let report = reader.check(&CheckOptions::of_depth(ALL)).await.expect("checks");
+    let [finding] = &report.result.findings[..] else { panic!("{report:?}") };
+    assert!(key.ends_with(&finding.object), "{finding:?}");
+    assert!(finding.what.contains("69 of 70 blocks are in none of its packs"), "{finding:?}");
+    assert_eq!(report.verified.len(), 1, "the first is what it was");
+}
