@@ -126,6 +126,52 @@ fn keys() {
 }
 
 #[test]
+fn fields_of_keeping_and_proving() {
+    let folder = Folder::new();
+    let connection = open(&folder.path("app.db"), "delete");
+    connection.execute_batch("CREATE TABLE t(a)").expect("writes");
+    folder.backup("app.db");
+    connection.execute_batch("INSERT INTO t VALUES(randomblob(90000))").expect("writes");
+    folder.backup("app.db");
+    let run = |arguments: &[&str]| folder.run(&[&["--json"], arguments].concat());
+    // The sections of the objects that a command prints, in order.
+    let check = |arguments: &[&str], code: i32, sections: &[&str]| {
+        let ran = run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        let objects = ran.json();
+        assert_eq!(objects.len(), sections.len(), "{arguments:?}: {ran:?}");
+        for (object, section) in objects.iter().zip(sections) {
+            assert_eq!(fields(object), documented(section), "{arguments:?}");
+        }
+    };
+    let per_database = |command: &str| {
+        [format!("{command}: one object a database"), format!("{command}: summary")]
+    };
+    let both = |command: &str| per_database(command).map(|text| &*text.leak());
+    check(&["check"], 0, &both("check"));
+    check(&["drill", "--assert", "SELECT 1"], 0, &both("drill"));
+    check(&["repair"], 0, &both("repair"));
+    let decisions = ["forget: one object a snapshot"; 2];
+    let forget = [&decisions[..], &["forget: summary"]].concat();
+    check(&["forget", "app", "--keep-last", "1"], 0, &forget);
+    check(&["prune", "--dry-run"], 0, &both("prune"));
+    let id = folder.run(&["--json", "snapshots"]).json()[0]["snapshot_id"].clone();
+    let changes = "undelete, pin, unpin: summary";
+    check(&["pin", "app", "latest"], 0, &[changes]);
+    check(&["unpin", "app", id.as_str().expect("an id")], 0, &[changes]);
+    check(&["undelete", "app", "20"], 0, &[changes]);
+    check(&["diff", "app", "latest~1", "latest"], 0, &["diff: summary"]);
+    let snapshots = ["stats: one object a snapshot"; 2];
+    let stats = [&snapshots[..], &both("stats")].concat();
+    check(&["stats"], 0, &stats);
+    check(&["status"], 0, &both("status"));
+    let packs = folder.objects_of("/packs/");
+    std::fs::remove_file(&packs[0]).expect("removes");
+    let found = run(&["check"]);
+    assert_eq!((found.code, fields(&found.json()[0])), (4, documented("check: finding")));
+}
+
+#[test]
 fn progress_as_status_objects() {
     let folder = Folder::new();
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");

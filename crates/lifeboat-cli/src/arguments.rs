@@ -1,5 +1,8 @@
 //! What can be typed.
 
+mod keep;
+mod prove;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -10,6 +13,9 @@ use lifeboat::crypto::Secret;
 use crate::exit::Exit;
 use crate::secrets;
 use crate::setup::{Disabled, Setup};
+
+pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
+pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
 /// The heading of the options that every command takes.
 const EVERYWHERE: &str = "For every command";
@@ -119,6 +125,31 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Read what is stored, and say what is wrong with it
+    Check(CheckArguments),
+    /// Restore to scratch, and have SQLite and your own statements test it
+    Drill(DrillArguments),
+    /// Mend what is damaged, as far as that is possible; without --apply only say so
+    Repair(RepairArguments),
+    /// Move snapshots to the trash: those named, or those that no rule keeps
+    Forget(ForgetArguments),
+    /// Bring snapshots back from the trash
+    Undelete(PickArguments),
+    /// Protect snapshots from being forgotten
+    Pin(PickArguments),
+    /// End that protection
+    Unpin(PickArguments),
+    /// Drop what was in the trash long enough, and delete what no snapshot needs
+    Prune(PruneArguments),
+    /// Show what differs between two snapshots: pages, tables, rows, schema
+    Diff(DiffArguments),
+    /// Show what snapshots cost, and what forgetting them would free
+    Stats {
+        /// The name of a database, or the path of its file [default: all]
+        name: Option<String>,
+    },
+    /// Show how the backups of every database are
+    Status,
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
@@ -463,6 +494,15 @@ mod tests {
             "import",
             "key",
             "config",
+            "check",
+            "drill",
+            "repair",
+            "forget",
+            "undelete",
+            "prune",
+            "diff",
+            "stats",
+            "status",
         ] {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));

@@ -1,16 +1,25 @@
 //! One module for each command.
 
 pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod decrypt;
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod drill;
 pub(crate) mod export;
+pub(crate) mod forget;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod prune;
+pub(crate) mod repair;
 pub(crate) mod restore;
 pub(crate) mod snapshots;
+pub(crate) mod stats;
+pub(crate) mod status;
+pub(crate) mod trash;
 
 use lifeboat::{Destination, Error, Missing};
 
@@ -31,4 +40,16 @@ async fn choose(
     names: &[String],
 ) -> Result<Chosen, Error> {
     choice::choose(arguments.setup(), arguments.secret.as_ref(), missing, names).await
+}
+
+/// The databases that were meant: the one that was named, or all.
+async fn names(
+    arguments: &Arguments,
+    destination: &Destination,
+    name: Option<&str>,
+) -> Result<Vec<String>, Error> {
+    Ok(match name {
+        Some(name) => vec![restore::name_of(arguments, name)],
+        None => destination.databases().await?.iter().map(ToString::to_string).collect(),
+    })
 }

@@ -21,8 +21,29 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         Command::Snapshots(_) => {
             json!({ "disabled": reason, "databases": 0, "snapshots": 0, "code": 0 })
         }
+        Command::Forget(_) => {
+            json!({ "disabled": reason, "kept": 0, "forgotten": 0, "code": 0 })
+        }
+        Command::Prune(_) => {
+            json!({
+                "disabled": reason, "databases": 0, "dropped": 0, "deleted": 0, "bytes_freed": 0,
+                "code": 0,
+            })
+        }
+        Command::Stats { .. } | Command::Status => {
+            json!({ "disabled": reason, "databases": 0, "code": 0 })
+        }
         Command::Init(_) | Command::Import { .. } => json!({ "disabled": reason, "code": 0 }),
-        Command::Restore(_) | Command::Export(_) | Command::Key(_) => {
+        Command::Restore(_)
+        | Command::Export(_)
+        | Command::Check(_)
+        | Command::Drill(_)
+        | Command::Repair(_)
+        | Command::Undelete(_)
+        | Command::Pin(_)
+        | Command::Unpin(_)
+        | Command::Diff(_)
+        | Command::Key(_) => {
             let refusal = Refusal {
                 exit: Exit::Refused,
                 message: format!("there are no backups here: {reason}"),

@@ -29,6 +29,14 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
         }
         Error::Name { .. } => "give another name with --as".into(),
+        Error::Policy(_) => {
+            "--keep-last 7, --keep-within 30d or --keep-preset says what is kept; nothing was \
+             forgotten"
+                .into()
+        }
+        Error::Plan(_) => {
+            "`lifeboat snapshots` shows the tags in its last column; nothing was forgotten".into()
+        }
         Error::Resolve(error) => return of_resolve(error),
         Error::Stage(StageError::TargetExists { .. })
         | Error::Publish(PublishError::TargetExists { .. }) => {

@@ -94,6 +94,17 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Import { prefix, name, dry_run } => {
             commands::import::run(arguments, prefix, name.as_deref(), *dry_run, reporter).await
         }
+        Command::Check(check) => commands::check::run(arguments, check, reporter).await,
+        Command::Drill(drill) => commands::drill::run(arguments, drill, reporter).await,
+        Command::Repair(repair) => commands::repair::run(arguments, repair, reporter).await,
+        Command::Forget(forget) => commands::forget::run(arguments, forget, reporter).await,
+        Command::Undelete(pick) => commands::trash::undelete(arguments, pick, reporter).await,
+        Command::Pin(pick) => commands::trash::pin(arguments, pick, true, reporter).await,
+        Command::Unpin(pick) => commands::trash::pin(arguments, pick, false, reporter).await,
+        Command::Prune(prune) => commands::prune::run(arguments, prune, reporter).await,
+        Command::Diff(diff) => commands::diff::run(arguments, diff, reporter).await,
+        Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
+        Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await

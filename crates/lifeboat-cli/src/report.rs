@@ -5,7 +5,7 @@ mod people;
 
 use std::time::Duration;
 
-use lifeboat::repository::{Listing, Snapshot};
+use lifeboat::repository::{Listing, Proofs, Snapshot};
 use lifeboat::{BackupReport, Error, RestoreReport};
 
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
@@ -50,6 +50,7 @@ pub(crate) struct Brought<'a> {
 pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) listing: Listing,
+    pub(crate) proofs: Proofs,
 }
 
 impl Reporter {

@@ -51,6 +51,46 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Reads a size: `500`, `500M`, `20GiB`; units are binary.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size, such as 500M or 20GiB");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = text[digits..].trim().to_ascii_uppercase();
+    let unit = unit.trim_end_matches('B').trim_end_matches('I');
+    let power = ["", "K", "M", "G", "T", "P"].iter().position(|one| *one == unit);
+    let factor = 1024u64.pow(power.ok_or_else(wrong)? as u32);
+    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+/// Reads a length of time: `90s`, `30m`, `2h`, `7d`.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("{text:?} is no length of time, such as 30m, 2h or 7d");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let most = 100 * 366 * 86_400;
+    let total = number.checked_mul(seconds).filter(|total| *total <= most).ok_or_else(wrong)?;
+    Ok(std::time::Duration::from_secs(total))
+}
+
+/// A length of time as people say it, roughly: `7 days`.
+pub(crate) fn length(seconds: i64) -> String {
+    let seconds = seconds.unsigned_abs();
+    match seconds {
+        0..120 => several(seconds, "second"),
+        120..7200 => several(seconds / 60, "minute"),
+        7200..172_800 => several(seconds / 3600, "hour"),
+        _ => several(seconds / 86_400, "day"),
+    }
+}
+
 /// How long ago something was, roughly.
 pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - then).whole_seconds();
@@ -100,6 +140,13 @@ mod tests {
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(300 * 1024 * 1024), "300 MiB");
+        assert_eq!(parse_size("20GiB"), Ok(20 << 30));
+        assert_eq!(parse_size("500M"), Ok(500 << 20));
+        assert!(
+            ["", "M", "5X", "-5", "0", "99999999999999P"].iter().all(|t| parse_size(t).is_err())
+        );
+        assert_eq!(parse_duration("30m"), Ok(std::time::Duration::from_secs(1800)));
+        assert!(["", "m", "5", "5w", "-5d", "1.5h"].iter().all(|t| parse_duration(t).is_err()));
         let then = datetime!(2026-11-20 10:00 UTC);
         for (seconds, text) in [
             (1, "1 second ago"),

@@ -30,6 +30,7 @@ use crate::log::{Committed, Draft, Head};
 use crate::ownership::Ownership;
 use crate::progress::{Event, Listener};
 use crate::repository::Database;
+pub(crate) use sink::NothingKnown;
 use sink::{FileSink, Written};
 
 /// What a store is told that a database file is.

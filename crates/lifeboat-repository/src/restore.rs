@@ -13,7 +13,6 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::key;
-use lifeboat_format::list::PackEntry;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::record::Content;
 use lifeboat_format::source::PageSink;
@@ -21,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{ReadError, RestoreError};
 use crate::progress::{Event, Listener, Progress};
+use crate::repairs::Healed;
 use crate::repository::Database;
 use crate::snapshots::Snapshot;
 use plan::{Chunk, Wanted, chunks};
@@ -83,6 +83,7 @@ impl Database {
         }
         let geometry = body.geometry().expect("a record is refused without one");
         let list = self.pack_list(snapshot.record()).await?;
+        let list = self.repairs_if_any().await.apply(list.packs, snapshot.number());
         // Before anything is allocated in proportion to what a record claims.
         let held: u64 = list.packs.iter().map(|entry| u64::from(entry.blocks)).sum();
         let needed =
@@ -99,7 +100,7 @@ impl Database {
             let result = write(&mut sink, geometry, receiver, &progress);
             (sink, result)
         });
-        let fetched = self.fetch(&list.packs, geometry, sender).await;
+        let fetched = self.fetch(&list, geometry, sender).await;
         let (sink, written) = match writer.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -118,7 +119,7 @@ impl Database {
     /// when nobody takes it: the one who stopped knows why.
     async fn fetch(
         &self,
-        packs: &[PackEntry],
+        list: &Healed,
         geometry: Geometry,
         sender: mpsc::Sender<Fetched>,
     ) -> Result<(Wanted, RestoreReport), ReadError> {
@@ -126,7 +127,7 @@ impl Database {
         let mut report = RestoreReport { geometry, bytes_fetched: 0, packs: 0 };
         {
             let remaining = wanted.remaining();
-            let plans = futures::stream::iter(packs.iter().rev().copied())
+            let plans = futures::stream::iter(list.packs.iter().rev().copied())
                 .map(|entry| async move { (entry, self.pack_index(&entry).await) })
                 .buffered(INDEX_READERS)
                 .take_while(|_| futures::future::ready(remaining.get() > 0))
@@ -139,6 +140,7 @@ impl Database {
                         return Err(ReadError::unusable(key)(error));
                     }
                     report.packs += 1;
+                    wanted.give_up(list.lost.get(&entry.pack));
                     let key = self.keys.at(&key::pack(&entry));
                     let chunks = chunks(entry, key, Arc::new(index), whole, &mut wanted);
                     Ok(futures::stream::iter(chunks.into_iter().map(Ok)))

@@ -49,7 +49,7 @@ mod uri;
 mod version;
 mod wal_index;
 
-pub use check::{CheckError, Finding, PrivateDatabase};
+pub use check::{Answer, CheckError, Finding, PrivateDatabase, SchemaEntry, TableRows};
 pub use connection::{Access, Connection};
 pub use error::{BeginError, ConnectError, SqliteError};
 pub use pages::{ObjectKind, PageOwner, PagesError, SchemaObject};

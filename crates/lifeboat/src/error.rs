@@ -82,6 +82,13 @@ pub enum Error {
     /// The restored file could not be put in its place.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Rules of retention make no sense. Nothing was forgotten.
+    #[error(transparent)]
+    Policy(#[from] lifeboat_retention::PolicyError),
+    /// A retention policy does not fit the snapshots that there are. Nothing was
+    /// forgotten.
+    #[error(transparent)]
+    Plan(#[from] lifeboat_retention::PlanError),
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
@@ -130,7 +137,7 @@ impl Error {
                 _ => ErrorKind::Storage,
             },
             Self::NoRepository { .. } => ErrorKind::NoRepository,
-            Self::Name { .. } => ErrorKind::Usage,
+            Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
             Self::Read(error) => read_kind(error),
             Self::Write(error) => write_kind(error),
@@ -239,7 +246,7 @@ fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
         WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
-        WriteError::OtherOrigin { .. } => ErrorKind::Usage,
+        WriteError::OtherOrigin { .. } | WriteError::NotPossible { .. } => ErrorKind::Usage,
         _ => ErrorKind::Failed,
     }
 }

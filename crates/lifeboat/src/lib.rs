@@ -11,7 +11,7 @@
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
 //! used one by one and are re-exported here: [`config`], [`crypto`], [`mod@format`],
-//! [`remote`], [`repository`], [`snapshot`].
+//! [`remote`], [`repository`], [`retention`], [`snapshot`].
 //!
 //! # Limitations
 //!
@@ -32,11 +32,15 @@
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
+mod compare;
 mod destination;
 mod directories;
 pub mod doctor;
+mod drill;
 mod error;
 mod import;
+mod keep;
+mod mend;
 mod restore;
 mod single_file;
 mod take;
@@ -46,13 +50,18 @@ pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
 pub use lifeboat_remote as remote;
 pub use lifeboat_repository as repository;
+pub use lifeboat_retention as retention;
 pub use lifeboat_snapshot as snapshot;
+pub use lifeboat_sqlite::SchemaEntry;
 
 pub use builder::{Lifeboat, LifeboatBuilder};
+pub use compare::{Comparison, TableChange};
 pub use destination::{Destination, Missing};
 pub use directories::Directories;
+pub use drill::{DrillReport, DrillSettings};
 pub use error::{Error, ErrorKind};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
+pub use keep::Inventory;
 pub use restore::{RestoreReport, RestoreSettings};
 pub use single_file::{ExportForm, FileError, FileForm, decrypt};
 pub use take::{BackupReport, BackupSettings, Explanation, open_source};

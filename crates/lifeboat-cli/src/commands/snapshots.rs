@@ -1,6 +1,5 @@
 //! `lifeboat snapshots`: what there is.
 
-use lifeboat::format::numbers::RecordNo;
 use lifeboat::{Destination, Error, Missing};
 
 use super::restore::name_of;
@@ -40,8 +39,8 @@ async fn read(
     };
     let mut all = Vec::new();
     for name in names {
-        let listing = destination.database(&name)?.snapshots(list.expect.map(RecordNo)).await?;
-        all.push(Listed { name, listing });
+        let inventory = destination.inventory(&name, list.expect).await?;
+        all.push(Listed { name, listing: inventory.listing, proofs: inventory.proofs });
     }
     Ok(all)
 }

@@ -1,7 +1,7 @@
 //! One JSON object a line, on standard output.
 
 use lifeboat::doctor::{Finding, Level};
-use lifeboat::repository::Snapshot;
+use lifeboat::repository::{Proof, Snapshot};
 use serde_json::{Value, json};
 
 use super::{Backed, Brought, Listed};
@@ -115,7 +115,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
     object
 }
 
-fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
+fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -> Value {
     let body = snapshot.body();
     json!({
         "database": name,
@@ -131,8 +131,9 @@ fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
         "description": body.description,
         "kept_because": [],
         "pinned": snapshot.is_pinned(),
-        "verified_at": null,
-        "drilled_at": null,
+        "verified_at": proof.verified_at.map(utc),
+        "drilled_at": proof.drilled_at.map(utc),
+        "damage": proof.damage,
         "origin": body.origin,
         "destination": destination,
     })
@@ -140,9 +141,10 @@ fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
 
 pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     let mut total = 0;
-    for Listed { name, listing } in all {
+    for Listed { name, listing, proofs } in all {
         for one in &listing.snapshots {
-            line("snapshot", snapshot(name, one, destination));
+            let proof = proofs.of(one.number());
+            line("snapshot", snapshot(name, one, &proof, destination));
             total += 1;
         }
         for (number, error) in &listing.broken {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use lifeboat::Explanation;
 use lifeboat::doctor::Finding;
-use lifeboat::repository::Snapshot;
+use lifeboat::repository::{Proofs, Snapshot};
 use time::OffsetDateTime;
 
 use super::{Backed, Brought, Listed};
@@ -131,14 +131,14 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
     if all.iter().all(|one| one.listing.snapshots.is_empty()) {
         outln!("no snapshots in {destination} yet");
     }
-    for (at, Listed { name, listing }) in all.iter().enumerate() {
+    for (at, Listed { name, listing, proofs }) in all.iter().enumerate() {
         if at > 0 {
             outln!();
         }
         if !listing.snapshots.is_empty() {
             let origin = listing.snapshots.last().map_or("", |last| last.body().origin.as_str());
             outln!("{name}  {origin}");
-            outln!("{}", table(&listing.snapshots, destination, now).trim_end());
+            outln!("{}", table(&listing.snapshots, proofs, destination, now).trim_end());
         }
         for (number, error) in &listing.broken {
             warn(&format!("{name}: snapshot {number} is damaged: failed to {}", causes(error)));
@@ -149,21 +149,28 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
     }
 }
 
-fn table(snapshots: &[Snapshot], destination: &str, now: OffsetDateTime) -> String {
+fn table(
+    snapshots: &[Snapshot],
+    proofs: &Proofs,
+    destination: &str,
+    now: OffsetDateTime,
+) -> String {
+    let ago = |at: Option<OffsetDateTime>| at.map_or("never".to_owned(), |at| age(at, now));
     let mut rows = vec![
         ["SNAPSHOT", "TAKEN", "AGE", "SIZE", "ADDED", "VERIFIED", "DRILLED", "WHERE", "NOTES"]
             .map(str::to_owned),
     ];
     for snapshot in snapshots {
         let body = snapshot.body();
+        let proof = proofs.of(snapshot.number());
         rows.push([
             snapshot.id().to_string(),
             local_time(body.taken_at),
             age(body.taken_at, now),
             size(u64::from(body.page_size) * u64::from(body.page_count)),
             size(body.statistics.bytes_sent),
-            "never".to_owned(),
-            "never".to_owned(),
+            if proof.damage.is_some() { "DAMAGED".to_owned() } else { ago(proof.verified_at) },
+            ago(proof.drilled_at),
             destination.to_owned(),
             notes(snapshot),
         ]);
