@@ -3,7 +3,9 @@
 
 mod error;
 mod folder;
+mod held;
 mod proven;
+mod settled;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,7 +16,10 @@ use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
 use lifeboat_format::source::PageSink;
 
 pub use error::{ProveError, PublishError, StageError};
+pub use held::HeldBlocks;
+pub(crate) use held::image;
 pub use proven::{CheckReport, ProvenFile};
+pub(crate) use settled::{folder_of, sync_folder};
 
 /// A file that is being written, and that nobody takes for a database: it is
 /// called `.<target>.lifeboat-<8 hex>.partial`, and removed when dropped.
@@ -50,6 +55,16 @@ impl StagedFile {
     /// left behind, if nobody works on it any more.
     pub fn create(target: &Path) -> Result<Self, StageError> {
         folder::must_be_free(target).map_err(StageError::from_taken)?;
+        folder::sweep(target);
+        let (file, place) = folder::create(target)
+            .map_err(|source| StageError::Create { target: target.to_owned(), source })?;
+        Ok(Self { file, place, geometry: None })
+    }
+
+    /// Begins to restore over what is at `target`, or will be: only
+    /// [`ProvenFile::replace`] can put the result in its place. Removes what
+    /// earlier attempts left behind, if nobody works on it any more.
+    pub fn beside(target: &Path) -> Result<Self, StageError> {
         folder::sweep(target);
         let (file, place) = folder::create(target)
             .map_err(|source| StageError::Create { target: target.to_owned(), source })?;

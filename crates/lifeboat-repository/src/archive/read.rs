@@ -56,7 +56,7 @@ impl Database {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         fetched?;
-        let report = RestoreReport { geometry, bytes_fetched: *size, packs: 0 };
+        let report = RestoreReport { geometry, bytes_fetched: *size, packs: 0, blocks_kept: 0 };
         Ok((written?, report))
     }
 
