@@ -76,7 +76,8 @@ pub use name::default_name;
 pub use notice::Notice;
 pub use options::{OpenOptions, Slice};
 pub use replace::{
-    ReplaceError, ReplaceOptions, Replaced, UndoError, Way, is_set_aside, stage_undo, undo_target,
+    ReplaceError, ReplaceOptions, Replaced, UndoError, Way, is_no_database, is_set_aside,
+    stage_undo, undo_target,
 };
 pub use staged::{
     CheckReport, HeldBlocks, ProveError, ProvenFile, PublishError, StageError, StagedFile,

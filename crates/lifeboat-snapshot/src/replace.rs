@@ -9,6 +9,7 @@
 //! the other.
 
 mod aside;
+mod copy;
 mod error;
 mod openers;
 mod overwrite;
@@ -18,7 +19,7 @@ mod undo;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat_sqlite::{Completeness, ConnectError, JournalMode, SqliteError, WritableDatabase};
+use lifeboat_sqlite::{ConnectError, SqliteError, WritableDatabase};
 
 use crate::identity::Touch;
 use crate::staged::ProvenFile;
@@ -36,15 +37,12 @@ pub struct ReplaceOptions {
     pub label: String,
     /// How long locks of others are waited for; 5 s.
     pub busy_timeout: Duration,
-    /// The caller knows that nobody has the database open. It is refused where
-    /// somebody is seen all the same.
-    pub stopped: bool,
 }
 
 impl ReplaceOptions {
     /// The usual ones.
     pub fn new(label: impl Into<String>) -> Self {
-        Self { label: label.into(), busy_timeout: Duration::from_secs(5), stopped: false }
+        Self { label: label.into(), busy_timeout: Duration::from_secs(5) }
     }
 }
 
@@ -81,7 +79,7 @@ pub struct Replaced {
 enum Present {
     Nothing,
     /// A database that SQLite can work with.
-    Usable(WritableDatabase, JournalMode),
+    Usable(WritableDatabase),
     /// Something that it cannot.
     Unusable,
 }
@@ -96,46 +94,32 @@ impl ProvenFile {
         let target = self.target().to_owned();
         aside::sweep(&target);
         let aside = aside::path(&target, &options.label);
-        let seen = openers::seen(&target);
+        let before = openers::seen(&target);
+        let database = match look(&target, options)? {
+            Present::Nothing => return swap::place(self, &target, &aside),
+            Present::Unusable if before.somebody() => {
+                return Err(ReplaceError::InUse { path: target });
+            }
+            Present::Unusable => return swap::remove(self, &target, &aside),
+            Present::Usable(database) => database,
+        };
+        let patience = options.busy_timeout;
+        if !before.nobody() {
+            return overwrite::overwrite(self, database, &target, &aside, patience);
+        }
+        drop(database);
+        let proven = match swap::swap(self, &target, &aside)? {
+            swap::Outcome::Done(done) => return Ok(done),
+            swap::Outcome::NotAlone(proven) => proven,
+        };
         match look(&target, options)? {
-            Present::Nothing => swap::place(self, &target, &aside),
-            Present::Unusable => {
-                if seen.is_some_and(|seen| seen.anybody()) {
-                    return Err(ReplaceError::InUse { path: target });
-                }
-                swap::remove(self, &target, &aside)
+            Present::Usable(database) => {
+                overwrite::overwrite(proven, database, &target, &aside, patience)
             }
-            Present::Usable(database, mode) => {
-                let fits =
-                    mode == JournalMode::Rollback || same_page_size(&database, &self, &target)?;
-                let alone = match seen {
-                    Some(seen) => !seen.anybody(),
-                    None => options.stopped,
-                };
-                if options.stopped && !alone {
-                    return Err(ReplaceError::InUse { path: target });
-                }
-                let database = if alone || !fits {
-                    match swap::swap(self, database, mode, &target, &aside)? {
-                        swap::Outcome::Done(done) => return Ok(done),
-                        swap::Outcome::NotAlone(back, database) => {
-                            if options.stopped || !fits {
-                                return Err(not_alone(target, fits));
-                            }
-                            return overwrite::overwrite(back, database, &target, &aside);
-                        }
-                    }
-                } else {
-                    database
-                };
-                overwrite::overwrite(self, database, &target, &aside)
-            }
+            // Whoever came meanwhile took it away, or spoilt it.
+            Present::Nothing | Present::Unusable => Err(ReplaceError::InUse { path: target }),
         }
     }
-}
-
-fn not_alone(path: PathBuf, fits: bool) -> ReplaceError {
-    if fits { ReplaceError::InUse { path } } else { ReplaceError::PageSize { path } }
 }
 
 /// Opens what is at the target, and tells it apart.
@@ -146,9 +130,10 @@ fn look(target: &Path, options: &ReplaceOptions) -> Result<Present, ReplaceError
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Present::Nothing),
         Err(e) => return Err(io(e)),
     }
+    let unusable = |e: &SqliteError| e.is_damage() || e.is_unreadable();
     let database = match WritableDatabase::open(target, options.busy_timeout) {
         Ok(database) => database,
-        Err(ConnectError::Sqlite { source, .. }) if is_unusable(&source) => {
+        Err(ConnectError::Sqlite { source, .. }) if unusable(&source) => {
             return Ok(Present::Unusable);
         }
         Err(source) => return Err(ReplaceError::Open { source }),
@@ -156,34 +141,33 @@ fn look(target: &Path, options: &ReplaceOptions) -> Result<Present, ReplaceError
     if database.is_read_only() {
         return Err(ReplaceError::ReadOnly { path: target.to_owned() });
     }
+    // Before anything that SQLite does of its own: it takes away a WAL and a
+    // journal that it finds beside what is no database.
+    if is_something_else(&database).map_err(|e| ReplaceError::sqlite(target, e))? {
+        return Ok(Present::Unusable);
+    }
     match database.journal_mode() {
-        Ok(mode) => Ok(Present::Usable(database, mode)),
-        Err(e) if is_unusable(&e) => Ok(Present::Unusable),
+        Ok(_) => Ok(Present::Usable(database)),
+        Err(e) if unusable(&e) => Ok(Present::Unusable),
         Err(source) => Err(ReplaceError::sqlite(target, source)),
     }
 }
 
-/// Whether the file is to blame, and no lock or permission.
-fn is_unusable(error: &SqliteError) -> bool {
-    error.is_damage() || error.is_io()
+/// Whether there is something at a path that does not begin as a database
+/// does. SQLite would take away the WAL and the journal beside it; this does
+/// not touch them.
+pub fn is_no_database(path: &Path) -> bool {
+    WritableDatabase::open(path, Duration::ZERO)
+        .is_ok_and(|database| is_something_else(&database).unwrap_or(false))
 }
 
-/// Whether the page sizes are the same, as far as the headers tell.
-fn same_page_size(
-    present: &WritableDatabase,
-    proven: &ProvenFile,
-    target: &Path,
-) -> Result<bool, ReplaceError> {
-    let sqlite = |source| ReplaceError::sqlite(target, source);
-    let mut header = [0; 100];
-    let file = present.main_file().map_err(sqlite)?;
-    if file.read_at(&mut header, 0).map_err(sqlite)? == Completeness::Short {
-        return Ok(true);
-    }
-    // The staged file is nobody else's, and carries no locks.
-    let mut staged = [0; 100];
-    std::fs::File::open(proven.path())
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut staged))
-        .map_err(|source| ReplaceError::Io { path: proven.path().to_owned(), source })?;
-    Ok(header[16..18] == staged[16..18])
+/// Whether the file does not begin as a database does (file format, section
+/// 1.3); an empty one is a database without tables.
+fn is_something_else(database: &WritableDatabase) -> Result<bool, SqliteError> {
+    let file = database.main_file()?;
+    let mut magic = [0; 16];
+    Ok(file.size()? > 0 && {
+        file.read_at(&mut magic, 0)?;
+        &magic != b"SQLite format 3\0"
+    })
 }

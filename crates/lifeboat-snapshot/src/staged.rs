@@ -17,9 +17,9 @@ use lifeboat_format::source::PageSink;
 
 pub use error::{ProveError, PublishError, StageError};
 pub use held::HeldBlocks;
-pub(crate) use held::image;
+pub(crate) use held::{SLICE, image};
 pub use proven::{CheckReport, ProvenFile};
-pub(crate) use settled::{folder_of, sync_folder};
+pub(crate) use settled::{Settled, folder_of, sync_folder};
 
 /// A file that is being written, and that nobody takes for a database: it is
 /// called `.<target>.lifeboat-<8 hex>.partial`, and removed when dropped.
@@ -74,6 +74,28 @@ impl StagedFile {
     /// Where the bytes are being written.
     pub fn path(&self) -> &Path {
         &self.place.staged
+    }
+
+    /// Takes back everything that was written.
+    pub(crate) fn clear(&mut self) -> std::io::Result<()> {
+        self.geometry = None;
+        self.file.set_len(0)
+    }
+
+    /// Overwrites some bytes.
+    pub(crate) fn patch(&mut self, at: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.write_all(bytes)
+    }
+
+    /// Writes everything to disk.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Makes a copy of a file ready for its name, without proof.
+    pub(crate) fn settle_copy(self, of: &std::fs::Metadata) -> std::io::Result<Settled> {
+        Settled::copy(self.file, self.place, of)
     }
 
     /// Writes everything to disk, reads all of it again, and compares it with

@@ -53,9 +53,11 @@ impl SqliteError {
         self.primary() == code::FULL
     }
 
-    /// Whether the operating system failed to read or write.
-    pub fn is_io(&self) -> bool {
-        self.primary() == code::IOERR
+    /// Whether the operating system cannot read what the file should hold; not
+    /// whether a lock, or the `-shm`, cannot be had.
+    pub fn is_unreadable(&self) -> bool {
+        // SQLITE_IOERR_READ, _SHORT_READ, _DATA, _CORRUPTFS.
+        self.primary() == code::IOERR && matches!(self.code >> 8, 1 | 2 | 32 | 33)
     }
 }
 

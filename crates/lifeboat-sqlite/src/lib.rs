@@ -59,4 +59,4 @@ pub use raw::{Completeness, FileHandle};
 pub use transaction::{JournalMode, ReadTransaction, WalIndexError};
 pub use version::{MIN_SAFE_VERSION, library_version};
 pub use wal_index::{WalIndexHeader, WalPosition};
-pub use writable::{Alone, Overwrite, WritableDatabase};
+pub use writable::{Exclusive, Overwrite, WritableDatabase};

@@ -23,24 +23,14 @@ pub struct WritableDatabase {
 
 impl WritableDatabase {
     /// Opens the database at `path`, which must exist, for writing;
-    /// `busy_timeout` is how long locks of others are waited for.
+    /// `busy_timeout` is how long locks of others are waited for. Nothing is
+    /// read of the file yet.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, ConnectError> {
-        if !Db::threads_supported() {
-            return Err(ConnectError::SingleThreaded);
-        }
-        let unusable = || ConnectError::UnusablePath { path: path.to_owned() };
-        let sqlite = |source| ConnectError::Sqlite { path: path.to_owned(), source };
-        let absolute = std::path::absolute(path).map_err(|_| unusable())?;
-        let bytes = uri::path_bytes(&absolute).ok_or_else(unusable)?;
-        let name = CString::new(bytes).map_err(|_| unusable())?;
-        let db = Db::open(&name, ffi::SQLITE_OPEN_READWRITE).map_err(sqlite)?;
+        let (db, absolute) = open(path)?;
+        let sqlite = |source| ConnectError::Sqlite { path: absolute.clone(), source };
         db.busy_timeout(busy_timeout);
-        db.configure(DbConfig::TrustedSchema, false);
-        // What replaces a database is on the disk when it is said to be.
-        for pragma in ["PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0"] {
-            db.run(pragma).map_err(sqlite)?;
-        }
-        Ok(Self { db, path: absolute })
+        db.run("PRAGMA wal_autocheckpoint=0").map_err(sqlite)?;
+        Ok(Self { path: absolute, db })
     }
 
     /// The absolute path that was opened.
@@ -90,20 +80,6 @@ impl WritableDatabase {
         }
     }
 
-    /// Takes the whole database in a rollback journal mode: nobody else reads
-    /// or writes until the result is dropped, and what the file holds is the
-    /// whole of the database. `None` if somebody else uses it, or brought it
-    /// into WAL mode.
-    pub fn alone(&self) -> Result<Option<Alone<'_>>, SqliteError> {
-        match self.db.run("BEGIN EXCLUSIVE") {
-            Ok(()) => {}
-            Err(e) if e.is_busy() => return Ok(None),
-            Err(e) => return Err(e),
-        }
-        let alone = Alone { db: &self.db };
-        Ok((journal_mode(&self.db)? == JournalMode::Rollback).then_some(alone))
-    }
-
     /// Prepares to overwrite the database with another, and takes the lock:
     /// from now on nobody else commits. In WAL mode others go on reading the
     /// old state, in rollback modes they wait.
@@ -111,6 +87,8 @@ impl WritableDatabase {
         &'d self,
         source: &'d PrivateDatabase,
     ) -> Result<Overwrite<'d>, SqliteError> {
+        // What replaces a database is on the disk when it is said to be.
+        self.db.run("PRAGMA main.synchronous=FULL")?;
         let mut backup = Backup::prepare(&self.db, source.db())?;
         backup.step(0)?;
         Ok(Overwrite { backup })
@@ -119,32 +97,78 @@ impl WritableDatabase {
     /// Writes the WAL into the database file and empties it. False if readers
     /// held it up: then one of the next commits does it.
     pub fn checkpoint(&self) -> Result<bool, SqliteError> {
-        let mut row = self.db.prepare("PRAGMA main.wal_checkpoint(TRUNCATE)")?;
-        match row.step() {
-            Ok(found) => Ok(found && row.integer(0) == Some(0)),
-            Err(e) if e.is_busy() => Ok(false),
-            Err(e) => Err(e),
-        }
+        checkpoint(&self.db)
     }
 }
 
-/// Nobody else reads or writes the database.
-pub struct Alone<'d> {
-    db: &'d Db,
+/// Opens the database at a path, which must exist, for writing.
+fn open(path: &Path) -> Result<(Db, PathBuf), ConnectError> {
+    if !Db::threads_supported() {
+        return Err(ConnectError::SingleThreaded);
+    }
+    let unusable = || ConnectError::UnusablePath { path: path.to_owned() };
+    let absolute = std::path::absolute(path).map_err(|_| unusable())?;
+    let bytes = uri::path_bytes(&absolute).ok_or_else(unusable)?;
+    let name = CString::new(bytes).map_err(|_| unusable())?;
+    let db = Db::open(&name, ffi::SQLITE_OPEN_READWRITE)
+        .map_err(|source| ConnectError::Sqlite { path: absolute.clone(), source })?;
+    db.configure(DbConfig::TrustedSchema, false);
+    Ok((db, absolute))
 }
 
-impl Alone<'_> {
+fn checkpoint(db: &Db) -> Result<bool, SqliteError> {
+    let mut row = db.prepare("PRAGMA main.wal_checkpoint(TRUNCATE)")?;
+    match row.step() {
+        Ok(found) => Ok(found && row.integer(0) == Some(0)),
+        Err(e) if e.is_busy() => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// A database that nobody else reads or writes until this is dropped, and that
+/// lies in its file alone: the WAL is written back, and no journal counts.
+///
+/// Taken in exclusive locking mode, which changes nothing in the file: killed,
+/// the database is what it was, journal mode included.
+pub struct Exclusive {
+    db: Db,
+}
+
+impl Exclusive {
+    /// Takes the database at `path`; `None` if somebody else is in the way, or
+    /// the file may not be written. Others in WAL mode are noticed as long as
+    /// they are attached, others in rollback modes only while they read or
+    /// write.
+    pub fn take(path: &Path) -> Result<Option<Self>, ConnectError> {
+        let (db, absolute) = open(path)?;
+        // Never a checkpoint for a file that may have lost its name meanwhile.
+        db.configure(DbConfig::NoCheckpointOnClose, true);
+        let sqlite = |source| ConnectError::Sqlite { path: absolute.clone(), source };
+        match settle(&db) {
+            Ok(true) if !db.is_read_only() => Ok(Some(Self { db })),
+            Ok(_) => Ok(None),
+            Err(e) if e.is_busy() => Ok(None),
+            Err(e) => Err(sqlite(e)),
+        }
+    }
+
     /// Whether the file at the path is no longer the one that is locked.
     pub fn has_moved(&self) -> Result<bool, SqliteError> {
         self.db.has_moved()
     }
 }
 
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        // Nothing was written, so nothing can fail to be undone.
-        let _ = self.db.run("ROLLBACK");
+/// Takes the lock for as long as the connection is open, and empties the WAL.
+/// False if that did not succeed.
+fn settle(db: &Db) -> Result<bool, SqliteError> {
+    db.run("PRAGMA main.locking_mode=EXCLUSIVE")?;
+    // The lock outlives the transaction, in this locking mode.
+    db.run("BEGIN EXCLUSIVE")?;
+    db.run("COMMIT")?;
+    if journal_mode(db)? == JournalMode::Wal && !checkpoint(db)? {
+        return Ok(false);
     }
+    Ok(true)
 }
 
 /// A database that is about to be overwritten, under the lock of its writer.

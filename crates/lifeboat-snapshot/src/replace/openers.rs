@@ -10,24 +10,33 @@ pub(super) struct Seen {
     pub(super) own: usize,
     /// Descriptors of others.
     pub(super) others: usize,
+    /// Whether all who could have it open were looked at.
+    pub(super) everybody: bool,
 }
 
 impl Seen {
-    pub(super) fn anybody(self) -> bool {
+    /// Whether somebody was seen.
+    pub(super) fn somebody(self) -> bool {
         self.own + self.others > 0
+    }
+
+    /// Whether it is known that nobody has it open.
+    pub(super) fn nobody(self) -> bool {
+        self.everybody && !self.somebody()
     }
 }
 
-/// Looks through the descriptors of all processes; `None` where not all of
-/// them can be seen: on other systems than Linux, without the rights, and in a
-/// container, whose neighbours may share the file.
-pub(super) fn seen(path: &Path) -> Option<Seen> {
+/// Looks through the descriptors of all processes. Not everybody can be seen on
+/// other systems than Linux, without the rights, in a container, whose
+/// neighbours may share the file, and on a file system that other machines may
+/// have mounted too.
+pub(super) fn seen(path: &Path) -> Seen {
     #[cfg(target_os = "linux")]
     return linux::seen(path);
     #[cfg(not(target_os = "linux"))]
     {
         let _ = path;
-        None
+        Seen { own: 0, others: 0, everybody: false }
     }
 }
 
@@ -43,30 +52,70 @@ mod linux {
     /// (`PROC_PID_INIT_INO` of the kernel).
     const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
-    pub(super) fn seen(path: &Path) -> Option<Seen> {
-        let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
-        if namespace.to_str() != Some(FIRST_NAMESPACE) {
-            return None;
-        }
+    /// File systems that one machine has mounted, and whose files have the same
+    /// number wherever they are seen.
+    const OF_ONE_MACHINE: [&str; 8] =
+        ["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"];
+
+    pub(super) fn seen(path: &Path) -> Seen {
+        let mut seen = Seen { own: 0, others: 0, everybody: is_first_namespace() };
         let wanted = match std::fs::metadata(path) {
             Ok(metadata) => (metadata.dev(), metadata.ino()),
-            Err(e) if e.kind() == ErrorKind::NotFound => return Some(Seen { own: 0, others: 0 }),
-            Err(_) => return None,
+            Err(e) => {
+                seen.everybody &= e.kind() == ErrorKind::NotFound;
+                return seen;
+            }
         };
-        let mut seen = Seen { own: 0, others: 0 };
-        for process in std::fs::read_dir("/proc").ok()? {
-            let name = process.ok()?.file_name();
+        seen.everybody &= is_of_one_machine(wanted.0);
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            seen.everybody = false;
+            return seen;
+        };
+        for process in processes {
+            let Ok(process) = process else {
+                seen.everybody = false;
+                continue;
+            };
+            let name = process.file_name();
             let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
-            let count = count(&Path::new("/proc").join(&name).join("fd"), wanted)?;
-            if id == std::process::id() { seen.own += count } else { seen.others += count }
+            match count(&Path::new("/proc").join(&name).join("fd"), wanted) {
+                Some(count) if id == std::process::id() => seen.own += count,
+                Some(count) => seen.others += count,
+                None => seen.everybody = false,
+            }
         }
-        Some(seen)
+        seen
+    }
+
+    fn is_first_namespace() -> bool {
+        std::fs::read_link("/proc/self/ns/pid")
+            .is_ok_and(|namespace| namespace.to_str() == Some(FIRST_NAMESPACE))
+    }
+
+    /// Whether a device holds a file system of one machine (proc(5),
+    /// `/proc/pid/mountinfo`).
+    fn is_of_one_machine(device: u64) -> bool {
+        // Major and minor number, as the C library takes them apart.
+        let major = (device >> 8) & 0xfff | (device >> 32) & !0xfff;
+        let minor = device & 0xff | (device >> 12) & !0xff;
+        let wanted = format!("{}:{}", major & 0xffff_ffff, minor & 0xffff_ffff);
+        let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else {
+            return false;
+        };
+        mounts.lines().any(|line| {
+            let mut fields = line.split(' ');
+            fields.nth(2) == Some(wanted.as_str())
+                && fields
+                    .skip_while(|field| *field != "-")
+                    .nth(1)
+                    .is_some_and(|kind| OF_ONE_MACHINE.contains(&kind))
+        })
     }
 
     /// How many descriptors in a folder are of the file; a process that ended
-    /// has none.
+    /// has none. `None` where that may not be looked at.
     fn count(folder: &Path, wanted: (u64, u64)) -> Option<usize> {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,

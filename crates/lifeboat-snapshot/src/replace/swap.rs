@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use lifeboat_sqlite::{JournalMode, WritableDatabase};
+use lifeboat_sqlite::Exclusive;
 
 use crate::staged::{ProvenFile, sync_folder};
 
@@ -25,45 +25,33 @@ pub(super) enum Outcome {
     Done(Replaced),
     /// Somebody has it open, or the file cannot be exchanged without losing
     /// what belongs to it; nothing was changed.
-    NotAlone(ProvenFile, WritableDatabase),
+    NotAlone(ProvenFile),
 }
 
-/// Exchanges the file, if nobody else has it open.
+/// Exchanges the file, if nobody else has it open. No connection of the caller
+/// is open.
 pub(super) fn swap(
     proven: ProvenFile,
-    database: WritableDatabase,
-    mode: JournalMode,
     target: &Path,
     aside: &Path,
 ) -> Result<Outcome, ReplaceError> {
-    let sqlite = |source| ReplaceError::sqlite(target, source);
     let io = |source| ReplaceError::Io { path: target.to_owned(), source };
+    let sqlite = |source| ReplaceError::sqlite(target, source);
     let like = std::fs::metadata(target).map_err(io)?;
     if has_other_names(&like) {
-        return Ok(Outcome::NotAlone(proven, database));
+        return Ok(Outcome::NotAlone(proven));
     }
-    // As few as our own connection has.
-    let ours = openers::seen(target).map(|seen| seen.own);
-    let only_us = || match (openers::seen(target), ours) {
-        (Some(seen), Some(ours)) => seen.others == 0 && seen.own <= ours,
-        _ => true,
+    let Some(lock) = Exclusive::take(target).map_err(|source| ReplaceError::Open { source })?
+    else {
+        return Ok(Outcome::NotAlone(proven));
     };
-    if !only_us() {
-        return Ok(Outcome::NotAlone(proven, database));
-    }
-    if mode == JournalMode::Wal && !database.leave_wal().map_err(sqlite)? {
-        return Ok(Outcome::NotAlone(proven, database));
-    }
-    let alone = database.alone().map_err(sqlite)?;
-    let may = match &alone {
-        Some(alone) => !alone.has_moved().map_err(sqlite)? && only_us(),
-        None => false,
-    };
-    if !may || aside::link(target, aside).is_err() {
-        drop(alone);
+    // Looked at under the lock, so that who comes later waits for it. One
+    // descriptor is that of the lock.
+    let seen = openers::seen(target);
+    let alone = seen.everybody && seen.others == 0 && seen.own == 1;
+    if !alone || lock.has_moved().map_err(sqlite)? || aside::link(target, aside).is_err() {
         let _ = std::fs::remove_file(aside);
-        back_to(mode, &database, target)?;
-        return Ok(Outcome::NotAlone(proven, database));
+        return Ok(Outcome::NotAlone(proven));
     }
     let exchanged = proven.settle(Some(&like)).and_then(|settled| {
         // Under the lock, with the WAL written back and no transaction begun,
@@ -72,17 +60,21 @@ pub(super) fn swap(
         settled.rename_over()
     });
     if let Err(source) = exchanged {
-        drop(alone);
         let _ = std::fs::remove_file(aside);
-        back_to(mode, &database, target)?;
         return Err(io(source));
     }
+    let mut straggler = false;
+    if openers::seen(aside).others > 0 {
+        // Somebody opened the old file in the last moment, and waits for the
+        // lock. They would take the new WAL for that of the old file.
+        if !openers::seen(target).somebody() && std::fs::rename(aside, target).is_ok() {
+            sync_folder(target).map_err(io)?;
+            return Err(ReplaceError::InUse { path: target.to_owned() });
+        }
+        straggler = !wait_for_stragglers(aside);
+    }
     let durable = sync_folder(target);
-    // Who opened the old file in the last moment waits for the lock on it. They
-    // are not let in: they would take the new WAL for that of the old file.
-    let straggler = !wait_for_stragglers(aside);
-    drop(alone);
-    drop(database);
+    drop(lock);
     durable.map_err(|source| ReplaceError::NotDurable { path: target.to_owned(), source })?;
     Ok(Outcome::Done(Replaced {
         way: Way::Swapped,
@@ -168,26 +160,13 @@ fn has_other_names(like: &Metadata) -> bool {
     }
 }
 
-/// Brings the database back into the mode it was found in.
-fn back_to(
-    mode: JournalMode,
-    database: &WritableDatabase,
-    target: &Path,
-) -> Result<(), ReplaceError> {
-    if mode == JournalMode::Wal {
-        // Somebody else who is in it has it in the mode of their choice.
-        database.enter_wal().map_err(|source| ReplaceError::sqlite(target, source))?;
-    }
-    Ok(())
-}
-
 fn wait_for_stragglers(aside: &Path) -> bool {
     let (times, pause) = PATIENCE;
     for _ in 0..times {
-        match openers::seen(aside) {
-            Some(seen) if seen.others > 0 => std::thread::sleep(pause),
-            _ => return true,
+        if openers::seen(aside).others == 0 {
+            return true;
         }
+        std::thread::sleep(pause);
     }
     false
 }

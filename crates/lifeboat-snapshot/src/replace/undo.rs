@@ -5,12 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat_sqlite::{Connection, JournalMode};
+use lifeboat_format::digest::{BlockHash, HashKey, ImageDigester};
+use lifeboat_format::geometry::GroupNo;
+use lifeboat_format::source::PageSink;
+use lifeboat_sqlite::Connection;
 
 use crate::error::{CaptureFailure, Fault};
-use crate::staged::{ProvenFile, image};
+use crate::image::Image;
+use crate::staged::{ProvenFile, StageError, StagedFile, image};
+use crate::{ProveError, SqliteError};
 
-use super::{ReplaceError, aside};
+use super::aside;
 
 /// Why a database that was set aside cannot be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +39,12 @@ pub enum UndoError {
     /// It cannot be read as a database.
     #[error("read the database that was set aside: {0}")]
     Unreadable(CaptureFailure),
-    /// It could not be copied.
+    /// The copy could not be written.
     #[error(transparent)]
-    Copy(ReplaceError),
+    Stage(#[from] StageError),
+    /// The copy is not what was copied.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
 }
 
 /// Which database was set aside under a path.
@@ -45,26 +53,42 @@ pub fn undo_target(path: &Path) -> Result<PathBuf, UndoError> {
 }
 
 /// Copies what was set aside to a staged file beside its old place, and proves
-/// the copy. Where the database there is in WAL mode now, the copy will be.
+/// the copy.
 pub fn stage_undo(path: &Path) -> Result<ProvenFile, UndoError> {
     let target = undo_target(path)?;
     std::fs::metadata(path)
         .map_err(|source| UndoError::NotFound { path: path.to_owned(), source })?;
-    let wal = is_wal(&target);
     let failed = |fault: Fault| UndoError::Unreadable(fault.failure(path));
-    let mut connection = Connection::open(path, Duration::from_secs(5))
-        .map_err(|source| UndoError::Copy(ReplaceError::Open { source }))?;
+    let mut connection = Connection::open(path, Duration::from_secs(5)).map_err(|e| {
+        failed(Fault::Sqlite(match e {
+            lifeboat_sqlite::ConnectError::Sqlite { source, .. } => source,
+            other => SqliteError { code: 14, message: other.to_string(), os_code: 0 },
+        }))
+    })?;
     let read = connection.begin_read().map_err(|e| failed(Fault::Begin(e)))?;
     let mode = read.journal_mode().map_err(|e| failed(e.into()))?;
     let mut image = image(&read, mode).map_err(failed)?;
-    let geometry = image.geometry();
-    aside::copy(&target, &mut image, geometry, wal).map_err(UndoError::Copy)
+    copy(&target, path, &mut image)
 }
 
-/// Whether the database at a path is in WAL mode; what cannot be read is not.
-fn is_wal(path: &Path) -> bool {
-    Connection::open(path, Duration::from_secs(5))
-        .ok()
-        .and_then(|mut connection| connection.begin_read().ok()?.journal_mode().ok())
-        == Some(JournalMode::Wal)
+fn copy(target: &Path, path: &Path, image: &mut Image<'_>) -> Result<ProvenFile, UndoError> {
+    let mut staged = StagedFile::beside(target)?;
+    let geometry = image.geometry();
+    staged.begin(geometry)?;
+    // It only ever meets hashes of its own.
+    let key = HashKey::from_bytes([0; 32]);
+    let mut digester = ImageDigester::default();
+    let mut data = Vec::new();
+    for group in (0..geometry.group_count()).map(GroupNo) {
+        let (first, _) = image
+            .group(group, &mut data)
+            .map_err(|fault| UndoError::Unreadable(fault.failure(path)))?;
+        let blocks = (first.0..).zip(data.chunks_exact(geometry.block_size() as usize));
+        for (block, bytes) in blocks {
+            let absent = geometry.absent_block().is_some_and(|absent| absent.0 == block);
+            digester.push(if absent { BlockHash::ABSENT } else { BlockHash::of(&key, bytes) });
+        }
+        staged.blocks(first, &data)?;
+    }
+    Ok(staged.prove(&key, &digester.finish())?)
 }

@@ -2,25 +2,26 @@
 //! that only the difference has to be fetched.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use lifeboat_format::digest::{BlockHash, HashKey};
-use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
+use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo, LOCK_BYTE};
 use lifeboat_format::source::PageSink;
 use lifeboat_sqlite::{Connection, JournalMode, ReadTransaction};
 
 use crate::error::Fault;
 use crate::header::Header;
 use crate::image::Image;
+use crate::replace::is_no_database;
 use crate::wal_capture;
 
 use super::StagedFile;
 
 /// How many groups are copied while writers of a database in a rollback
 /// journal mode wait: 4 MiB.
-const SLICE: u32 = 16;
+pub(crate) const SLICE: u32 = 16;
 
 /// The blocks that a staged file began with, to be compared with those that it
 /// shall have.
@@ -70,12 +71,23 @@ impl StagedFile {
         if let Err(fault) = self.copy(present) {
             tracing::info!(?fault, "what is at the target cannot be used again");
         }
+        self.file.set_len(geometry.file_size())?;
+        if geometry.lock_page().is_some() {
+            // With pages of another size something may have lain there.
+            let size = geometry.page_size().bytes() as usize;
+            let size = size.min((geometry.file_size() - LOCK_BYTE) as usize);
+            self.file.seek(SeekFrom::Start(LOCK_BYTE))?;
+            self.file.write_all(&vec![0; size])?;
+        }
         // A handle of its own: a copy would share the position of the other.
         let file = File::open(self.path())?;
         Ok(HeldBlocks { file, geometry, key: key.clone(), data: Vec::new() })
     }
 
     fn copy(&mut self, present: &Path) -> Result<(), Fault> {
+        if is_no_database(present) {
+            return Err(Fault::BadHeader);
+        }
         let mut connection = Connection::open(present, Duration::from_secs(1))
             .map_err(|e| Fault::Io(io::Error::other(e)))?;
         let mut next = 0;
@@ -118,7 +130,11 @@ pub(crate) fn image<'t>(
         }
         JournalMode::Rollback => {
             let file = read.main_file()?;
-            let geometry = Header::read(&file)?.geometry(file.size()?)?;
+            let size = file.size()?;
+            if size == 0 {
+                return Err(Fault::Empty);
+            }
+            let geometry = Header::read(&file)?.geometry(size)?;
             Image::of_file(file, geometry)
         }
     }

@@ -14,21 +14,34 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
+    /// With owner and permissions of `like`, or those that a new file gets.
     pub(super) fn new(file: File, place: Place, like: Option<&Metadata>) -> io::Result<Self> {
         #[cfg(unix)]
         {
-            use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-            let made = file.metadata()?;
-            if let Some(like) = like
-                && (like.uid(), like.gid()) != (made.uid(), made.gid())
-            {
-                fchown(&file, Some(like.uid()), Some(like.gid()))?;
+            use std::os::unix::fs::{MetadataExt, PermissionsExt};
+            if let Some(like) = like {
+                own(&file, like)?;
             }
             let mode = like.map_or(place.mode, |like| like.mode() & 0o7777);
             file.set_permissions(PermissionsExt::from_mode(mode))?;
         }
         #[cfg(not(unix))]
         let _ = like;
+        file.sync_all()?;
+        Ok(Self { place })
+    }
+
+    /// With owner and permissions of what it is a copy of; where the owner
+    /// cannot be the same, nobody but the one who made it may read it.
+    pub(super) fn copy(file: File, place: Place, of: &Metadata) -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, PermissionsExt};
+            let mode = if own(&file, of).is_ok() { of.mode() & 0o7777 } else { 0o600 };
+            file.set_permissions(PermissionsExt::from_mode(mode))?;
+        }
+        #[cfg(not(unix))]
+        let _ = of;
         file.sync_all()?;
         Ok(Self { place })
     }
@@ -51,6 +64,17 @@ impl Settled {
             done => done,
         }
     }
+}
+
+/// Gives a file the owner of another.
+#[cfg(unix)]
+fn own(file: &File, like: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let made = file.metadata()?;
+    if (like.uid(), like.gid()) == (made.uid(), made.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(like.uid()), Some(like.gid()))
 }
 
 /// The folder that holds a path.

@@ -4,6 +4,7 @@ mod changes;
 mod images;
 mod locks;
 mod odd;
+mod replace;
 mod rollback;
 mod staged;
 mod support;
