@@ -61,5 +61,5 @@ pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
 pub use repository::{Database, Repository};
-pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport};
+pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
 pub use snapshots::{Listing, Selector, Snapshot};

@@ -8,6 +8,7 @@
 mod estimate;
 mod held;
 mod plan;
+mod salvage;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::snapshots::Snapshot;
 pub use estimate::RestorePlan;
 pub use held::Held;
 use plan::{Chunk, Wanted, chunks};
+pub use salvage::Salvaged;
 
 /// How many indexes are read ahead.
 const INDEX_READERS: usize = 4;

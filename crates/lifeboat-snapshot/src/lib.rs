@@ -80,5 +80,6 @@ pub use replace::{
     stage_undo, undo_target,
 };
 pub use staged::{
-    CheckReport, HeldBlocks, ProveError, ProvenFile, PublishError, StageError, StagedFile,
+    CheckReport, HeldBlocks, LostPages, ProveError, ProvenFile, PublishError, SalvagedFile,
+    StageError, StagedFile, has_image,
 };

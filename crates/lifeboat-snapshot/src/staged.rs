@@ -5,6 +5,7 @@ mod error;
 mod folder;
 mod held;
 mod proven;
+mod salvaged;
 mod settled;
 
 use std::fs::File;
@@ -16,9 +17,10 @@ use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
 use lifeboat_format::source::PageSink;
 
 pub use error::{ProveError, PublishError, StageError};
-pub use held::HeldBlocks;
+pub use held::{HeldBlocks, has_image};
 pub(crate) use held::{SLICE, image};
 pub use proven::{CheckReport, ProvenFile};
+pub use salvaged::{LostPages, SalvagedFile};
 pub(crate) use settled::{Settled, folder_of, sync_folder};
 
 /// A file that is being written, and that nobody takes for a database: it is

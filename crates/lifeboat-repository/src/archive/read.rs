@@ -22,7 +22,7 @@ use crate::restore::RestoreReport;
 use crate::snapshots::Snapshot;
 
 /// How much of an archive one request reads.
-const READ_LEN: u64 = 4 * 1024 * 1024;
+pub(crate) const READ_LEN: u64 = 4 * 1024 * 1024;
 /// How many bytes a sink is handed at once.
 const RUN_LEN: usize = 256 * 1024;
 

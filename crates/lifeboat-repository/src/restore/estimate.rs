@@ -3,83 +3,140 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
+use lifeboat_format::archive::ArchiveName;
 use lifeboat_format::geometry::Geometry;
 use lifeboat_format::key;
+use lifeboat_format::object::ObjectKind;
+use lifeboat_format::record::Content;
 
+use super::held::{Held, share};
 use super::plan::{Wanted, chunks};
 use super::{FETCHERS, INDEX_READERS};
-use crate::error::RestoreError;
+use crate::archive::READ_LEN;
+use crate::error::{ReadError, RestoreError};
 use crate::repository::Database;
 use crate::snapshots::Snapshot;
 
 /// How fast frames are decoded, written and proven, in bytes a second; less
 /// than was measured.
 const WORK_RATE: u64 = 250_000_000;
+/// How much of an archive is read to time the store.
+const SAMPLE_LEN: u64 = 64 * 1024;
 
-/// What a restore to a new file would take.
+/// What a restore would take.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RestorePlan {
     /// The shape of the image.
     pub geometry: Geometry,
-    /// How many bytes of frames would be fetched.
+    /// How many bytes of frames, or of an archive, would be fetched.
     pub bytes: u64,
     /// How many requests that would take, those for the indexes included.
     pub requests: u64,
     /// How many packs it needs.
     pub packs: u64,
-    /// How long it would take, judged by how long the indexes took.
+    /// How many blocks the target holds already.
+    pub blocks_kept: u64,
+    /// How long it would take, judged by how long reading the indexes took.
     pub estimate: Duration,
 }
 
 impl Database {
     /// Reads the indexes that a restore of the snapshot needs, and says what
-    /// the rest would take.
+    /// the rest would take, where nothing is fetched of what is held.
     pub async fn plan_restore(
         &self,
         snapshot: &Snapshot,
+        held: Option<Held>,
     ) -> Result<RestorePlan, RestoreError<std::convert::Infallible>> {
         let before = self.remote().requests();
         let started = Instant::now();
-        let (geometry, list) = self.packs_of(snapshot).await?;
-        let mut wanted = Wanted::all_of(geometry);
-        let (mut packs, mut bytes, mut fetches) = (0, 0, 0);
-        {
-            let remaining = wanted.remaining();
-            let mut indexes = std::pin::pin!(
-                futures::stream::iter(list.packs.iter().rev().copied())
-                    .map(|entry| async move {
-                        self.pack_index(&entry).await.map(|(index, whole)| (entry, index, whole))
-                    })
-                    .buffered(INDEX_READERS)
-                    .take_while(|_| futures::future::ready(remaining.get() > 0))
-            );
-            while let Some((entry, index, whole)) = indexes.try_next().await? {
-                packs += 1;
-                let key = self.keys.at(&key::pack(&entry));
-                let read_whole = whole.is_some();
-                let (chunks, _) = chunks(entry, key, index.into(), whole, &[], &mut wanted);
-                for chunk in chunks {
-                    let range = chunk.range();
-                    bytes += range.end - range.start;
-                    fetches += u64::from(!read_whole);
-                }
+        let planned = match &snapshot.body().content {
+            Content::File { archive, size, .. } => {
+                self.plan_archive(snapshot, archive, *size).await?
             }
-        }
+            Content::Pages { .. } => self.plan_packs(snapshot, held).await?,
+        };
+        let Planned { geometry, bytes, fetches, packs, blocks_kept } = planned;
         let asked = self.remote().requests() - before;
-        let took = started.elapsed();
-        if let Some((first, count)) = wanted.missing() {
-            let snapshot = snapshot.id().clone();
-            return Err(RestoreError::Incomplete { snapshot, first, count });
-        }
         Ok(RestorePlan {
             geometry,
             bytes,
             requests: asked + fetches,
             packs,
-            estimate: estimate(took, asked, fetches, geometry.file_size()),
+            blocks_kept,
+            estimate: estimate(started.elapsed(), asked, fetches, geometry.file_size()),
         })
     }
+
+    async fn plan_packs(
+        &self,
+        snapshot: &Snapshot,
+        held: Option<Held>,
+    ) -> Result<Planned, RestoreError<std::convert::Infallible>> {
+        let (geometry, list) = self.packs_of(snapshot).await?;
+        let mut planned = Planned { geometry, bytes: 0, fetches: 0, packs: 0, blocks_kept: 0 };
+        let mut wanted = Wanted::all_of(geometry);
+        let held = held.map(share);
+        {
+            let remaining = wanted.remaining();
+            let mut indexes = std::pin::pin!(
+                futures::stream::iter(list.packs.iter().rev().copied())
+                    .map(|entry| {
+                        let held = held.clone();
+                        async move {
+                            let read = self.read_for_restore(&entry, held).await;
+                            read.map(|(index, whole, kept)| (entry, index, whole, kept))
+                        }
+                    })
+                    .buffered(INDEX_READERS)
+                    .take_while(|_| futures::future::ready(remaining.get() > 0))
+            );
+            while let Some((entry, index, whole, kept)) = indexes.try_next().await? {
+                planned.packs += 1;
+                let key = self.keys.at(&key::pack(&entry));
+                let read_whole = whole.is_some();
+                let (chunks, spared) = chunks(entry, key, index.into(), whole, &kept, &mut wanted);
+                planned.blocks_kept += spared;
+                for chunk in chunks {
+                    let range = chunk.range();
+                    planned.bytes += range.end - range.start;
+                    planned.fetches += u64::from(!read_whole);
+                }
+            }
+        }
+        if let Some((first, count)) = wanted.missing() {
+            let snapshot = snapshot.id().clone();
+            return Err(RestoreError::Incomplete { snapshot, first, count });
+        }
+        Ok(planned)
+    }
+
+    /// An archive is one stream; its beginning is read to time the store.
+    async fn plan_archive(
+        &self,
+        snapshot: &Snapshot,
+        archive: &ArchiveName,
+        size: u64,
+    ) -> Result<Planned, ReadError> {
+        let geometry = snapshot.body().geometry().expect("a record is refused without one");
+        let key = self.keys.at(&key::archive(archive));
+        let found = self.remote().get_range(&key, 0..size.min(SAMPLE_LEN)).await?;
+        if found.is_none() {
+            return Err(ReadError::Missing { kind: ObjectKind::Archive, key });
+        }
+        let fetches = size.div_ceil(READ_LEN);
+        Ok(Planned { geometry, bytes: size, fetches, packs: 0, blocks_kept: 0 })
+    }
+}
+
+/// What is known before the clock is read.
+struct Planned {
+    geometry: Geometry,
+    bytes: u64,
+    fetches: u64,
+    packs: u64,
+    blocks_kept: u64,
 }
 
 /// How long a restore takes: the indexes again, the frames at the pace of the

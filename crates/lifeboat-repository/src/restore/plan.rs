@@ -63,6 +63,13 @@ impl Wanted {
         was
     }
 
+    /// The blocks that are still wanted.
+    pub(super) fn left(&self) -> impl Iterator<Item = BlockNo> {
+        (0..).zip(&self.bits).flat_map(|(at, word)| {
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| BlockNo(at * 64 + bit))
+        })
+    }
+
     /// The first block that is still wanted, and how many there are.
     pub(super) fn missing(&self) -> Option<(BlockNo, u64)> {
         let at = self.bits.iter().position(|word| *word != 0)?;
