@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod restore;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,7 @@ use lifeboat::remote::is_local_path;
 
 use crate::exit::Exit;
 use crate::secrets;
+pub(crate) use restore::RestoreArguments;
 
 /// The repository where none is named.
 pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
@@ -87,7 +90,7 @@ pub(crate) enum Command {
     /// Show what snapshots there are
     #[command(alias = "list")]
     Snapshots(SnapshotsArguments),
-    /// Bring a database back, to a new file
+    /// Bring a database back: to a new file, over the one in use, or all of them
     Restore(RestoreArguments),
     /// Write a snapshot to a single file
     Export(ExportArguments),
@@ -204,34 +207,6 @@ pub(crate) struct SnapshotsArguments {
     /// Accept record N as the newest, though a newer one was seen before
     #[arg(long, value_name = "N", requires = "name")]
     pub(crate) expect: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RestoreArguments {
-    /// The name of the database, or the path of its file
-    #[arg(value_name = "NAME|PATH")]
-    pub(crate) name: String,
-
-    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
-    #[arg(conflicts_with = "at")]
-    pub(crate) snapshot: Option<String>,
-
-    /// The file to make; it must not exist
-    #[arg(long, value_name = "FILE")]
-    pub(crate) target: PathBuf,
-
-    /// The newest taken at this time or before, as in 2026-11-20T10:15:00Z,
-    /// "2026-11-20 10:15" (local time), "yesterday 14:00", "10 minutes ago"
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-
-    /// Only if record N is the newest
-    #[arg(long, value_name = "N")]
-    pub(crate) expect: Option<u64>,
-
-    /// Have SQLite check the file before it appears: integrity_check and foreign_key_check
-    #[arg(long)]
-    pub(crate) check: bool,
 }
 
 #[derive(Debug, Subcommand)]

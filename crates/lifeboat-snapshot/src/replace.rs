@@ -19,7 +19,10 @@ mod undo;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lifeboat_format::id::SnapshotId;
 use lifeboat_sqlite::{ConnectError, SqliteError, WritableDatabase};
+
+use time::OffsetDateTime;
 
 use crate::identity::Touch;
 use crate::staged::ProvenFile;
@@ -40,6 +43,13 @@ pub struct ReplaceOptions {
 }
 
 impl ReplaceOptions {
+    /// The usual ones, with the time and eight digits at random as a label.
+    pub fn fresh() -> std::io::Result<Self> {
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(|e| std::io::Error::other(e.to_string()))?;
+        Ok(Self::new(SnapshotId::new(OffsetDateTime::now_utc(), random).to_string()))
+    }
+
     /// The usual ones.
     pub fn new(label: impl Into<String>) -> Self {
         Self { label: label.into(), busy_timeout: Duration::from_secs(5) }
