@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 use lifeboat::Explanation;
+use lifeboat::format::record::Trigger;
 use lifeboat::repository::Snapshot;
 use time::OffsetDateTime;
 
@@ -186,6 +187,9 @@ fn notes(snapshot: &Snapshot) -> String {
     let mut notes: Vec<String> = body.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
     if snapshot.is_pinned() {
         notes.insert(0, "pinned".to_owned());
+    }
+    if body.trigger == Trigger::Safety {
+        notes.push("before a restore in place".to_owned());
     }
     notes.extend(body.description.clone());
     shown(&notes.join(", "))

@@ -160,7 +160,7 @@ impl Reporter {
             age(body.taken_at, now),
             size(plan.geometry.file_size()),
             planned.target.display(),
-            if in_place { ", which is set aside" } else { "" },
+            if in_place { "; the database there would be set aside" } else { "" },
         );
         let kept = match kept {
             0 => String::new(),

@@ -5,6 +5,7 @@ mod images;
 mod locks;
 mod odd;
 mod replace;
+mod replace_kills;
 mod rollback;
 mod staged;
 mod support;
