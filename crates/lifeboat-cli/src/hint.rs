@@ -198,12 +198,12 @@ fn of_read(error: &ReadError) -> Option<String> {
         }
         ReadError::Unusable { source, .. } if source.is_damage() => {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
-             the id of one"
+             the id of one; --salvage restores what is left of this one"
                 .into()
         }
         ReadError::Missing { .. } => {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
-             the id of one"
+             the id of one; --salvage restores what is left of this one"
                 .into()
         }
         ReadError::Local(_) => {
