@@ -6,6 +6,8 @@ use lifeboat::snapshot::{
 };
 use lifeboat::{Error, ErrorKind, FileError};
 
+use crate::text::shell_word;
+
 /// What a person can do about an error.
 pub(crate) fn hint(error: &Error) -> Option<String> {
     if let Some(hint) = error.write_error().and_then(of_write) {
@@ -86,6 +88,11 @@ fn of_replace(error: &ReplaceError) -> Option<String> {
                 .into()
         }
         ReplaceError::ReadOnly { .. } => "run as a user who may write to it".into(),
+        ReplaceError::Uncertain { aside, .. } => format!(
+            "look at the disk, then run the command again; or take it back with lifeboat restore \
+             --undo {}",
+            shell_word(aside)
+        ),
         ReplaceError::Aside { .. } => {
             "the old database is set aside first, which needs room for a second copy of it beside \
              it"
@@ -286,6 +293,9 @@ pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
             "The new database is there, whole and proven, and the old one is set aside; a loss of \
              power now may bring the old one back.",
         );
+    }
+    if let Error::Replace(ReplaceError::Uncertain { .. }) = error {
+        return (true, "The database is one whole state, the old or the new one; nothing is lost.");
     }
     match (about, damage) {
         (About::Backup, false) => {

@@ -18,7 +18,7 @@ use lifeboat_format::source::PageSink;
 
 pub use error::{ProveError, PublishError, StageError};
 pub use held::{HeldBlocks, has_image};
-pub(crate) use held::{SLICE, image};
+pub(crate) use held::{SLICE, each_group, image};
 pub use proven::{CheckReport, ProvenFile};
 pub use salvaged::{LostPages, SalvagedFile};
 pub(crate) use settled::{Settled, folder_of, sync_folder};

@@ -184,11 +184,14 @@ impl Reporter {
             }
             for (state, all) in [("lost", &report.lost), ("doubtful", &report.doubtful)] {
                 for one in all {
-                    let (owner, table, pages) = (&one.owner, &one.table, &one.pages);
-                    json::line(
-                        "lost_pages",
-                        json!({ "state": state, "owner": owner, "table": table, "pages": pages }),
-                    );
+                    let object = json!({
+                        "state": state,
+                        "owner": one.owner,
+                        "table": one.table,
+                        "candidates": one.candidates,
+                        "pages": one.pages,
+                    });
+                    json::line("lost_pages", object);
                 }
             }
             json::line("summary", salvage(done, lost, doubtful));
@@ -399,7 +402,8 @@ fn lost_pages(lost: &LostPages) -> String {
     let whose = match (&lost.owner, &lost.table) {
         (Some(owner), Some(table)) if owner != table => format!("{owner}, of {table}"),
         (Some(owner), _) => owner.clone(),
-        _ => "free, or no table that can be told".into(),
+        _ if lost.candidates.is_empty() => "no table that can be told".into(),
+        _ => format!("one of {}", lost.candidates.join(", ")),
     };
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &page in &lost.pages {

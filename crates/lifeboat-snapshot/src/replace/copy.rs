@@ -14,10 +14,42 @@ use crate::StageError;
 use crate::error::Fault;
 use crate::header::Header;
 use crate::image::Image;
-use crate::staged::{SLICE, StagedFile, image, sync_folder};
+use crate::staged::{SLICE, StagedFile, each_group, image, sync_folder};
 use crate::wal_capture;
 
 use super::ReplaceError;
+
+/// What the database held that was set aside.
+pub(super) struct OldState {
+    geometry: Option<Geometry>,
+    hashes: Vec<GroupHash>,
+}
+
+impl OldState {
+    /// Whether the database holds exactly that; false if it cannot be told.
+    pub(super) fn is_at(&self, target: &Path) -> bool {
+        let key = own_key();
+        let mut next = 0;
+        let read = each_group(target, |geometry, _, data| {
+            let known = self.hashes.get(next);
+            if self.geometry != Some(geometry) || known != Some(&GroupHash::of(&key, data)) {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            next += 1;
+            Ok(())
+        });
+        match read {
+            Ok(()) => self.geometry.is_some_and(|shape| shape.group_count() as usize == next),
+            Err(Fault::Empty) => self.geometry.is_none(),
+            Err(_) => false,
+        }
+    }
+}
+
+/// For hashes that only ever meet hashes made here.
+fn own_key() -> HashKey {
+    HashKey::from_bytes([0; 32])
+}
 
 /// A copy on its way, of a state that need not be one.
 pub(super) struct Copy {
@@ -142,8 +174,7 @@ impl Copy {
             self.staged.begin(geometry).map_err(|e| self.stage(e))?;
             self.geometry = Some(geometry);
         }
-        // It only ever meets hashes of its own.
-        let key = HashKey::from_bytes([0; 32]);
+        let key = own_key();
         for group in groups.map(GroupNo) {
             let (first, _) = image
                 .group(group, &mut self.data)
@@ -160,8 +191,8 @@ impl Copy {
     }
 
     /// Gives the copy its name, durably; it says WAL mode if the database was
-    /// in it before.
-    pub(super) fn name(mut self, aside: &Path, was_wal: bool) -> Result<(), ReplaceError> {
+    /// in it before. Returns what tells the old state from others.
+    pub(super) fn name(mut self, aside: &Path, was_wal: bool) -> Result<OldState, ReplaceError> {
         let target = self.target.clone();
         let io = |source| ReplaceError::Aside { path: target.clone(), source };
         if was_wal {
@@ -170,7 +201,8 @@ impl Copy {
         }
         let like = std::fs::metadata(&target).map_err(io)?;
         self.staged.settle_copy(&like).and_then(|settled| settled.name(aside)).map_err(io)?;
-        sync_folder(aside).map_err(io)
+        sync_folder(aside).map_err(io)?;
+        Ok(OldState { geometry: self.geometry, hashes: self.hashes })
     }
 
     fn stage(&self, error: StageError) -> ReplaceError {

@@ -8,7 +8,8 @@ use lifeboat_sqlite::{ConnectError, SqliteError};
 use crate::error::CaptureFailure;
 
 /// Why a database could not be replaced. Unless it is
-/// [`NotDurable`](Self::NotDurable), the old one is there as it was.
+/// [`NotDurable`](Self::NotDurable) or [`Uncertain`](Self::Uncertain), the old
+/// one is there as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplaceError {
@@ -76,6 +77,23 @@ pub enum ReplaceError {
         /// The database.
         path: PathBuf,
         /// What it said.
+        #[source]
+        source: SqliteError,
+    },
+    /// SQLite failed, and the database is not, or not for certain, the old one:
+    /// it may be the new one, or somebody wrote to it since. The old one lies
+    /// whole where it was set aside.
+    #[error(
+        "put the new database in the place of {}; the old one lies whole as {}",
+        path.display(),
+        aside.display()
+    )]
+    Uncertain {
+        /// The database.
+        path: PathBuf,
+        /// The old one.
+        aside: PathBuf,
+        /// What SQLite said.
         #[source]
         source: SqliteError,
     },

@@ -67,9 +67,14 @@ fn try_overwrite(
             JournalMode::Rollback if says_wal(&lock).map_err(sqlite)? => continue,
             JournalMode::Rollback => copy.finish_file(lock.main_file().map_err(sqlite)?)?,
         }
-        copy.name(aside, was_wal)?;
+        let old = copy.name(aside, was_wal)?;
         if let Err(source) = lock.commit() {
-            // Nothing was replaced, so nothing old is to be kept.
+            // SQLite may fail after the point where the new state counts. What
+            // was set aside goes only where it is known to be there still.
+            if !old.is_at(target) {
+                let (path, aside) = (target.to_owned(), aside.to_owned());
+                return Err(ReplaceError::Uncertain { path, aside, source });
+            }
             let _ = std::fs::remove_file(aside);
             return Err(sqlite(source));
         }

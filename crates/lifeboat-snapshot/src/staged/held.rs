@@ -161,7 +161,7 @@ pub fn has_image(path: &Path, geometry: Geometry, key: &HashKey, expected: &Dige
 
 /// Reads the database at a path group by group, in order. Where writers are not
 /// to be held up for long it need be no state that ever was.
-fn each_group(
+pub(crate) fn each_group(
     path: &Path,
     mut each: impl FnMut(Geometry, BlockNo, &[u8]) -> io::Result<()>,
 ) -> Result<(), Fault> {

@@ -29,6 +29,8 @@ const CALLS: [&str; 13] = [
     "unlinkat",
     "fchmod",
 ];
+const KILL: &str = "signal=KILL:when={n}";
+const FULL: &str = "error=ENOSPC:when={n}+";
 const OLD: i64 = 60;
 const NEW: i64 = 40;
 
@@ -76,6 +78,8 @@ struct Case {
     way: Way,
     /// Whether what was there before is a database.
     old: Option<i64>,
+    /// What happens at a call: it is killed, or there is no room from there on.
+    injected: &'static str,
     /// Fewer points than that mean that something was not tried.
     least: usize,
 }
@@ -92,7 +96,9 @@ fn check(case: &Case) {
     make(&path("new.db"), "wal", case.page_size, NEW);
     let exe = std::env::current_exe().expect("has a name");
     let mut points = 0;
-    for call in CALLS {
+    let calls: &[&str] =
+        if case.injected == KILL { &CALLS } else { &["pwrite64", "ftruncate", "fallocate"] };
+    for &call in calls {
         for n in 1.. {
             let folder = folder();
             let app = folder.path().join("live/app.db");
@@ -104,16 +110,22 @@ fn check(case: &Case) {
             other.run(&case.attached.replace("{}", app.to_str().expect("UTF-8")));
             let output = Command::new("strace")
                 .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
-                .args(["-e", &format!("inject={call}:signal=KILL:when={n}")])
+                .args([
+                    "-e",
+                    &format!("inject={call}:{}", case.injected.replace("{n}", &n.to_string())),
+                ])
                 .arg(&exe)
                 .args(["--exact", case.test, "--nocapture", "--test-threads=1"])
                 .env("LIFEBOAT_TEST_CHILD", &app)
                 .output()
                 .expect("strace is installed");
-            let killed = output.status.signal() == Some(9) || output.status.code() == Some(137);
-            if !killed {
+            if output.status.success() {
                 must_pass(&output);
                 break;
+            }
+            if case.injected == KILL {
+                let killed = output.status.signal() == Some(9) || output.status.code() == Some(137);
+                assert!(killed, "{call} {n}: {output:?}");
             }
             points += 1;
             let at = format!("killed at {call} {n}");
@@ -190,6 +202,7 @@ fn a_swap_in_wal_mode() {
         prepare: leave_a_wal,
         way: Way::Swapped,
         old: Some(OLD + 1),
+        injected: KILL,
         least: 15,
     });
 }
@@ -204,6 +217,7 @@ fn a_swap_with_a_hot_journal() {
         prepare: leave_a_hot_journal,
         way: Way::Swapped,
         old: Some(OLD),
+        injected: KILL,
         least: 15,
     });
 }
@@ -218,6 +232,7 @@ fn an_overwriting_in_wal_mode() {
         prepare: leave_a_wal,
         way: Way::Overwritten,
         old: Some(OLD + 1),
+        injected: KILL,
         least: 30,
     });
 }
@@ -232,6 +247,7 @@ fn an_overwriting_in_a_rollback_mode() {
         prepare: leave_a_hot_journal,
         way: Way::Overwritten,
         old: Some(OLD),
+        injected: KILL,
         least: 30,
     });
 }
@@ -246,6 +262,7 @@ fn an_overwriting_with_other_pages() {
         prepare: nothing,
         way: Way::Overwritten,
         old: Some(OLD),
+        injected: KILL,
         least: 30,
     });
 }
@@ -260,6 +277,44 @@ fn a_removal() {
         prepare: spoil,
         way: Way::Removed,
         old: None,
+        injected: KILL,
         least: 12,
     });
+}
+
+fn full_disk(mode: &'static str, attached: &'static str) {
+    check(&Case {
+        test: "replace_kills::a_full_disk_in_a_child",
+        mode,
+        page_size: 4096,
+        attached,
+        prepare: if mode == "wal" { leave_a_wal } else { leave_a_hot_journal },
+        way: Way::Overwritten,
+        old: Some(if mode == "wal" { OLD + 1 } else { OLD }),
+        injected: FULL,
+        least: 2,
+    });
+}
+
+#[test]
+fn a_full_disk_while_overwriting_in_wal_mode() {
+    full_disk("wal", READS);
+}
+
+#[test]
+fn a_full_disk_while_overwriting_in_a_rollback_mode() {
+    full_disk("delete", READS);
+}
+
+#[test]
+fn a_full_disk_while_swapping() {
+    full_disk("wal", "");
+    full_disk("delete", "");
+}
+
+#[test]
+fn a_full_disk_in_a_child() {
+    if let Some(app) = child_argument() {
+        replace(&app.with_file_name("../new.db"), &app, "killed");
+    }
 }
