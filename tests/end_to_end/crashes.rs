@@ -103,42 +103,47 @@ fn a_restore_killed_at_every_step(place: Place) {
 /// itself is tried is tested where it is done in one thread.)
 #[test]
 fn a_restore_in_place_killed_at_every_step() {
-    for attached in [false, true] {
-        let mut points = 0;
-        for call in ["linkat", "fsync", "rename", "unlink", "pwrite64", "ftruncate", "fchmod"] {
-            for n in 1.. {
-                let folder = Folder::new();
-                let path = folder.path("app.db");
-                let mut connection = one_row_a_page(&path, "wal", 30, 1);
-                folder.backup("app.db");
-                let wanted = rows(&path);
-                overwrite(&mut connection, 10, n as u64);
-                let before = rows(&path);
-                let idle = attached.then_some(connection);
-                if !killed_at(&folder, call, n, &["restore", "app", "--in-place"]) {
-                    break;
-                }
-                drop(idle);
-                points += 1;
-                let at = format!("attached {attached}, killed at {call} {n}");
-                let found = rows(&path);
-                assert!(found == before || found == wanted, "{at}: neither old nor new");
-                // What was there before is in the repository or beside it.
-                let summary = folder.run(&["--json", "restore", "app", "--in-place"]).ok().last();
-                assert!(rows(&path) == wanted, "{at}: the next run");
-                let kept = std::fs::read_dir(folder.path("."))
-                    .expect("lists")
-                    .flatten()
-                    .filter(|entry| {
-                        entry.file_name().to_string_lossy().contains(".before-restore-")
-                    })
-                    .any(|entry| rows(&entry.path()) == before);
-                assert!(kept, "{at}: {summary}");
+    in_place_killed(false);
+}
+
+#[test]
+fn a_restore_in_place_killed_at_every_step_under_others() {
+    in_place_killed(true);
+}
+
+fn in_place_killed(attached: bool) {
+    let mut points = 0;
+    for call in ["linkat", "fsync", "rename", "unlink", "pwrite64", "ftruncate", "fchmod"] {
+        for n in 1.. {
+            let folder = Folder::new();
+            let path = folder.path("app.db");
+            let mut connection = one_row_a_page(&path, "wal", 30, 1);
+            folder.backup("app.db");
+            let wanted = rows(&path);
+            overwrite(&mut connection, 10, n as u64);
+            let before = rows(&path);
+            let idle = attached.then_some(connection);
+            if !killed_at(&folder, call, n, &["restore", "app", "--in-place"]) {
+                break;
             }
+            drop(idle);
+            points += 1;
+            let at = format!("attached {attached}, killed at {call} {n}");
+            let found = rows(&path);
+            assert!(found == before || found == wanted, "{at}: neither old nor new");
+            // What was there before is in the repository or beside it.
+            let summary = folder.run(&["--json", "restore", "app", "--in-place"]).ok().last();
+            assert!(rows(&path) == wanted, "{at}: the next run");
+            let kept = std::fs::read_dir(folder.path("."))
+                .expect("lists")
+                .flatten()
+                .filter(|entry| entry.file_name().to_string_lossy().contains(".before-restore-"))
+                .any(|entry| rows(&entry.path()) == before);
+            assert!(kept, "{at}: {summary}");
         }
-        eprintln!("{points} points, attached {attached}");
-        assert!(points >= 20, "only {points} points");
     }
+    eprintln!("{points} points, attached {attached}");
+    assert!(points >= 20, "only {points} points");
 }
 
 /// All rows, as an application reads them.
