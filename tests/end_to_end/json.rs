@@ -22,6 +22,7 @@ fn documented(section: &str) -> BTreeSet<String> {
     let heading = format!("## {section}\n");
     let section = text.split(&heading).nth(1).unwrap_or_else(|| panic!("no {heading}"));
     let section = section.split("\n## ").next().expect("a section ends");
+    let section = section.split("\n### ").next().expect("a section ends");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let mut fields: BTreeSet<String> = rows.map(str::to_owned).collect();
     fields.insert("message_type".to_owned());
@@ -169,6 +170,43 @@ fn fields_of_keeping_and_proving() {
     std::fs::remove_file(&packs[0]).expect("removes");
     let found = run(&["check"]);
     assert_eq!((found.code, fields(&found.json()[0])), (4, documented("check: finding")));
+}
+
+#[test]
+fn fields_of_restores() {
+    let folder = Folder::new();
+    let run = |arguments: &[&str]| folder.run(&[&["--json", "restore"], arguments].concat());
+    open(&folder.path("app.db"), "delete")
+        .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(900000))")
+        .expect("writes");
+    folder.backup("app.db");
+    let all_of = |sections: &[&str]| -> BTreeSet<String> {
+        sections.iter().flat_map(|section| documented(section)).collect()
+    };
+    let (plain, over) = ("restore: summary", "restore over a file: summary");
+    run(&["app", "--target", "new.db"]).ok();
+    let forced = run(&["app", "--target", "new.db", "--force"]).ok().last();
+    assert_eq!(fields(&forced), all_of(&[plain, over]));
+    let in_place = run(&["app", "--in-place"]).ok().last();
+    assert_eq!(fields(&in_place), all_of(&[plain, over, "restore --in-place: summary"]));
+    let undone = run(&["--undo", in_place["set_aside"].as_str().expect("a path")]).ok().last();
+    let mut expected = documented(over);
+    expected.extend(["target", "duration_seconds", "brought_back"].map(str::to_owned));
+    assert_eq!(fields(&undone), expected);
+    let planned = run(&["app", "--in-place", "--dry-run"]).ok().last();
+    assert_eq!(fields(&planned), documented("restore --dry-run: summary"));
+    let all = run(&["--all", "--into", "out"]).ok();
+    assert!(fields(&all.json()[0]).is_superset(&documented("restore --all")));
+    assert_eq!(fields(&all.last()), documented("all: summary"));
+    let pack = &folder.objects_of("/packs/")[0];
+    let mut bytes = std::fs::read(pack).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(pack, bytes).expect("writes");
+    let saved = run(&["app", "--target", "saved.db", "--salvage"]).json();
+    assert_eq!(saved[0]["message_type"], "finding");
+    assert_eq!(fields(&saved[1]), documented("lost_pages: one object a table or index"));
+    assert_eq!(fields(saved.last().expect("a summary")), documented("salvage: summary"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod keep;
 mod prove;
+mod restore;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use lifeboat::crypto::Secret;
 use crate::exit::Exit;
 use crate::secrets;
 use crate::setup::{Disabled, Setup};
+pub(crate) use restore::RestoreArguments;
 
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
@@ -102,7 +104,7 @@ pub(crate) enum Command {
     /// Show what snapshots there are
     #[command(alias = "list")]
     Snapshots(SnapshotsArguments),
-    /// Bring a database back, to a new file
+    /// Bring a database back: to a new file, over the one in use, or all of them
     Restore(RestoreArguments),
     /// Write a snapshot to a single file
     Export(ExportArguments),
@@ -253,34 +255,6 @@ pub(crate) struct SnapshotsArguments {
     /// Accept record N as the newest, though a newer one was seen before
     #[arg(long, value_name = "N", requires = "name")]
     pub(crate) expect: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RestoreArguments {
-    /// The name of the database, or the path of its file
-    #[arg(value_name = "NAME|PATH")]
-    pub(crate) name: String,
-
-    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
-    #[arg(conflicts_with = "at")]
-    pub(crate) snapshot: Option<String>,
-
-    /// The file to make; it must not exist
-    #[arg(long, value_name = "FILE")]
-    pub(crate) target: PathBuf,
-
-    /// The newest taken at this time or before, as in 2026-11-20T10:15:00Z,
-    /// "2026-11-20 10:15" (local time), "yesterday 14:00", "10 minutes ago"
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-
-    /// Only if record N is the newest
-    #[arg(long, value_name = "N")]
-    pub(crate) expect: Option<u64>,
-
-    /// Have SQLite check the file before it appears: integrity_check and foreign_key_check
-    #[arg(long)]
-    pub(crate) check: bool,
 }
 
 #[derive(Debug, Subcommand)]

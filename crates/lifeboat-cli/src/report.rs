@@ -2,11 +2,14 @@
 
 mod json;
 mod people;
+mod restored;
 
+use std::path::Path;
 use std::time::Duration;
 
 use lifeboat::repository::{Listing, Proofs, Snapshot};
-use lifeboat::{BackupReport, Error, RestoreReport};
+use lifeboat::snapshot::Replaced;
+use lifeboat::{BackupReport, Error, InPlaceReport, OneOfAll, RestoreReport, SalvageReport};
 
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
 use crate::exit::Exit;
@@ -40,9 +43,51 @@ pub(crate) struct Brought<'a> {
     pub(crate) report: &'a RestoreReport,
     pub(crate) name: &'a str,
     pub(crate) destination: &'a str,
-    pub(crate) target: &'a std::path::Path,
+    pub(crate) target: &'a Path,
     pub(crate) requests: u64,
     pub(crate) duration: Duration,
+}
+
+/// A restore in place, and what it took.
+#[derive(Debug)]
+pub(crate) struct BroughtInPlace<'a> {
+    pub(crate) report: &'a InPlaceReport,
+    pub(crate) name: &'a str,
+    pub(crate) destination: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+}
+
+/// A restore that was taken back.
+#[derive(Debug)]
+pub(crate) struct Undone<'a> {
+    pub(crate) aside: &'a Path,
+    pub(crate) target: &'a Path,
+    pub(crate) replaced: &'a Replaced,
+    pub(crate) duration: Duration,
+}
+
+/// What was saved of a damaged snapshot.
+#[derive(Debug)]
+pub(crate) struct Saved<'a> {
+    pub(crate) report: &'a SalvageReport,
+    pub(crate) name: &'a str,
+    pub(crate) destination: &'a str,
+    pub(crate) target: &'a Path,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+    pub(crate) exit: Exit,
+}
+
+/// All databases of a repository, the worst first.
+#[derive(Debug)]
+pub(crate) struct AllBrought<'a> {
+    pub(crate) all: &'a [(Exit, OneOfAll)],
+    pub(crate) folder: &'a Path,
+    pub(crate) destination: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+    pub(crate) exit: Exit,
 }
 
 /// The snapshots of one database.
@@ -233,6 +278,9 @@ impl Reporter {
             json::line("summary", json::restore(done));
         } else if !self.quiet {
             people::restored(done);
+            if let Some(replaced) = &done.report.replaced {
+                self.say_replaced(replaced);
+            }
         }
     }
 }

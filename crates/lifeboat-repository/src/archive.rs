@@ -4,6 +4,8 @@ mod read;
 mod sink;
 mod slots;
 
+pub(crate) use read::READ_LEN;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::sync::Arc;

@@ -74,7 +74,7 @@ pub use ownership::Ownership;
 pub use progress::{Event, Progress};
 pub use proofs::{Proof, Proofs};
 pub use repository::{Database, Repository};
-pub use restore::{RestoreOptions, RestoreReport};
+pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
 pub use snapshots::{Listing, Selector, Snapshot};
 pub use stats::{SnapshotStats, Stats};
 pub use trash::TrashedSnapshot;

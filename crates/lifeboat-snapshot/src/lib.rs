@@ -45,7 +45,7 @@
 //! - `diff`: what changed in a group; `spool`: what was read so far, on disk
 //! - `fingerprint`, `identity`: recognising a state without reading it
 //! - `explain`: which tables and indexes changed
-//! - `staged`: restoring a file
+//! - `staged`: restoring a file; `replace`: over a database that exists
 //!
 //! The public interface uses types of `lifeboat-format`, of `lifeboat-sqlite`
 //! (errors, findings, kinds of objects) and of `time`.
@@ -63,6 +63,7 @@ mod look;
 mod name;
 mod notice;
 mod options;
+mod replace;
 mod rollback_capture;
 mod spool;
 mod staged;
@@ -76,4 +77,11 @@ pub use look::Look;
 pub use name::default_name;
 pub use notice::Notice;
 pub use options::{OpenOptions, Slice};
-pub use staged::{CheckReport, ProveError, ProvenFile, PublishError, StageError, StagedFile};
+pub use replace::{
+    ReplaceError, ReplaceOptions, Replaced, UndoError, Way, is_no_database, is_set_aside,
+    stage_undo, undo_target,
+};
+pub use staged::{
+    CheckReport, HeldBlocks, LostPages, ProveError, ProvenFile, PublishError, SalvagedFile,
+    StageError, StagedFile, has_image,
+};

@@ -89,6 +89,10 @@ impl PrivateDatabase {
         Ok(Self { db })
     }
 
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// `PRAGMA integrity_check`: at most `limit` findings, none if all is well.
     pub fn integrity_check(&self, limit: usize) -> Result<Vec<Finding>, CheckError> {
         let limit = limit.max(1);

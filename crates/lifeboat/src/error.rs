@@ -8,7 +8,8 @@ use lifeboat_repository::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
 use lifeboat_snapshot::{
-    CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, StageError,
+    CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, ReplaceError,
+    StageError, UndoError,
 };
 
 use crate::single_file::FileError;
@@ -89,6 +90,26 @@ pub enum Error {
     /// forgotten.
     #[error(transparent)]
     Plan(#[from] lifeboat_retention::PlanError),
+    /// The restored file could not be put over the database that is there.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+    /// A database that was set aside cannot be brought back.
+    #[error(transparent)]
+    Undo(#[from] UndoError),
+    /// The snapshot was taken of a database at another path.
+    #[error("restore over {}, because the snapshot was taken of {origin}", path.display())]
+    OtherOrigin {
+        /// The path that was named.
+        path: PathBuf,
+        /// The path that the snapshot was taken of.
+        origin: String,
+    },
+    /// What the snapshot was taken of is no path of this machine.
+    #[error("restore in place: {origin:?} is no path of this machine")]
+    NoOrigin {
+        /// What the snapshot was taken of.
+        origin: String,
+    },
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
@@ -172,6 +193,15 @@ impl Error {
                 FileError::NotEncrypted { .. } => ErrorKind::Usage,
                 FileError::Io { .. } => ErrorKind::Failed,
             },
+            Self::Replace(ReplaceError::InUse { .. } | ReplaceError::PageSize { .. })
+            | Self::OtherOrigin { .. }
+            | Self::NoOrigin { .. } => ErrorKind::Refused,
+            Self::Replace(_) => ErrorKind::Failed,
+            Self::Undo(error) => match error {
+                UndoError::NotSetAside { .. } => ErrorKind::Usage,
+                UndoError::NotFound { .. } => ErrorKind::Refused,
+                _ => ErrorKind::Failed,
+            },
             Self::Publish(error) => match error {
                 PublishError::TargetExists { .. } | PublishError::SidecarExists { .. } => {
                     ErrorKind::Refused
@@ -187,7 +217,21 @@ impl Error {
         match self {
             Self::Source(error) => error.is_busy(),
             Self::Backup(BackupError::Source(error)) => error.is_busy(),
+            Self::Replace(error) => error.is_busy(),
             _ => false,
+        }
+    }
+
+    /// The error of a plan, which writes nothing.
+    pub(crate) fn of_plan(error: RestoreError<std::convert::Infallible>) -> Self {
+        match error {
+            RestoreError::Read(error) => Self::Read(error),
+            RestoreError::Incomplete { snapshot, first, count } => {
+                Self::Restore(RestoreError::Incomplete { snapshot, first, count })
+            }
+            RestoreError::Sink(never) => match never {},
+            // `RestoreError` may grow.
+            _ => Self::Restore(RestoreError::Cancelled),
         }
     }
 

@@ -4,6 +4,7 @@ use lifeboat::doctor::{Finding, Level};
 use lifeboat::repository::{Proof, Snapshot};
 use serde_json::{Value, json};
 
+use super::restored::add_replacement;
 use super::{Backed, Brought, Listed};
 use crate::exit::Exit;
 use crate::out::outln;
@@ -169,7 +170,7 @@ pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
 
 pub(super) fn restore(done: &Brought<'_>) -> Value {
     let body = &done.report.body;
-    json!({
+    let mut object = json!({
         "database": done.name,
         "snapshot_id": done.report.snapshot_id.as_str(),
         "sequence": done.report.number.0,
@@ -179,8 +180,11 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "size": u64::from(body.page_size) * u64::from(body.page_count),
         "image_digest": body.image_digest,
         "bytes_fetched": done.report.bytes_fetched,
+        "bytes_kept": done.report.bytes_kept,
         "checked": done.report.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),
-    })
+    });
+    add_replacement(&mut object, done.report.replaced.as_ref());
+    object
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use lifeboat::Explanation;
 use lifeboat::doctor::Finding;
+use lifeboat::format::record::Trigger;
 use lifeboat::repository::{Proofs, Snapshot};
 use time::OffsetDateTime;
 
@@ -202,6 +203,9 @@ fn notes(snapshot: &Snapshot) -> String {
     let mut notes: Vec<String> = body.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
     if snapshot.is_pinned() {
         notes.insert(0, "pinned".to_owned());
+    }
+    if body.trigger == Trigger::Safety {
+        notes.push("before a restore in place".to_owned());
     }
     notes.extend(body.description.clone());
     shown(&notes.join(", "))

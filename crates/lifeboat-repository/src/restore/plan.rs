@@ -75,6 +75,13 @@ impl Wanted {
         }
     }
 
+    /// The blocks that are still wanted.
+    pub(super) fn left(&self) -> impl Iterator<Item = BlockNo> {
+        (0..).zip(&self.bits).flat_map(|(at, word)| {
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| BlockNo(at * 64 + bit))
+        })
+    }
+
     /// The first block that is still wanted, and how many there are.
     pub(super) fn missing(&self) -> Option<(BlockNo, u64)> {
         let at = self.bits.iter().position(|word| *word != 0);
@@ -108,17 +115,22 @@ impl Chunk {
     }
 }
 
-/// Takes out of `wanted` what a pack holds, and says which frames give it.
+/// Takes out of `wanted` what a pack holds, and says which frames give it, and
+/// how many blocks need none: those whose position is `kept`.
 pub(super) fn chunks(
     entry: PackEntry,
     key: String,
     index: Arc<PackIndex>,
     whole: Option<Bytes>,
+    kept: &[bool],
     wanted: &mut Wanted,
-) -> Vec<Chunk> {
+) -> (Vec<Chunk>, u64) {
     let key: Arc<str> = key.into();
-    let taken: Vec<(u32, BlockNo)> =
+    let mut taken: Vec<(u32, BlockNo)> =
         (0..).zip(index.blocks()).filter(|(_, block)| wanted.take(*block)).collect();
+    let before = taken.len();
+    taken.retain(|(position, _)| !kept.get(*position as usize).copied().unwrap_or(false));
+    let spared = (before - taken.len()) as u64;
     let mut taken = taken.into_iter().peekable();
     let mut chunks: Vec<Chunk> = Vec::new();
     for (at, frame) in index.frames().iter().enumerate() {
@@ -145,7 +157,7 @@ pub(super) fn chunks(
             }),
         }
     }
-    chunks
+    (chunks, spared)
 }
 
 fn span(chunk: &Chunk) -> u64 {
