@@ -112,6 +112,8 @@ impl Folder {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.dir.path())
             .env("TZ", "UTC")
+            // Wherever the tests run: their folder may lie in memory.
+            .env("LIFEBOAT_LOCAL_DISK", "lasts")
             .env("LIFEBOAT_STATE_DIR", self.path("state"))
             .env("LIFEBOAT_CACHE_DIR", self.path("cache"));
         if let Some(store) = &self.store {

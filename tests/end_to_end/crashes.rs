@@ -98,6 +98,62 @@ fn a_restore_killed_at_every_step(place: Place) {
     assert!(points >= 12, "only {points} points");
 }
 
+/// The whole command, safety snapshot included, in both forms: exchanged, and
+/// overwritten while somebody has it open. (That every call of the replacing
+/// itself is tried is tested where it is done in one thread.)
+#[test]
+fn a_restore_in_place_killed_at_every_step() {
+    in_place_killed(false);
+}
+
+#[test]
+fn a_restore_in_place_killed_at_every_step_under_others() {
+    in_place_killed(true);
+}
+
+fn in_place_killed(attached: bool) {
+    let mut points = 0;
+    for call in ["linkat", "fsync", "rename", "unlink", "pwrite64", "ftruncate", "fchmod"] {
+        for n in 1.. {
+            let folder = Folder::new();
+            let path = folder.path("app.db");
+            let mut connection = one_row_a_page(&path, "wal", 30, 1);
+            folder.backup("app.db");
+            let wanted = rows(&path);
+            overwrite(&mut connection, 10, n as u64);
+            let before = rows(&path);
+            let idle = attached.then_some(connection);
+            if !killed_at(&folder, call, n, &["restore", "app", "--in-place"]) {
+                break;
+            }
+            drop(idle);
+            points += 1;
+            let at = format!("attached {attached}, killed at {call} {n}");
+            let found = rows(&path);
+            assert!(found == before || found == wanted, "{at}: neither old nor new");
+            // What was there before is in the repository or beside it.
+            let summary = folder.run(&["--json", "restore", "app", "--in-place"]).ok().last();
+            assert!(rows(&path) == wanted, "{at}: the next run");
+            let kept = std::fs::read_dir(folder.path("."))
+                .expect("lists")
+                .flatten()
+                .filter(|entry| entry.file_name().to_string_lossy().contains(".before-restore-"))
+                .any(|entry| rows(&entry.path()) == before);
+            assert!(kept, "{at}: {summary}");
+        }
+    }
+    eprintln!("{points} points, attached {attached}");
+    assert!(points >= 20, "only {points} points");
+}
+
+/// All rows, as an application reads them.
+fn rows(path: &std::path::Path) -> Vec<(i64, Vec<u8>)> {
+    let connection = rusqlite::Connection::open(path).expect("opens");
+    let mut rows = connection.prepare("SELECT id, content FROM page ORDER BY id").expect("good");
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("reads");
+    rows.collect::<Result<_, _>>().expect("reads")
+}
+
 /// A first backup that was killed goes on where it was.
 #[test]
 fn an_interrupted_first_backup_goes_on() {

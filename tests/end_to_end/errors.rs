@@ -271,3 +271,27 @@ fn a_reader_that_goes_away() {
     let ran = Ran::from(folder.under(shell).output().expect("bash runs"));
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("0\n", ""));
 }
+
+/// Whoever meets an exit code finds what it means.
+#[test]
+fn every_exit_code_has_an_entry() {
+    let text = include_str!("../../docs/troubleshooting.md");
+    let folder = Folder::new();
+    let help = folder.run(&["--help"]).ok().out;
+    let list = help.split("Exit codes:").nth(1).expect("help lists them");
+    let codes: Vec<&str> = list
+        .split([',', ' ', '\n'])
+        .filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|code| *code != "0")
+        .collect();
+    assert!(codes.len() > 10, "{codes:?}");
+    for code in codes {
+        let has = text.lines().any(|line| {
+            line.strip_prefix("### Exit code ").is_some_and(|rest| {
+                let numbers = rest.split(':').next().expect("there is one");
+                numbers.split(", ").any(|number| number == code)
+            })
+        });
+        assert!(has, "{code}");
+    }
+}

@@ -22,6 +22,7 @@ fn documented(section: &str) -> BTreeSet<String> {
     let heading = format!("## {section}\n");
     let section = text.split(&heading).nth(1).unwrap_or_else(|| panic!("no {heading}"));
     let section = section.split("\n## ").next().expect("a section ends");
+    let section = section.split("\n### ").next().expect("a section ends");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let mut fields: BTreeSet<String> = rows.map(str::to_owned).collect();
     fields.insert("message_type".to_owned());
@@ -123,6 +124,89 @@ fn keys() {
     std::fs::write(folder.path("other"), other.as_str().expect("a text")).expect("writes");
     let rotated = run(&["key", "rotate", "--new-key-file", "other"]);
     assert_eq!(fields(&rotated), documented("key rotate: summary"));
+}
+
+#[test]
+fn fields_of_keeping_and_proving() {
+    let folder = Folder::new();
+    let connection = open(&folder.path("app.db"), "delete");
+    connection.execute_batch("CREATE TABLE t(a)").expect("writes");
+    folder.backup("app.db");
+    connection.execute_batch("INSERT INTO t VALUES(randomblob(90000))").expect("writes");
+    folder.backup("app.db");
+    let run = |arguments: &[&str]| folder.run(&[&["--json"], arguments].concat());
+    // The sections of the objects that a command prints, in order.
+    let check = |arguments: &[&str], code: i32, sections: &[&str]| {
+        let ran = run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        let objects = ran.json();
+        assert_eq!(objects.len(), sections.len(), "{arguments:?}: {ran:?}");
+        for (object, section) in objects.iter().zip(sections) {
+            assert_eq!(fields(object), documented(section), "{arguments:?}");
+        }
+    };
+    let per_database = |command: &str| {
+        [format!("{command}: one object a database"), format!("{command}: summary")]
+    };
+    let both = |command: &str| per_database(command).map(|text| &*text.leak());
+    check(&["check"], 0, &both("check"));
+    check(&["drill", "--assert", "SELECT 1"], 0, &both("drill"));
+    check(&["repair"], 0, &both("repair"));
+    let decisions = ["forget: one object a snapshot"; 2];
+    let forget = [&decisions[..], &["forget: summary"]].concat();
+    check(&["forget", "app", "--keep-last", "1"], 0, &forget);
+    check(&["prune", "--dry-run"], 0, &both("prune"));
+    let id = folder.run(&["--json", "snapshots"]).json()[0]["snapshot_id"].clone();
+    let changes = "undelete, pin, unpin: summary";
+    check(&["pin", "app", "latest"], 0, &[changes]);
+    check(&["unpin", "app", id.as_str().expect("an id")], 0, &[changes]);
+    check(&["undelete", "app", "20"], 0, &[changes]);
+    check(&["diff", "app", "latest~1", "latest"], 0, &["diff: summary"]);
+    let snapshots = ["stats: one object a snapshot"; 2];
+    let stats = [&snapshots[..], &both("stats")].concat();
+    check(&["stats"], 0, &stats);
+    check(&["status"], 0, &both("status"));
+    let packs = folder.objects_of("/packs/");
+    std::fs::remove_file(&packs[0]).expect("removes");
+    let found = run(&["check"]);
+    assert_eq!((found.code, fields(&found.json()[0])), (4, documented("check: finding")));
+}
+
+#[test]
+fn fields_of_restores() {
+    let folder = Folder::new();
+    let run = |arguments: &[&str]| folder.run(&[&["--json", "restore"], arguments].concat());
+    open(&folder.path("app.db"), "delete")
+        .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(900000))")
+        .expect("writes");
+    folder.backup("app.db");
+    let all_of = |sections: &[&str]| -> BTreeSet<String> {
+        sections.iter().flat_map(|section| documented(section)).collect()
+    };
+    let (plain, over) = ("restore: summary", "restore over a file: summary");
+    run(&["app", "--target", "new.db"]).ok();
+    let forced = run(&["app", "--target", "new.db", "--force"]).ok().last();
+    assert_eq!(fields(&forced), all_of(&[plain, over]));
+    let in_place = run(&["app", "--in-place"]).ok().last();
+    assert_eq!(fields(&in_place), all_of(&[plain, over, "restore --in-place: summary"]));
+    let undone = run(&["--undo", in_place["set_aside"].as_str().expect("a path")]).ok().last();
+    let mut expected = documented(over);
+    expected.extend(["target", "duration_seconds", "brought_back"].map(str::to_owned));
+    assert_eq!(fields(&undone), expected);
+    let planned = run(&["app", "--in-place", "--dry-run"]).ok().last();
+    assert_eq!(fields(&planned), documented("restore --dry-run: summary"));
+    let all = run(&["--all", "--into", "out"]).ok();
+    assert!(fields(&all.json()[0]).is_superset(&documented("restore --all")));
+    assert_eq!(fields(&all.last()), documented("all: summary"));
+    let pack = &folder.objects_of("/packs/")[0];
+    let mut bytes = std::fs::read(pack).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(pack, bytes).expect("writes");
+    let saved = run(&["app", "--target", "saved.db", "--salvage"]).json();
+    assert_eq!(saved[0]["message_type"], "finding");
+    assert_eq!(fields(&saved[1]), documented("lost_pages: one object a table or index"));
+    assert_eq!(fields(saved.last().expect("a summary")), documented("salvage: summary"));
 }
 
 #[test]

@@ -2,19 +2,27 @@
 
 mod archives;
 mod command;
+mod configuration;
 mod consolidation;
 mod crashes;
+mod disabled;
+mod doctor;
 mod embedding;
 mod errors;
+mod families;
 mod faults;
 mod hazards;
+mod in_place;
 mod json;
+mod keeping;
 mod live;
 mod locks;
 mod memory;
 mod permissions;
 mod place;
+mod proving;
 mod requests;
+mod restores;
 mod sealed;
 mod sizes;
 mod two_at_once;

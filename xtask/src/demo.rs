@@ -80,6 +80,8 @@ impl Stage {
         }
         command.env("LIFEBOAT_CACHE_DIR", self.folder.join("cache"));
         command.env("LIFEBOAT_STATE_DIR", self.folder.join("state"));
+        // Wherever it runs: the folder for temporary files often lies in memory.
+        command.env("LIFEBOAT_LOCAL_DISK", "lasts");
         let start = Instant::now();
         process::run(&mut command)?;
         println!("  ({:.2} s)", start.elapsed().as_secs_f32());

@@ -66,8 +66,8 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("ring", &["lifeboat-crypto"]),
     ("argon2", &["lifeboat-crypto"]),
     ("zeroize", &["lifeboat-crypto"]),
-    // Moves to lifeboat-retention when calendars are first needed there.
-    ("jiff", &["lifeboat-cli"]),
+    // The calendar; the command reads and prints times of the local zone.
+    ("jiff", &["lifeboat-retention", "lifeboat-cli"]),
     // Asynchrony lives at the edges; everything else is plain functions.
     (
         "tokio",
@@ -89,7 +89,7 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
 pub(crate) const PURE: &[(&str, &[&str])] = &[
     ("lifeboat-format", &["blake3", "serde", "serde_json", "thiserror", "time", "zstd"]),
     ("lifeboat-crypto", &["argon2", "base64", "ring", "serde", "thiserror", "time", "zeroize"]),
-    ("lifeboat-retention", &["serde", "thiserror", "time"]),
+    ("lifeboat-retention", &["jiff", "serde", "thiserror", "time"]),
 ];
 
 /// Checks the manifests of the workspace against the table.

@@ -1,17 +1,23 @@
 //! What can be typed.
 
+mod keep;
+mod prove;
+mod restore;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use lifeboat::config::Request;
 use lifeboat::crypto::Secret;
-use lifeboat::remote::is_local_path;
 
 use crate::exit::Exit;
 use crate::secrets;
+use crate::setup::{Disabled, Setup};
+pub(crate) use restore::RestoreArguments;
 
-/// The repository where none is named.
-pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
+pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
+pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
 /// The heading of the options that every command takes.
 const EVERYWHERE: &str = "For every command";
@@ -31,24 +37,31 @@ Examples:
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 7 restore refused or nothing
 of that name or time, 10 no repository, 11 held by another owner, 12 key missing or wrong,
-13 storage unreachable, 15 the source is not a usable SQLite database, 130 and 143 interrupted."
+13 storage unreachable, 14 done on a fallback, 15 the source is not a usable SQLite database,
+130 and 143 interrupted."
 )]
 pub(crate) struct Arguments {
-    /// Where the backups lie: a directory or a URL [default: ./backups]
-    #[arg(
-        short,
-        long = "repo",
-        value_name = "URL",
-        global = true,
-        help_heading = EVERYWHERE,
-        env = "LIFEBOAT_REPOSITORY",
-        hide_env_values = true
-    )]
+    /// Directory or URL of the backups [default: ./backups] [env: LIFEBOAT_REPOSITORY]
+    #[arg(short, long = "repo", value_name = "URL", global = true, help_heading = EVERYWHERE)]
     repo: Option<String>,
+
+    /// The file of settings [default: lifeboat.toml here, else the user's, else the system's]
+    /// [env: LIFEBOAT_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
+    config: Option<PathBuf>,
+
+    /// The section of it that holds the settings, as in tool.lifeboat, in the file of another
+    /// program
+    #[arg(long, value_name = "NAME", global = true, help_heading = EVERYWHERE)]
+    config_section: Option<String>,
+
+    /// A file of variables, as .env; those that are set already count more
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
+    pub(crate) env_file: Option<PathBuf>,
 
     /// The file that holds the key of an encrypted repository [env: LIFEBOAT_KEY_FILE]
     #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
-    pub(crate) key_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 
     /// Print one JSON object a line
     #[arg(long, global = true, help_heading = EVERYWHERE)]
@@ -74,6 +87,10 @@ pub(crate) struct Arguments {
     #[arg(skip)]
     pub(crate) secret: Option<Secret>,
 
+    /// The settings, for commands that go by any.
+    #[arg(skip)]
+    setup: Option<Setup>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -87,7 +104,7 @@ pub(crate) enum Command {
     /// Show what snapshots there are
     #[command(alias = "list")]
     Snapshots(SnapshotsArguments),
-    /// Bring a database back, to a new file
+    /// Bring a database back: to a new file, over the one in use, or all of them
     Restore(RestoreArguments),
     /// Write a snapshot to a single file
     Export(ExportArguments),
@@ -110,9 +127,43 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Read what is stored, and say what is wrong with it
+    Check(CheckArguments),
+    /// Restore to scratch, and have SQLite and your own statements test it
+    Drill(DrillArguments),
+    /// Mend what is damaged, as far as that is possible; without --apply only say so
+    Repair(RepairArguments),
+    /// Move snapshots to the trash: those named, or those that no rule keeps
+    Forget(ForgetArguments),
+    /// Bring snapshots back from the trash
+    Undelete(PickArguments),
+    /// Protect snapshots from being forgotten
+    Pin(PickArguments),
+    /// End that protection
+    Unpin(PickArguments),
+    /// Drop what was in the trash long enough, and delete what no snapshot needs
+    Prune(PruneArguments),
+    /// Show what differs between two snapshots: pages, tables, rows, schema
+    Diff(DiffArguments),
+    /// Show what snapshots cost, and what forgetting them would free
+    Stats {
+        /// The name of a database, or the path of its file [default: all]
+        name: Option<String>,
+    },
+    /// Show how the backups of every database are
+    Status,
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look whether backups can work here, and say what would mend what does not
+    Doctor {
+        /// The database files, or names of configured ones [default: all that are configured]
+        #[arg(value_name = "DATABASE")]
+        databases: Vec<PathBuf>,
+    },
+    /// Show and check the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -129,8 +180,8 @@ pub(crate) struct InitArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
-    /// The database files
-    #[arg(required = true, value_name = "DATABASE")]
+    /// The database files, or names of configured ones [default: all that are configured]
+    #[arg(value_name = "DATABASE")]
     pub(crate) databases: Vec<PathBuf>,
 
     /// The name in the repository [default: the file name without its extension]
@@ -206,34 +257,6 @@ pub(crate) struct SnapshotsArguments {
     pub(crate) expect: Option<u64>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct RestoreArguments {
-    /// The name of the database, or the path of its file
-    #[arg(value_name = "NAME|PATH")]
-    pub(crate) name: String,
-
-    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
-    #[arg(conflicts_with = "at")]
-    pub(crate) snapshot: Option<String>,
-
-    /// The file to make; it must not exist
-    #[arg(long, value_name = "FILE")]
-    pub(crate) target: PathBuf,
-
-    /// The newest taken at this time or before, as in 2026-11-20T10:15:00Z,
-    /// "2026-11-20 10:15" (local time), "yesterday 14:00", "10 minutes ago"
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-
-    /// Only if record N is the newest
-    #[arg(long, value_name = "N")]
-    pub(crate) expect: Option<u64>,
-
-    /// Have SQLite check the file before it appears: integrity_check and foreign_key_check
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Print a new key; whoever loses it loses the backups
@@ -265,6 +288,18 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         new_key: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show what is set; secrets are masked
+    Show {
+        /// Say where each setting comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Check the settings without doing anything
+    Check,
 }
 
 #[derive(Debug, Args)]
@@ -317,12 +352,30 @@ pub(crate) struct Refusal {
 }
 
 impl Arguments {
-    /// The repository: a set but empty variable counts as unset.
+    /// The repository, or the first of several.
     pub(crate) fn repository(&self) -> &str {
-        self.repo.as_deref().filter(|repo| !repo.is_empty()).unwrap_or(DEFAULT_REPOSITORY)
+        &self.setup().places()[0].url
     }
 
-    /// Reads the key, and refuses what must not go on.
+    /// The settings.
+    pub(crate) fn setup(&self) -> &Setup {
+        self.setup.as_ref().expect("commands that go by settings are prepared")
+    }
+
+    /// Why there are no backups here, if so.
+    pub(crate) fn disabled(&self) -> Option<Disabled> {
+        let setup = self.setup.as_ref()?;
+        let mut databases = match &self.command {
+            Command::Backup(backup) => backup.databases.clone(),
+            Command::Doctor { databases } => databases.clone(),
+            _ => Vec::new(),
+        };
+        let settings = setup.configuration.settings();
+        databases.extend(settings.databases.iter().map(|database| (&database.path).into()));
+        setup.disabled(&databases)
+    }
+
+    /// Reads settings and key, and refuses what must not go on.
     pub(crate) fn prepare(&mut self) -> Result<(), Refusal> {
         if self.key.is_some() {
             return Err(Refusal {
@@ -331,28 +384,45 @@ impl Arguments {
                 hint: "set LIFEBOAT_KEY instead, and consider this key known to others".into(),
             });
         }
-        let needs_no_key = matches!(
+        let needs_nothing = matches!(
             self.command,
             Command::Completions { .. } | Command::Key(KeyCommand::Generate)
         );
-        if !needs_no_key {
-            self.secret = secrets::configured(self)?;
+        if needs_nothing {
+            return Ok(());
+        }
+        let mut request = Request::default();
+        request.file.clone_from(&self.config);
+        request.section.clone_from(&self.config_section);
+        request.repository.clone_from(&self.repo);
+        request.key_file.clone_from(&self.key_file);
+        let setup = self.setup.insert(Setup::load(&request)?);
+        // The doctor has a line of its own for the key.
+        let does_without = matches!(
+            self.command,
+            Command::Config(ConfigCommand::Show { .. }) | Command::Doctor { .. }
+        );
+        if !does_without {
+            self.secret = secrets::configured(&setup.configuration)?;
         }
         let makes_a_plain_one = match &self.command {
             Command::Init(init) => !init.no_encryption,
             Command::Backup(backup) => backup.init,
             _ => false,
         };
-        let place = self.repository();
-        if makes_a_plain_one && self.secret.is_none() && !is_local_path(place) {
-            return Err(secrets::no_key(place));
+        let place = &setup.places()[0];
+        // To do without was said already.
+        let is_off = setup.configuration.settings().encryption.enabled == Some(false);
+        if makes_a_plain_one && self.secret.is_none() && !is_off && !place.is_local() {
+            return Err(secrets::no_key(&place.url));
         }
         let makes_one = match &self.command {
             Command::Init(init) => !init.no_encryption,
             Command::Backup(_) | Command::Import { dry_run: false, .. } => true,
             _ => false,
         };
-        let would_be_plain = makes_one && self.secret.is_none() && !has_repository(place);
+        let would_be_plain =
+            makes_one && self.secret.is_none() && !is_off && !has_repository(&place.url);
         if let Some(variable) = secrets::empty_one().filter(|_| would_be_plain) {
             return Err(secrets::empty_key(&variable));
         }
@@ -388,8 +458,26 @@ mod tests {
     fn help_texts() {
         let mut command = Arguments::command().term_width(100);
         let mut all = command.render_long_help().to_string();
-        for name in ["init", "backup", "snapshots", "restore", "export", "decrypt", "import", "key"]
-        {
+        for name in [
+            "init",
+            "backup",
+            "snapshots",
+            "restore",
+            "export",
+            "decrypt",
+            "import",
+            "key",
+            "config",
+            "check",
+            "drill",
+            "repair",
+            "forget",
+            "undelete",
+            "prune",
+            "diff",
+            "stats",
+            "status",
+        ] {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));
             all.push_str(&format!(

@@ -15,6 +15,7 @@ pub(crate) enum Exit {
     HeldByOther,
     Key,
     Storage,
+    Fallback,
     Source,
     Interrupted,
     Terminated,
@@ -33,6 +34,7 @@ impl Exit {
             Self::HeldByOther => 11,
             Self::Key => 12,
             Self::Storage => 13,
+            Self::Fallback => 14,
             Self::Source => 15,
             Self::Interrupted => 130,
             Self::Terminated => 143,
@@ -57,8 +59,10 @@ impl Exit {
     /// How a command ends that did several things. Damage counts most; what was
     /// done in part is said as such.
     pub(crate) fn of_all(all: &[Self]) -> Self {
-        let failed: Vec<Self> = all.iter().copied().filter(|exit| *exit != Self::Ok).collect();
+        let done = |exit: &Self| matches!(exit, Self::Ok | Self::Fallback);
+        let failed: Vec<Self> = all.iter().copied().filter(|exit| !done(exit)).collect();
         match failed[..] {
+            [] if all.contains(&Self::Fallback) => Self::Fallback,
             [] => Self::Ok,
             _ if failed.contains(&Self::Damage) => Self::Damage,
             _ if failed.len() < all.len() => Self::PartlyDone,
@@ -86,6 +90,8 @@ mod tests {
         check(&[Exit::Ok, Exit::Source], Exit::PartlyDone);
         check(&[Exit::Source, Exit::Source], Exit::Source);
         check(&[Exit::Source, Exit::Storage], Exit::Failed);
+        check(&[Exit::Ok, Exit::Fallback], Exit::Fallback);
+        check(&[Exit::Fallback, Exit::Source], Exit::PartlyDone);
         check(&[Exit::Ok, Exit::Source, Exit::Damage], Exit::Damage);
     }
 }

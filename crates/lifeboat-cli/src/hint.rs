@@ -1,8 +1,12 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
-use lifeboat::snapshot::{CaptureFailure, OpenError, PublishError, StageError};
+use lifeboat::snapshot::{
+    CaptureFailure, OpenError, PublishError, ReplaceError, StageError, UndoError,
+};
 use lifeboat::{Error, ErrorKind, FileError};
+
+use crate::text::shell_word;
 
 /// What a person can do about an error.
 pub(crate) fn hint(error: &Error) -> Option<String> {
@@ -10,6 +14,11 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         return Some(hint);
     }
     if let Some(hint) = error.read_error().and_then(of_read) {
+        return Some(hint);
+    }
+    if let Error::Replace(error) = error
+        && let Some(hint) = of_replace(error)
+    {
         return Some(hint);
     }
     if error.is_busy() {
@@ -29,18 +38,39 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
         }
         Error::Name { .. } => "give another name with --as".into(),
+        Error::Policy(_) => {
+            "--keep-last 7, --keep-within 30d or --keep-preset says what is kept; nothing was \
+             forgotten"
+                .into()
+        }
+        Error::Plan(_) => {
+            "`lifeboat snapshots` shows the tags in its last column; nothing was forgotten".into()
+        }
         Error::Resolve(error) => return of_resolve(error),
         Error::Stage(StageError::TargetExists { .. })
         | Error::Publish(PublishError::TargetExists { .. }) => {
-            "name a file that does not exist; nothing is ever overwritten".into()
+            "name a file that does not exist, or add --force: what is there is then set aside"
+                .into()
         }
         Error::Stage(StageError::SidecarExists { .. })
         | Error::Publish(PublishError::SidecarExists { .. }) => {
             "it belongs to an earlier database there: move it away, or name another target".into()
         }
         Error::Unsound { .. } => {
-            "the fault was there when the snapshot was taken: try an older one, or leave out \
-             --check to get the file as it was"
+            "the fault was there when the snapshot was taken: try an older one, or do without the \
+             check (no --check; with --in-place, --no-check) to get the file as it was"
+                .into()
+        }
+        Error::OtherOrigin { .. } => {
+            "if that is meant, name the file with --in-place --target".into()
+        }
+        Error::NoOrigin { .. } => "name the file with --in-place --target".into(),
+        Error::Undo(UndoError::NotSetAside { .. }) => {
+            "a restore sets a database aside as <its name>.before-restore-<time>".into()
+        }
+        Error::Undo(UndoError::Unreadable(_)) => {
+            "SQLite could not use it when it was set aside either: it lies there whole, with its \
+             -wal and -journal"
                 .into()
         }
         Error::File(error) => return of_file(error),
@@ -52,6 +82,31 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             ErrorKind::Storage => "look at the storage, then run the command again".into(),
             _ => return None,
         },
+    })
+}
+
+fn of_replace(error: &ReplaceError) -> Option<String> {
+    Some(match error {
+        ReplaceError::InUse { .. } => {
+            "stop the programs that have it open, then run the command again".into()
+        }
+        ReplaceError::PageSize { .. } => {
+            "stop the programs that have it open, then run the command again: in WAL mode SQLite \
+             cannot change the size of pages"
+                .into()
+        }
+        ReplaceError::ReadOnly { .. } => "run as a user who may write to it".into(),
+        ReplaceError::Uncertain { aside, .. } => format!(
+            "look at the disk, then run the command again; or take it back with lifeboat restore \
+             --undo {}",
+            shell_word(aside)
+        ),
+        ReplaceError::Aside { .. } => {
+            "the old database is set aside first, which needs room for a second copy of it beside \
+             it"
+            .into()
+        }
+        _ => return None,
     })
 }
 
@@ -86,8 +141,23 @@ fn of_open(error: &OpenError) -> Option<String> {
     })
 }
 
+/// DuckDB files have their mark after a checksum of eight bytes. The file is no
+/// SQLite database, so that nobody has locks on it that closing it could drop.
+fn is_duckdb(path: &std::path::Path) -> bool {
+    use std::io::Read;
+    let mut start = [0; 12];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start[8..] == *b"DUCK"
+}
+
 fn of_capture(error: &CaptureFailure) -> Option<String> {
     Some(match error {
+        CaptureFailure::NotADatabase { path, .. } if is_duckdb(path) => {
+            "this is a DuckDB database: only DuckDB reads those, and `EXPORT DATABASE` in it \
+             writes a copy; tables that should be backed up here can be kept in a SQLite file, \
+             which DuckDB attaches with (TYPE sqlite)"
+                .into()
+        }
         CaptureFailure::NotADatabase { .. } => {
             "the file does not begin as a SQLite database does; one that is encrypted as a whole \
              cannot be backed up page by page"
@@ -158,20 +228,18 @@ fn of_read(error: &ReadError) -> Option<String> {
         }
         ReadError::Unusable { source, .. } if source.is_damage() => {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
-             the id of one"
+             the id of one; --salvage restores what is left of this one"
                 .into()
         }
         ReadError::Missing { .. } => {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
-             the id of one"
+             the id of one; --salvage restores what is left of this one"
                 .into()
         }
         ReadError::Local(_) => {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
         }
-        ReadError::Remote(_) => {
-            "look whether the storage can be reached and written, then run the command again".into()
-        }
+        ReadError::Remote(error) => error.hint().into(),
         _ => return None,
     })
 }
@@ -233,12 +301,23 @@ fn of_resolve(error: &ResolveError) -> Option<String> {
 pub(crate) enum About {
     Backup,
     Restore,
+    InPlace,
     Reading,
 }
 
 /// Whether data is safe, and in which words.
 pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
     let damage = error.kind() == ErrorKind::Damage;
+    if let Error::Replace(ReplaceError::NotDurable { .. }) = error {
+        return (
+            true,
+            "The new database is there, whole and proven, and the old one is set aside; a loss of \
+             power now may bring the old one back.",
+        );
+    }
+    if let Error::Replace(ReplaceError::Uncertain { .. }) = error {
+        return (true, "The database is one whole state, the old or the new one; nothing is lost.");
+    }
     match (about, damage) {
         (About::Backup, false) => {
             (true, "The database and the snapshots that there are were not touched.")
@@ -249,6 +328,10 @@ pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
         (About::Restore, false) => (true, "Nothing was written to the target."),
         (About::Restore, true) => {
             (false, "Nothing was written to the target, but stored data is damaged or missing.")
+        }
+        (About::InPlace, false) => (true, "The database is what it was."),
+        (About::InPlace, true) => {
+            (false, "The database is what it was, but stored data is damaged or missing.")
         }
         (About::Reading, false) => (true, "Nothing was changed."),
         (About::Reading, true) => (false, "Nothing was changed, but stored data is damaged."),

@@ -1,13 +1,18 @@
 //! The `lifeboat` command: reads what was typed, calls the library, prints.
 
 mod arguments;
+mod choice;
 mod commands;
+mod disabled;
+mod env_file;
 mod exit;
 mod hint;
 mod out;
 mod progress;
 mod report;
 mod secrets;
+mod setup;
+mod targets;
 mod text;
 mod when;
 
@@ -30,11 +35,22 @@ fn main() -> std::process::ExitCode {
             return exit.into();
         }
     };
-    log_to_stderr(&arguments);
     let reporter = Reporter::new(&arguments);
+    if let Some(path) = &arguments.env_file
+        && let Err(refusal) = env_file::enter(path)
+    {
+        reporter.refuse(&refusal);
+        return refusal.exit.into();
+    }
+    log_to_stderr(&arguments);
     if let Err(refusal) = arguments.prepare() {
         reporter.refuse(&refusal);
         return refusal.exit.into();
+    }
+    if let Some(disabled) = arguments.disabled()
+        && let Some(exit) = disabled::answer(&arguments.command, &disabled, &reporter)
+    {
+        return exit.into();
     }
     // Few threads, because the allocator keeps what each of them used: one that
     // reads or writes the database, the others for the files of a store.
@@ -78,7 +94,22 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Import { prefix, name, dry_run } => {
             commands::import::run(arguments, prefix, name.as_deref(), *dry_run, reporter).await
         }
+        Command::Check(check) => commands::check::run(arguments, check, reporter).await,
+        Command::Drill(drill) => commands::drill::run(arguments, drill, reporter).await,
+        Command::Repair(repair) => commands::repair::run(arguments, repair, reporter).await,
+        Command::Forget(forget) => commands::forget::run(arguments, forget, reporter).await,
+        Command::Undelete(pick) => commands::trash::undelete(arguments, pick, reporter).await,
+        Command::Pin(pick) => commands::trash::pin(arguments, pick, true, reporter).await,
+        Command::Unpin(pick) => commands::trash::pin(arguments, pick, false, reporter).await,
+        Command::Prune(prune) => commands::prune::run(arguments, prune, reporter).await,
+        Command::Diff(diff) => commands::diff::run(arguments, diff, reporter).await,
+        Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
+        Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
+        Command::Doctor { databases } => {
+            commands::doctor::run(arguments, databases, reporter).await
+        }
+        Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),
     }
 }

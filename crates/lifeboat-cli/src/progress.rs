@@ -68,7 +68,10 @@ impl Progress for Bars {
         match event {
             Event::Reading { bytes } => self.start("reading", bytes),
             Event::Restoring { bytes } => self.start("restoring", bytes),
-            Event::Scanned { bytes } | Event::Restored { bytes } => self.read.inc(bytes),
+            Event::Checking { bytes } => self.start("checking", bytes),
+            Event::Scanned { bytes } | Event::Restored { bytes } | Event::Checked { bytes } => {
+                self.read.inc(bytes)
+            }
             Event::Packed { .. } => self.sent.set_message("storing"),
             Event::Sent { bytes } => self.sent.inc(bytes),
             _ => {}
@@ -137,7 +140,10 @@ impl Progress for Lines {
         match event {
             Event::Reading { bytes } => begin(&mut state, "reading", bytes),
             Event::Restoring { bytes } => begin(&mut state, "restoring", bytes),
-            Event::Scanned { bytes } | Event::Restored { bytes } => state.done += bytes,
+            Event::Checking { bytes } => begin(&mut state, "checking", bytes),
+            Event::Scanned { bytes } | Event::Restored { bytes } | Event::Checked { bytes } => {
+                state.done += bytes
+            }
             Event::Sent { bytes } => state.sent += bytes,
             _ => {}
         }

@@ -2,17 +2,22 @@
 
 mod json;
 mod people;
+mod restored;
 
+use std::path::Path;
 use std::time::Duration;
 
-use lifeboat::repository::{Listing, Snapshot};
-use lifeboat::{BackupReport, Error, RestoreReport};
+use lifeboat::repository::{Listing, Proofs, Snapshot};
+use lifeboat::snapshot::Replaced;
+use lifeboat::{BackupReport, Error, InPlaceReport, OneOfAll, RestoreReport, SalvageReport};
 
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::out::{errln, outln};
 use crate::progress::Style;
+
+pub(crate) use people::causes;
 
 /// Prints what a command did, in the form that was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,7 @@ pub(crate) struct Reporter {
 pub(crate) struct Backed<'a> {
     pub(crate) report: &'a BackupReport,
     pub(crate) destination: &'a str,
+    pub(crate) fallback_reason: Option<&'a str>,
     pub(crate) requests: u64,
     pub(crate) duration: Duration,
 }
@@ -37,9 +43,51 @@ pub(crate) struct Brought<'a> {
     pub(crate) report: &'a RestoreReport,
     pub(crate) name: &'a str,
     pub(crate) destination: &'a str,
-    pub(crate) target: &'a std::path::Path,
+    pub(crate) target: &'a Path,
     pub(crate) requests: u64,
     pub(crate) duration: Duration,
+}
+
+/// A restore in place, and what it took.
+#[derive(Debug)]
+pub(crate) struct BroughtInPlace<'a> {
+    pub(crate) report: &'a InPlaceReport,
+    pub(crate) name: &'a str,
+    pub(crate) destination: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+}
+
+/// A restore that was taken back.
+#[derive(Debug)]
+pub(crate) struct Undone<'a> {
+    pub(crate) aside: &'a Path,
+    pub(crate) target: &'a Path,
+    pub(crate) replaced: &'a Replaced,
+    pub(crate) duration: Duration,
+}
+
+/// What was saved of a damaged snapshot.
+#[derive(Debug)]
+pub(crate) struct Saved<'a> {
+    pub(crate) report: &'a SalvageReport,
+    pub(crate) name: &'a str,
+    pub(crate) destination: &'a str,
+    pub(crate) target: &'a Path,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+    pub(crate) exit: Exit,
+}
+
+/// All databases of a repository, the worst first.
+#[derive(Debug)]
+pub(crate) struct AllBrought<'a> {
+    pub(crate) all: &'a [(Exit, OneOfAll)],
+    pub(crate) folder: &'a Path,
+    pub(crate) destination: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) duration: Duration,
+    pub(crate) exit: Exit,
 }
 
 /// The snapshots of one database.
@@ -47,6 +95,7 @@ pub(crate) struct Brought<'a> {
 pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) listing: Listing,
+    pub(crate) proofs: Proofs,
 }
 
 impl Reporter {
@@ -114,6 +163,15 @@ impl Reporter {
         }
     }
 
+    /// A line for the log.
+    pub(crate) fn note(&self, text: &str) {
+        if self.prose() {
+            errln!("{text}");
+        } else {
+            tracing::info!("{text}");
+        }
+    }
+
     /// Something to know that is no trouble.
     pub(crate) fn say(&self, text: &str) {
         if self.prose() {
@@ -168,6 +226,15 @@ impl Reporter {
         }
     }
 
+    /// One thing that the doctor looked at.
+    pub(crate) fn diagnosed(&self, finding: &lifeboat::doctor::Finding) {
+        if self.json {
+            json::line("finding", json::diagnosis(finding));
+        } else if !self.quiet || finding.level != lifeboat::doctor::Level::Ok {
+            people::diagnosis(finding);
+        }
+    }
+
     /// One database was backed up.
     pub(crate) fn backed_up(&self, done: &Backed<'_>) {
         if self.json {
@@ -211,6 +278,9 @@ impl Reporter {
             json::line("summary", json::restore(done));
         } else if !self.quiet {
             people::restored(done);
+            if let Some(replaced) = &done.report.replaced {
+                self.say_replaced(replaced);
+            }
         }
     }
 }

@@ -4,17 +4,49 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use lifeboat::config::Configuration;
 use lifeboat::crypto::{Passphrase, RawKey, Secret, Zeroizing};
 
-use crate::arguments::{Arguments, NewSecretArguments, Refusal};
+use crate::arguments::{NewSecretArguments, Refusal};
 use crate::exit::Exit;
 
-/// What opens the repository, where that is configured.
-pub(crate) fn configured(arguments: &Arguments) -> Result<Option<Secret>, Refusal> {
-    if let Some(path) = &arguments.key_file {
+/// What opens the repository, where that is configured. Where there must be
+/// something and nothing is, that is an error: what was meant to be encrypted is
+/// not written as it is.
+pub(crate) fn configured(configuration: &Configuration) -> Result<Option<Secret>, Refusal> {
+    let encryption = &configuration.settings().encryption;
+    let from = |name: &str| configuration.place(&format!("encryption.{name}")).to_string();
+    if let Some(text) = &encryption.key {
+        return key(
+            &trimmed(Zeroizing::new(text.reveal().to_owned()), &from("key"))?,
+            &from("key"),
+        )
+        .map(Some);
+    }
+    if let Some(path) = &encryption.key_file {
         return key(&from_file(path)?, &path.display().to_string()).map(Some);
     }
-    from_variables("LIFEBOAT_KEY", "LIFEBOAT_PASSPHRASE")
+    if let Some(line) = &encryption.key_command {
+        return key(&from_command(line, &from("key_command"))?, &from("key_command")).map(Some);
+    }
+    if let Some(text) = &encryption.passphrase {
+        return passphrase(&Zeroizing::new(text.reveal().to_owned()), &from("passphrase"))
+            .map(Some);
+    }
+    if let Some(path) = &encryption.passphrase_file {
+        return passphrase(&from_file(path)?, &path.display().to_string()).map(Some);
+    }
+    if let Some(line) = &encryption.passphrase_command {
+        let from = from("passphrase_command");
+        return passphrase(&from_command(line, &from)?, &from).map(Some);
+    }
+    if encryption.enabled == Some(true) {
+        return Err(refusal(
+            format!("encryption is enabled ({}), and there is no key", from("enabled")),
+            "give it in LIFEBOAT_KEY, or in [encryption]; `lifeboat key generate` makes one",
+        ));
+    }
+    Ok(None)
 }
 
 /// The new secret that `key add` and `key rotate` are about.

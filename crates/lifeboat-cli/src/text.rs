@@ -1,6 +1,7 @@
 //! Numbers, sizes and times as people read them.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use time::OffsetDateTime;
@@ -51,6 +52,46 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Reads a size: `500`, `500M`, `20GiB`; units are binary.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size, such as 500M or 20GiB");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = text[digits..].trim().to_ascii_uppercase();
+    let unit = unit.trim_end_matches('B').trim_end_matches('I');
+    let power = ["", "K", "M", "G", "T", "P"].iter().position(|one| *one == unit);
+    let factor = 1024u64.pow(power.ok_or_else(wrong)? as u32);
+    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+/// Reads a length of time: `90s`, `30m`, `2h`, `7d`.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("{text:?} is no length of time, such as 30m, 2h or 7d");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let most = 100 * 366 * 86_400;
+    let total = number.checked_mul(seconds).filter(|total| *total <= most).ok_or_else(wrong)?;
+    Ok(std::time::Duration::from_secs(total))
+}
+
+/// A length of time as people say it, roughly: `7 days`.
+pub(crate) fn length(seconds: i64) -> String {
+    let seconds = seconds.unsigned_abs();
+    match seconds {
+        0..120 => several(seconds, "second"),
+        120..7200 => several(seconds / 60, "minute"),
+        7200..172_800 => several(seconds / 3600, "hour"),
+        _ => several(seconds / 86_400, "day"),
+    }
+}
+
 /// How long ago something was, roughly.
 pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - then).whole_seconds();
@@ -81,6 +122,30 @@ pub(crate) fn utc(time: OffsetDateTime) -> String {
     time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
+/// A path as one word of a shell.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let begins_well = bytes.first().is_some_and(|first| *first != b'-');
+    match path.to_str() {
+        Some(text) if begins_well && bytes.iter().copied().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(char::is_control) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+        // As bash and zsh take it, and what follows POSIX since 2024.
+        _ => {
+            let escaped: String = bytes
+                .iter()
+                .map(|&byte| match byte {
+                    byte if plain(byte) => char::from(byte).to_string(),
+                    byte => format!("\\x{byte:02x}"),
+                })
+                .collect();
+            format!("$'{escaped}'")
+        }
+    }
+}
+
 /// Whether colours and bars are wanted on standard error.
 pub(crate) fn colours_on_stderr() -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -92,6 +157,20 @@ mod tests {
     use super::*;
     use time::macros::datetime;
 
+    #[cfg(unix)]
+    #[test]
+    fn words_of_a_shell() {
+        use std::os::unix::ffi::OsStrExt;
+        let check = |bytes: &[u8], expected| {
+            let path = Path::new(std::ffi::OsStr::from_bytes(bytes));
+            assert_eq!(shell_word(path), expected);
+        };
+        check(b"/srv/app.db.before-restore-1", "/srv/app.db.before-restore-1");
+        check(b"/srv/it's mine.db", r"'/srv/it'\''s mine.db'");
+        check(b"-x", "'-x'");
+        check(b"/srv/caf\xe9\n.db", r"$'/srv/caf\xe9\x0a.db'");
+    }
+
     #[test]
     fn as_people_read_them() {
         assert_eq!(count(0), "0");
@@ -100,6 +179,13 @@ mod tests {
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(300 * 1024 * 1024), "300 MiB");
+        assert_eq!(parse_size("20GiB"), Ok(20 << 30));
+        assert_eq!(parse_size("500M"), Ok(500 << 20));
+        assert!(
+            ["", "M", "5X", "-5", "0", "99999999999999P"].iter().all(|t| parse_size(t).is_err())
+        );
+        assert_eq!(parse_duration("30m"), Ok(std::time::Duration::from_secs(1800)));
+        assert!(["", "m", "5", "5w", "-5d", "1.5h"].iter().all(|t| parse_duration(t).is_err()));
         let then = datetime!(2026-11-20 10:00 UTC);
         for (seconds, text) in [
             (1, "1 second ago"),

@@ -129,6 +129,11 @@ pub fn archive(name: &ArchiveName) -> String {
     format!("archives/{name}")
 }
 
+/// The key of a check result, relative to the folder of the database.
+pub fn check(name: &crate::check::CheckName) -> String {
+    format!("checks/{name}")
+}
+
 /// The key of a pack list, relative to the folder of the database.
 pub fn list(id: ListId) -> String {
     format!("lists/{id}")

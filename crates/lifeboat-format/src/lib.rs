@@ -37,12 +37,14 @@
 //! - [`object`]: the preamble of every object, and small objects read whole.
 //! - [`seal`]: what of an object is encrypted, and to what it is bound.
 //! - [`info`], [`record`], [`list`]: what those small objects say.
+//! - [`check`], [`repair`]: what was found and mended.
 //! - [`pack`]: the objects that hold pages. [`archive`]: snapshots of one file.
 //! - [`key`]: where each object lies.
 //! - [`source`]: the traits between those who read databases and those who
 //!   store them.
 
 pub mod archive;
+pub mod check;
 pub mod digest;
 pub mod geometry;
 pub mod hex;
@@ -54,6 +56,7 @@ pub mod numbers;
 pub mod object;
 pub mod pack;
 pub mod record;
+pub mod repair;
 pub mod seal;
 pub mod source;
 pub mod version;

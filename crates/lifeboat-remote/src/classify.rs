@@ -159,6 +159,9 @@ fn transport(error: &Error) -> Option<Failure> {
     use object_store::client::{HttpError, HttpErrorKind};
     let http = causes(error).find_map(|cause| cause.downcast_ref::<HttpError>())?;
     let text = chain(http);
+    if causes(http).any(|cause| cause.is::<crate::wire::OtherRegion>()) {
+        return Some(Failure::WrongRegion);
+    }
     // The library fetches credentials with the same client: who asks the
     // metadata address has none.
     if is_for_credentials(&chain(error)) {

@@ -121,6 +121,11 @@ pub(crate) struct Wire {
 #[error("nothing came within {} s", .0.as_secs())]
 pub(crate) struct Elapsed(pub(crate) Duration);
 
+/// Amazon says where a bucket is; the library does not pass it on.
+#[derive(Debug, thiserror::Error)]
+#[error("it is in {0}")]
+pub(crate) struct OtherRegion(pub(crate) String);
+
 #[async_trait::async_trait]
 impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
@@ -146,6 +151,12 @@ impl HttpService for Wire {
         let (parts, body) = answer.into_parts();
         if let Some(time) = later::asked(parts.status, &parts.headers) {
             asked_to_wait(time);
+        }
+        if parts.status.is_redirection()
+            && let Some(region) = parts.headers.get("x-amz-bucket-region")
+        {
+            let region = String::from_utf8_lossy(region.as_bytes()).into_owned();
+            return Err(HttpError::new(HttpErrorKind::Unknown, OtherRegion(region)));
         }
         let length = parts.headers.get(http::header::CONTENT_LENGTH);
         let length = length.and_then(|text| text.to_str().ok()?.parse().ok()).unwrap_or(0);

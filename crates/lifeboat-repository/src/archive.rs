@@ -4,6 +4,8 @@ mod read;
 mod sink;
 mod slots;
 
+pub(crate) use read::READ_LEN;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::log::{Committed, Draft, Head};
 use crate::ownership::Ownership;
 use crate::progress::{Event, Listener};
 use crate::repository::Database;
+pub(crate) use sink::NothingKnown;
 use sink::{FileSink, Written};
 
 /// What a store is told that a database file is.

@@ -10,9 +10,11 @@ use crate::log::{Committed, Draft};
 use crate::repository::Database;
 
 impl Database {
-    /// Moves snapshots to the trash. The latest and the pinned are refused.
+    /// Moves snapshots to the trash. The latest, the latest that was verified
+    /// and the pinned are refused.
     pub async fn forget(&self, numbers: &[RecordNo]) -> Result<(), WriteError> {
         let since = self.local().now();
+        let protected = self.latest_verified(&self.head(None).await?.state()).await?;
         self.change(RecordKind::Forget, numbers, |state, number| {
             if !state.alive.contains(number) {
                 return Err("is not there");
@@ -24,6 +26,9 @@ impl Database {
             }
             if state.pins.contains(number) {
                 return Err("is pinned");
+            }
+            if protected == Some(number) {
+                return Err("is the latest that was verified, which is never forgotten");
             }
             state.alive.remove(number);
             state.trash.push(Trashed { number, since });

@@ -5,22 +5,28 @@
 //! condemned: a writer that was about to reference a condemned pack loses the
 //! race for that number, and reads the record.
 
+mod needed;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
-use lifeboat_format::key;
+use futures::{StreamExt, TryStreamExt};
 use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::record::{RecordKind, State};
 use time::OffsetDateTime;
 
 use crate::backup::MAX_TRIES;
-use crate::error::WriteError;
+use crate::error::{ReadError, WriteError};
 use crate::log::{Committed, Draft, Head};
+use crate::proofs::Proofs;
 use crate::repository::Database;
+use needed::{Listed, Needed};
 
 /// How many objects one record condemns: it has to stay readable. What is over
 /// is left to the next collection.
 const MAX_CONDEMNED: usize = 50_000;
+/// How many records are read at once.
+const READERS: usize = 16;
 
 /// What a collection spares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +40,15 @@ pub struct CollectOptions {
     /// So many of the newest snapshots are never dropped, whatever any record
     /// says. 3.
     pub floor_snapshots: usize,
-    /// Snapshots younger than this are never dropped. 0.
+    /// Snapshots that were taken later than this are never dropped, however long
+    /// a record says that they lie in the trash. 7 days.
     pub floor_age: Duration,
 }
 
 impl Default for CollectOptions {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Self { trash: day * 7, grace: day, floor_snapshots: 3, floor_age: Duration::ZERO }
+        Self { trash: day * 7, grace: day, floor_snapshots: 3, floor_age: day * 7 }
     }
 }
 
@@ -61,7 +68,7 @@ impl CollectOptions {
     }
 }
 
-/// What a collection did.
+/// What a collection did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CollectReport {
@@ -71,14 +78,19 @@ pub struct CollectReport {
     pub deleted: Vec<String>,
     /// The size of those objects in bytes.
     pub bytes_freed: u64,
+    /// How many snapshots stay in the trash.
+    pub left_in_trash: u64,
+    /// The newest record is damaged: nobody knows what it says, and nothing is
+    /// deleted before the next backup.
+    pub stopped_by_damage: bool,
 }
 
-/// An object that could be deleted.
-#[derive(Clone, Debug)]
-struct Candidate {
-    key: String,
-    size: u64,
-    modified: i64,
+/// A snapshot that lies in the trash.
+struct InTrash {
+    number: RecordNo,
+    since: OffsetDateTime,
+    /// None where its record is damaged.
+    taken_at: Option<OffsetDateTime>,
 }
 
 impl Database {
@@ -88,119 +100,172 @@ impl Database {
     /// Killed or cancelled after its record, it leaves condemned objects
     /// behind; the next collection condemns and deletes them again.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, WriteError> {
-        let now = self.local().now();
         // Listed before the newest record is looked for: a pack that appears
         // later is in no plan.
-        let listed = self.candidates().await?;
+        let listed = self.listed_objects().await?;
         let mut head = self.head(None).await?;
         for _ in 0..MAX_TRIES {
-            if head.state().alive.is_empty() || !head.burnt.is_empty() {
-                return Ok(CollectReport::default());
-            }
-            let dropped = droppable(&self.ages(&head).await?, &head.state(), options, now);
-            let needed = self.needed(&head, &dropped).await?;
-            let condemned: Vec<&Candidate> = listed
-                .iter()
-                .filter(|object| !needed.contains(&object.key))
-                .filter(|object| is_older(object.modified, now, options.grace))
-                .take(MAX_CONDEMNED)
-                .collect();
-            if condemned.is_empty() && dropped.is_empty() {
-                return Ok(CollectReport::default());
+            let plan = self.plan_collection(&head, &listed, options).await?;
+            if plan.deleted.is_empty() && plan.dropped.is_empty() {
+                return Ok(plan);
             }
             let mut state = head.state();
-            state.trash.retain(|trashed| !dropped.contains(&trashed.number));
-            for number in &dropped {
+            state.trash.retain(|trashed| !plan.dropped.contains(&trashed.number));
+            for number in &plan.dropped {
                 state.pins.remove(*number);
             }
             let mut draft = Draft::new(RecordKind::Collect, state);
-            draft.subject = dropped.iter().copied().collect::<NumberSet>();
-            draft.condemned = condemned.iter().map(|object| object.key.clone()).collect();
-            let deleted = draft.condemned.clone();
+            draft.subject = plan.dropped.iter().copied().collect::<NumberSet>();
+            draft.condemned.clone_from(&plan.deleted);
             match self.commit(&mut head, draft).await? {
                 Committed::Lost => {
                     self.advance(&mut head).await?;
                 }
                 Committed::Done(_) => {
-                    let keys: Vec<String> = deleted.iter().map(|key| self.keys.at(key)).collect();
+                    let keys: Vec<String> =
+                        plan.deleted.iter().map(|key| self.keys.at(key)).collect();
                     self.remote().delete(&keys).await?;
-                    let bytes_freed = condemned.iter().map(|object| object.size).sum();
-                    return Ok(CollectReport { dropped, deleted, bytes_freed });
+                    return Ok(plan);
                 }
             }
         }
         Err(WriteError::Contention { tries: MAX_TRIES })
     }
 
-    /// The packs, lists and archives that a listing shows. What it does not show is
-    /// simply not deleted this time.
-    async fn candidates(&self) -> Result<Vec<Candidate>, WriteError> {
-        let root = format!("{}/", self.keys.root());
-        let mut candidates = Vec::new();
-        for folder in [self.keys.packs(), self.keys.lists(), self.keys.archives()] {
-            for object in self.remote().list(&folder).await? {
-                if let Some(key) = object.key.strip_prefix(&root) {
-                    let (size, modified) = (object.size, object.modified);
-                    candidates.push(Candidate { key: key.to_owned(), size, modified });
-                }
-            }
-        }
-        Ok(candidates)
+    /// What [`collect`](Self::collect) would do now. Changes nothing.
+    pub async fn would_collect(&self, options: CollectOptions) -> Result<CollectReport, ReadError> {
+        let listed = self.listed_objects().await?;
+        let head = self.head(None).await?;
+        self.plan_collection(&head, &listed, options).await
     }
 
-    /// When each snapshot in the trash was taken, and each living one's number.
-    async fn ages(&self, head: &Head) -> Result<Vec<(RecordNo, OffsetDateTime)>, WriteError> {
-        let mut ages = Vec::new();
-        for trashed in &head.state().trash {
-            let record = self.record(trashed.number).await?;
-            if let Some(body) = &record.body {
-                ages.push((trashed.number, body.taken_at));
-            }
-        }
-        Ok(ages)
-    }
-
-    /// The objects that records need which stay: every one of them is read, and
-    /// if one cannot be, nothing is deleted.
-    async fn needed(
+    async fn plan_collection(
         &self,
         head: &Head,
-        dropped: &[RecordNo],
-    ) -> Result<HashSet<String>, WriteError> {
-        let mut needed = HashSet::new();
-        for number in head.state().holders().iter().filter(|number| !dropped.contains(number)) {
-            let record = self.record(number).await?;
-            let list = self.pack_list(&record).await?;
-            needed.extend(list.packs.iter().map(key::pack));
-            needed.extend(list.reference.list.map(|list| key::list(list.id)));
-            needed.extend(record.body.as_ref().and_then(Self::archive_of).map(key::archive));
+        listed: &[Listed],
+        options: CollectOptions,
+    ) -> Result<CollectReport, ReadError> {
+        let now = self.local().now();
+        let state = head.state();
+        if state.alive.is_empty() || !head.burnt.is_empty() {
+            let stopped_by_damage = !head.burnt.is_empty();
+            return Ok(CollectReport { stopped_by_damage, ..CollectReport::default() });
         }
-        Ok(needed)
+        let trash = self.trash(&state).await?;
+        let due = trash.iter().any(|one| now - one.since >= options.trash);
+        let protected = if due { self.latest_verified(&state).await? } else { None };
+        let dropped = droppable(&trash, &state, protected, options, now);
+        let mut stays = state.holders();
+        for number in &dropped {
+            stays.remove(*number);
+        }
+        let needed = Needed::of(self, head, &stays).await?;
+        let condemned: Vec<&Listed> = needed
+            .not_among(listed)
+            .into_iter()
+            .filter(|object| is_older(object.modified, now, options.grace))
+            .take(MAX_CONDEMNED)
+            .collect();
+        Ok(CollectReport {
+            left_in_trash: (trash.len() - dropped.len()) as u64,
+            deleted: condemned.iter().map(|object| object.object.key()).collect(),
+            bytes_freed: condemned.iter().map(|object| object.size).sum(),
+            dropped,
+            stopped_by_damage: false,
+        })
+    }
+
+    /// The objects that a listing shows. What it does not show is simply not
+    /// deleted this time; what bears no name of ours is left alone.
+    pub(crate) async fn listed_objects(&self) -> Result<Vec<Listed>, ReadError> {
+        let root = format!("{}/", self.keys.root());
+        let mut listed = Vec::new();
+        let folders =
+            [self.keys.packs(), self.keys.lists(), self.keys.archives(), self.keys.repairs()];
+        for folder in folders {
+            for object in self.remote().list(&folder).await? {
+                let key = object.key.strip_prefix(&root);
+                listed.extend(key.and_then(|key| Listed::parse(key, &object)));
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn trash(&self, state: &State) -> Result<Vec<InTrash>, ReadError> {
+        futures::stream::iter(state.trash.iter().copied())
+            .map(|trashed| async move {
+                let taken_at = match self.record(trashed.number).await {
+                    Ok(record) => record.body.as_ref().map(|body| body.taken_at),
+                    // It restores no more: there is no age to protect.
+                    Err(error) if error.is_damage() => None,
+                    Err(error) => return Err(error),
+                };
+                Ok(InTrash { number: trashed.number, since: trashed.since, taken_at })
+            })
+            .buffered(READERS)
+            .try_collect()
+            .await
+    }
+
+    /// The latest snapshot, alive or in the trash, whose data was verified.
+    pub(crate) async fn latest_verified(
+        &self,
+        state: &State,
+    ) -> Result<Option<RecordNo>, ReadError> {
+        let mut all = state.alive.clone();
+        for trashed in &state.trash {
+            all.insert(trashed.number);
+        }
+        let proofs = self.proofs(&all).await?;
+        self.latest_of(&all, &proofs).await
+    }
+
+    async fn latest_of(
+        &self,
+        all: &NumberSet,
+        proofs: &Proofs,
+    ) -> Result<Option<RecordNo>, ReadError> {
+        let verified: Vec<RecordNo> = all.iter().filter(|n| proofs.is_verified(*n)).collect();
+        let mut generations = std::pin::pin!(
+            futures::stream::iter(verified)
+                .map(|number| async move { (number, self.record(number).await) })
+                .buffered(READERS)
+        );
+        let mut latest: Option<(u64, RecordNo)> = None;
+        while let Some((number, record)) = generations.next().await {
+            match record {
+                Ok(record) => {
+                    let generation = record.body.as_ref().map_or(0, |body| body.generation);
+                    latest = latest.max(Some((generation, number)));
+                }
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(latest.map(|(_, number)| number))
     }
 }
 
 /// Which snapshots in the trash may go; pure.
 fn droppable(
-    ages: &[(RecordNo, OffsetDateTime)],
+    trash: &[InTrash],
     state: &State,
+    protected: Option<RecordNo>,
     options: CollectOptions,
     now: OffsetDateTime,
 ) -> Vec<RecordNo> {
     let mut newest: Vec<RecordNo> =
-        state.alive.iter().chain(state.trash.iter().map(|trashed| trashed.number)).collect();
+        state.alive.iter().chain(trash.iter().map(|one| one.number)).collect();
     newest.sort();
     let spared: HashSet<RecordNo> =
         newest.into_iter().rev().take(options.floor_snapshots).collect();
-    state
-        .trash
+    trash
         .iter()
-        .filter(|trashed| now - trashed.since >= options.trash)
-        .map(|trashed| trashed.number)
+        .filter(|one| now - one.since >= options.trash)
+        .filter(|one| one.taken_at.is_none_or(|taken| now - taken >= options.floor_age))
+        .map(|one| one.number)
         .filter(|number| !state.pins.contains(*number) && !spared.contains(number))
-        .filter(|number| {
-            let taken = ages.iter().find(|(n, _)| n == number).map(|(_, taken_at)| *taken_at);
-            taken.is_some_and(|taken| now - taken >= options.floor_age)
-        })
+        .filter(|number| protected != Some(*number))
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! Snapshots in a remote: commit, list, read, collect, copy.
+//! Snapshots in a remote: commit, list, read, collect, verify, repair, copy.
 //!
 //! ```
 //! use lifeboat_remote::Remote;
@@ -29,28 +29,39 @@
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
+//! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
+//! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
 
 mod archive;
 mod backup;
 mod change;
+mod check;
 mod collect;
 pub mod consolidation;
 mod copy;
 mod error;
+mod images;
 mod keys;
 mod local;
 mod log;
+mod mend;
 mod ownership;
 mod packs;
 mod progress;
+mod proofs;
+mod repairs;
 mod repository;
 mod restore;
 mod snapshots;
+mod stats;
+mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
+pub use check::{CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
@@ -58,8 +69,12 @@ pub use error::{
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
+pub use mend::{MendedPack, RepairReport};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
+pub use proofs::{Proof, Proofs};
 pub use repository::{Database, Repository};
-pub use restore::{RestoreOptions, RestoreReport};
+pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
 pub use snapshots::{Listing, Selector, Snapshot};
+pub use stats::{SnapshotStats, Stats};
+pub use trash::TrashedSnapshot;

@@ -110,7 +110,8 @@ impl Local {
         Scratch::new(self.cache_dir()?)
     }
 
-    pub(crate) fn now(&self) -> OffsetDateTime {
+    /// The time, by the clock of this installation.
+    pub fn now(&self) -> OffsetDateTime {
         (self.clock)()
     }
 }

@@ -162,6 +162,11 @@ impl Database {
         }
     }
 
+    /// The newest record that is there now, whatever was seen before.
+    pub(crate) async fn newest_now(&self) -> Result<Option<RecordNo>, ReadError> {
+        self.gallop(None).await
+    }
+
     /// The greatest number that is taken, at or above `from`.
     async fn gallop(&self, from: Option<RecordNo>) -> Result<Option<RecordNo>, ReadError> {
         let mut taken = from.map_or(0, |number| number.0);

@@ -7,7 +7,7 @@ use lifeboat_format::digest::BlockHash;
 use lifeboat_format::geometry::BlockNo;
 use lifeboat_format::id::PackId;
 use lifeboat_format::key;
-use lifeboat_format::list::{self, PackEntry, PackListRef, packs_digest};
+use lifeboat_format::list::{self, ListRef, PackEntry, PackListRef, packs_digest};
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::pack::{MAX_PACK_LEN, PackIndex, Trailer};
 use lifeboat_format::record::{Content, Record};
@@ -37,17 +37,21 @@ impl Database {
         let reference = record.envelope.packs.clone().unwrap_or_default();
         let base = match &reference.list {
             None => Vec::new(),
-            Some(list_ref) => {
-                let key = self.keys.at(&key::list(list_ref.id));
-                let object = self.remote().get(&key, list::MAX_LIST_LEN).await?;
-                let object = object.ok_or_else(|| ReadError::Missing {
-                    kind: ObjectKind::List,
-                    key: key.clone(),
-                })?;
-                list::decode(&object, list_ref, &self.home()).map_err(ReadError::unusable(key))?
-            }
+            Some(list) => self.list_object(list).await?,
         };
-        let packs = reference.resolve(base.clone());
+        let packs = self.resolved(record, &reference, base.clone())?;
+        Ok(PackList { reference, base, packs })
+    }
+
+    /// The whole list of a record, given the rows of its list object; proven
+    /// against the body of a snapshot.
+    pub(crate) fn resolved(
+        &self,
+        record: &Record,
+        reference: &PackListRef,
+        base: Vec<PackEntry>,
+    ) -> Result<Vec<PackEntry>, ReadError> {
+        let packs = reference.resolve(base);
         let distinct: HashSet<PackId> = packs.iter().map(|entry| entry.pack).collect();
         if distinct.len() != packs.len() {
             let error =
@@ -61,7 +65,19 @@ impl Database {
             let error = DecodeError::Misplaced { kind: ObjectKind::List, place: "record" };
             return Err(ReadError::unusable(self.keys.record(record.number()))(error));
         }
-        Ok(PackList { reference, base, packs })
+        Ok(packs)
+    }
+
+    /// Reads a list object.
+    pub(crate) async fn list_object(
+        &self,
+        list_ref: &ListRef,
+    ) -> Result<Vec<PackEntry>, ReadError> {
+        let key = self.keys.at(&key::list(list_ref.id));
+        let object = self.remote().get(&key, list::MAX_LIST_LEN).await?;
+        let object = object
+            .ok_or_else(|| ReadError::Missing { kind: ObjectKind::List, key: key.clone() })?;
+        list::decode(&object, list_ref, &self.home()).map_err(ReadError::unusable(key))
     }
 
     /// Reads the index of a pack. Also returns the bytes of the whole pack

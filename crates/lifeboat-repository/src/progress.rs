@@ -39,6 +39,16 @@ pub enum Event {
         /// The size of the image in bytes.
         bytes: u64,
     },
+    /// Objects of this many bytes are being read and proven.
+    Checking {
+        /// Their size in bytes.
+        bytes: u64,
+    },
+    /// So many more bytes of them were read.
+    Checked {
+        /// How many bytes.
+        bytes: u64,
+    },
     /// So many more bytes of the image were restored.
     Restored {
         /// How many bytes.

@@ -5,7 +5,10 @@
 //! fetched. What is proven here is every frame; the image as a whole is proven
 //! by who takes the blocks, who knows what really reached the disk.
 
+mod estimate;
+mod held;
 mod plan;
+mod salvage;
 
 use std::sync::Arc;
 
@@ -13,7 +16,6 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::key;
-use lifeboat_format::list::PackEntry;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::record::Content;
 use lifeboat_format::source::PageSink;
@@ -21,9 +23,13 @@ use tokio::sync::mpsc;
 
 use crate::error::{ReadError, RestoreError};
 use crate::progress::{Event, Listener, Progress};
+use crate::repairs::Healed;
 use crate::repository::Database;
 use crate::snapshots::Snapshot;
+pub use estimate::RestorePlan;
+pub use held::Held;
 use plan::{Chunk, Wanted, chunks};
+pub use salvage::Salvaged;
 
 /// How many indexes are read ahead.
 const INDEX_READERS: usize = 4;
@@ -57,6 +63,8 @@ pub struct RestoreReport {
     pub bytes_fetched: u64,
     /// How many packs were read.
     pub packs: u64,
+    /// How many blocks the target held already.
+    pub blocks_kept: u64,
 }
 
 /// Bytes of a chunk, fetched.
@@ -73,24 +81,28 @@ impl Database {
     pub async fn restore<S: PageSink + 'static>(
         &self,
         snapshot: &Snapshot,
+        sink: S,
+        options: &RestoreOptions,
+    ) -> Result<(S, RestoreReport), RestoreError<S::Error>> {
+        self.restore_over(snapshot, sink, None, options).await
+    }
+
+    /// As [`restore`](Self::restore), but for the blocks that the sink holds
+    /// already: those are neither fetched nor handed to it.
+    pub async fn restore_over<S: PageSink + 'static>(
+        &self,
+        snapshot: &Snapshot,
         mut sink: S,
+        held: Option<Held>,
         options: &RestoreOptions,
     ) -> Result<(S, RestoreReport), RestoreError<S::Error>> {
         let listener = Listener(options.progress.clone());
         let body = snapshot.body();
         if let Content::File { .. } = body.content {
+            // An archive is one stream, of which nothing can be left out.
             return self.restore_archive(body, sink, &listener).await;
         }
-        let geometry = body.geometry().expect("a record is refused without one");
-        let list = self.pack_list(snapshot.record()).await?;
-        // Before anything is allocated in proportion to what a record claims.
-        let held: u64 = list.packs.iter().map(|entry| u64::from(entry.blocks)).sum();
-        let needed =
-            u64::from(geometry.block_count()) - u64::from(geometry.absent_block().is_some());
-        if held < needed {
-            let (snapshot, first) = (body.snapshot_id.clone(), BlockNo(0));
-            return Err(RestoreError::Incomplete { snapshot, first, count: needed - held });
-        }
+        let (geometry, list) = self.packs_of(snapshot).await?;
         listener.tell(Event::Restoring { bytes: geometry.file_size() });
 
         let (sender, receiver) = mpsc::channel(1);
@@ -99,7 +111,7 @@ impl Database {
             let result = write(&mut sink, geometry, receiver, &progress);
             (sink, result)
         });
-        let fetched = self.fetch(&list.packs, geometry, sender).await;
+        let fetched = self.fetch(&list, geometry, held, sender).await;
         let (sink, written) = match writer.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -114,24 +126,50 @@ impl Database {
         Ok((sink, report))
     }
 
+    /// The shape of a snapshot's image, and the packs that it lies in: none, for
+    /// an archive.
+    async fn packs_of<E: std::error::Error + 'static>(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<(Geometry, Healed), RestoreError<E>> {
+        let body = snapshot.body();
+        let geometry = body.geometry().expect("a record is refused without one");
+        let list = self.pack_list(snapshot.record()).await?;
+        let list = self.repairs_if_any().await.apply(list.packs, snapshot.number());
+        // Before anything is allocated in proportion to what a record claims.
+        let held: u64 = list.packs.iter().map(|entry| u64::from(entry.blocks)).sum();
+        let needed =
+            u64::from(geometry.block_count()) - u64::from(geometry.absent_block().is_some());
+        if held < needed {
+            let (snapshot, first) = (body.snapshot_id.clone(), BlockNo(0));
+            return Err(RestoreError::Incomplete { snapshot, first, count: needed - held });
+        }
+        Ok((geometry, list))
+    }
+
     /// Fetches what is wanted of the packs, newest first. Ends early, and well,
     /// when nobody takes it: the one who stopped knows why.
     async fn fetch(
         &self,
-        packs: &[PackEntry],
+        list: &Healed,
         geometry: Geometry,
+        held: Option<Held>,
         sender: mpsc::Sender<Fetched>,
     ) -> Result<(Wanted, RestoreReport), ReadError> {
         let mut wanted = Wanted::all_of(geometry);
-        let mut report = RestoreReport { geometry, bytes_fetched: 0, packs: 0 };
+        let mut report = RestoreReport { geometry, bytes_fetched: 0, packs: 0, blocks_kept: 0 };
+        let held = held.map(held::share);
         {
             let remaining = wanted.remaining();
-            let plans = futures::stream::iter(packs.iter().rev().copied())
-                .map(|entry| async move { (entry, self.pack_index(&entry).await) })
+            let plans = futures::stream::iter(list.packs.iter().rev().copied())
+                .map(|entry| {
+                    let held = held.clone();
+                    async move { (entry, self.read_for_restore(&entry, held).await) }
+                })
                 .buffered(INDEX_READERS)
                 .take_while(|_| futures::future::ready(remaining.get() > 0))
                 .map(|(entry, read)| {
-                    let (index, whole) = read?;
+                    let (index, whole, kept) = read?;
                     if index.block_size() != geometry.block_size() {
                         let kind = ObjectKind::Pack;
                         let error = DecodeError::Misplaced { kind, place: "pack list" };
@@ -139,8 +177,11 @@ impl Database {
                         return Err(ReadError::unusable(key)(error));
                     }
                     report.packs += 1;
+                    wanted.give_up(list.lost.get(&entry.pack));
                     let key = self.keys.at(&key::pack(&entry));
-                    let chunks = chunks(entry, key, Arc::new(index), whole, &mut wanted);
+                    let chunks = chunks(entry, key, Arc::new(index), whole, &kept, &mut wanted);
+                    let (chunks, kept) = chunks;
+                    report.blocks_kept += kept;
                     Ok(futures::stream::iter(chunks.into_iter().map(Ok)))
                 })
                 .try_flatten();

@@ -26,6 +26,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The snapshot of a record, if it is of one.
+    pub(crate) fn of(record: Arc<Record>, pinned: bool) -> Option<Self> {
+        record.body.is_some().then_some(Self { record, pinned })
+    }
+
     /// The number of its record on this destination.
     pub fn number(&self) -> RecordNo {
         self.record.number()

@@ -39,13 +39,13 @@
 //!
 //! # Code map
 //!
-//! - `live`: attaching, and which way to read; `error`, `notice`, `options`
+//! - `live`: attaching, and which way to read; `look`: a first look; `error`, `notice`, `options`
 //! - `wal_capture`, `rollback_capture`: the two ways
 //! - `image`: one consistent image, group by group; `header`: its first bytes
 //! - `diff`: what changed in a group; `spool`: what was read so far, on disk
 //! - `fingerprint`, `identity`: recognising a state without reading it
 //! - `explain`: which tables and indexes changed
-//! - `staged`: restoring a file
+//! - `staged`: restoring a file; `replace`: over a database that exists
 //!
 //! The public interface uses types of `lifeboat-format`, of `lifeboat-sqlite`
 //! (errors, findings, kinds of objects) and of `time`.
@@ -59,9 +59,11 @@ mod identity;
 mod image;
 mod journal;
 mod live;
+mod look;
 mod name;
 mod notice;
 mod options;
+mod replace;
 mod rollback_capture;
 mod spool;
 mod staged;
@@ -71,7 +73,15 @@ pub use error::{CaptureFailure, OpenError};
 pub use explain::ChangedObject;
 pub use lifeboat_sqlite::{CheckError, Finding, ObjectKind, SqliteError};
 pub use live::LiveDatabase;
+pub use look::Look;
 pub use name::default_name;
 pub use notice::Notice;
 pub use options::{OpenOptions, Slice};
-pub use staged::{CheckReport, ProveError, ProvenFile, PublishError, StageError, StagedFile};
+pub use replace::{
+    ReplaceError, ReplaceOptions, Replaced, UndoError, Way, is_no_database, is_set_aside,
+    stage_undo, undo_target,
+};
+pub use staged::{
+    CheckReport, HeldBlocks, LostPages, ProveError, ProvenFile, PublishError, SalvagedFile,
+    StageError, StagedFile, has_image,
+};

@@ -3,7 +3,10 @@
 
 mod error;
 mod folder;
+mod held;
 mod proven;
+mod salvaged;
+mod settled;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,7 +17,11 @@ use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
 use lifeboat_format::source::PageSink;
 
 pub use error::{ProveError, PublishError, StageError};
+pub use held::{HeldBlocks, has_image};
+pub(crate) use held::{SLICE, each_group, image};
 pub use proven::{CheckReport, ProvenFile};
+pub use salvaged::{LostPages, SalvagedFile};
+pub(crate) use settled::{Settled, folder_of, sync_folder};
 
 /// A file that is being written, and that nobody takes for a database: it is
 /// called `.<target>.lifeboat-<8 hex>.partial`, and removed when dropped.
@@ -56,9 +63,41 @@ impl StagedFile {
         Ok(Self { file, place, geometry: None })
     }
 
+    /// Begins to restore over what is at `target`, or will be: only
+    /// [`ProvenFile::replace`] can put the result in its place. Removes what
+    /// earlier attempts left behind, if nobody works on it any more.
+    pub fn beside(target: &Path) -> Result<Self, StageError> {
+        folder::sweep(target);
+        let (file, place) = folder::create(target)
+            .map_err(|source| StageError::Create { target: target.to_owned(), source })?;
+        Ok(Self { file, place, geometry: None })
+    }
+
     /// Where the bytes are being written.
     pub fn path(&self) -> &Path {
         &self.place.staged
+    }
+
+    /// Takes back everything that was written.
+    pub(crate) fn clear(&mut self) -> std::io::Result<()> {
+        self.geometry = None;
+        self.file.set_len(0)
+    }
+
+    /// Overwrites some bytes.
+    pub(crate) fn patch(&mut self, at: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.write_all(bytes)
+    }
+
+    /// Writes everything to disk.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Makes a copy of a file ready for its name, without proof.
+    pub(crate) fn settle_copy(self, of: &std::fs::Metadata) -> std::io::Result<Settled> {
+        Settled::copy(self.file, self.place, of)
     }
 
     /// Writes everything to disk, reads all of it again, and compares it with

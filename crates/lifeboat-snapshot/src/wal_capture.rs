@@ -60,7 +60,10 @@ pub(crate) fn capture(
 /// The image at a position. The caller's transaction began before the position
 /// was read, so that whatever read lock SQLite took, every frame up to the
 /// position stays where it is and nothing beyond it reaches the file.
-fn open<'t>(read: &'t ReadTransaction<'_>, position: &WalPosition) -> Result<Image<'t>, Fault> {
+pub(crate) fn open<'t>(
+    read: &'t ReadTransaction<'_>,
+    position: &WalPosition,
+) -> Result<Image<'t>, Fault> {
     let file = read.main_file()?;
     let index = &position.header;
     // A WAL that never had a frame says nothing of the size.

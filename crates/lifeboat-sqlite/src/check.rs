@@ -1,5 +1,7 @@
 //! SQLite's own checks of a file that belongs to nobody else.
 
+mod inspect;
+
 use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
@@ -7,6 +9,8 @@ use rusqlite::ffi;
 use crate::error::SqliteError;
 use crate::raw::{Db, DbConfig};
 use crate::uri;
+
+pub use inspect::{Answer, SchemaEntry, TableRows};
 
 /// A file that nobody else has open and nobody changes, such as a restored
 /// database before it is published. It is opened without locks and leaves no
@@ -83,6 +87,10 @@ impl PrivateDatabase {
         let db = Db::open(&uri, flags)?;
         db.configure(DbConfig::TrustedSchema, false);
         Ok(Self { db })
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
     }
 
     /// `PRAGMA integrity_check`: at most `limit` findings, none if all is well.

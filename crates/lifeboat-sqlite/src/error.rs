@@ -42,9 +42,22 @@ impl SqliteError {
         self.primary() == code::READONLY
     }
 
-    /// Whether the operating system failed to read or write.
-    pub fn is_io(&self) -> bool {
-        self.primary() == code::IOERR
+    /// Whether the content of the file is to blame: it is no database, or one
+    /// whose structure is damaged.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.primary(), code::NOTADB | code::CORRUPT)
+    }
+
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        self.primary() == code::FULL
+    }
+
+    /// Whether the operating system cannot read what the file should hold; not
+    /// whether a lock, or the `-shm`, cannot be had.
+    pub fn is_unreadable(&self) -> bool {
+        // SQLITE_IOERR_READ, _SHORT_READ, _DATA, _CORRUPTFS.
+        self.primary() == code::IOERR && matches!(self.code >> 8, 1 | 2 | 32 | 33)
     }
 }
 
@@ -55,6 +68,8 @@ pub(crate) mod code {
     pub(crate) const LOCKED: i32 = 6;
     pub(crate) const READONLY: i32 = 8;
     pub(crate) const IOERR: i32 = 10;
+    pub(crate) const CORRUPT: i32 = 11;
+    pub(crate) const FULL: i32 = 13;
     pub(crate) const CANTOPEN: i32 = 14;
     pub(crate) const MISUSE: i32 = 21;
     pub(crate) const NOTADB: i32 = 26;

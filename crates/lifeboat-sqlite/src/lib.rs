@@ -34,6 +34,7 @@
 //! - `wal_index`: the header of the wal-index, the one authority on commits
 //! - `check`: `integrity_check` and `foreign_key_check` of a private file
 //! - `pages`: which table or index a page belongs to
+//! - `writable`: a database that is to be replaced, in place or through SQLite
 //! - `raw`: all `unsafe` code
 //!
 //! Nothing of rusqlite appears in the public interface, and nothing of it but
@@ -48,8 +49,9 @@ mod transaction;
 mod uri;
 mod version;
 mod wal_index;
+mod writable;
 
-pub use check::{CheckError, Finding, PrivateDatabase};
+pub use check::{Answer, CheckError, Finding, PrivateDatabase, SchemaEntry, TableRows};
 pub use connection::{Access, Connection};
 pub use error::{BeginError, ConnectError, SqliteError};
 pub use pages::{ObjectKind, PageOwner, PagesError, SchemaObject};
@@ -57,3 +59,4 @@ pub use raw::{Completeness, FileHandle};
 pub use transaction::{JournalMode, ReadTransaction, WalIndexError};
 pub use version::{MIN_SAFE_VERSION, library_version};
 pub use wal_index::{WalIndexHeader, WalPosition};
+pub use writable::{Exclusive, Overwrite, WritableDatabase};

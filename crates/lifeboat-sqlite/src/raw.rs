@@ -5,11 +5,13 @@
     reason = "SQLite's file handles and wal-index are reachable through C alone"
 )]
 
+mod backup;
 mod db;
 mod file;
 mod shm;
 mod statement;
 
+pub(crate) use backup::Backup;
 pub(crate) use db::{Db, DbConfig, library_version};
 pub use file::{Completeness, FileHandle};
 pub(crate) use shm::Shm;

@@ -1,6 +1,7 @@
 """A writer in a process of its own, with a SQLite of its own.
 
     writer.py write PATH MODE      commits at full speed; prints the number of each commit
+    writer.py watch PATH           reads at full speed; prints which commit each read shows, or "BAD …"
     writer.py check PATH           prints the number of the one commit that a file shows
     writer.py hold PATH KIND       holds RESERVED, or the file in EXCLUSIVE mode, until killed
     writer.py spill PATH MODE      a large transaction that spills, never committed
@@ -62,6 +63,25 @@ def write(path, mode):
         say(seq)
 
 
+def watch(path):
+    db = connect(path)
+    while True:
+        try:
+            db.execute("BEGIN")
+            seq, recorded = db.execute("SELECT seq, hash FROM commits").fetchone()
+            say(seq if content(db) == recorded else f"BAD {seq}: not one commit")
+            db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                say(f"BAD {error}")
+                return
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            say(f"BAD {error}")
+            return
+
+
 def check(path):
     db = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
     seq, recorded = db.execute("SELECT seq, hash FROM commits").fetchone()
@@ -103,6 +123,6 @@ def attempt(path):
         say("locked")
 
 
-{"write": write, "check": check, "hold": hold, "spill": spill, "try": attempt}[sys.argv[1]](
+{"write": write, "watch": watch, "check": check, "hold": hold, "spill": spill, "try": attempt}[sys.argv[1]](
     *sys.argv[2:]
 )

@@ -47,6 +47,14 @@ impl Other {
         other
     }
 
+    /// Reads at full speed, each time all content in one transaction, which must
+    /// be that of one commit. Returns after the first read.
+    pub fn watching(path: &Path) -> Self {
+        let other = Self::start(&["watch".as_ref(), path.as_ref()]);
+        other.wait();
+        other
+    }
+
     /// Holds a lock: `reserved`, or the whole file (`exclusive`).
     pub fn holding(path: &Path, kind: &str) -> Self {
         let other = Self::start(&["hold".as_ref(), path.as_ref(), kind.as_ref()]);
@@ -75,6 +83,11 @@ impl Other {
         for _ in 0..more {
             self.wait();
         }
+    }
+
+    /// Which commits a watcher saw since it was asked last, or what went wrong.
+    pub fn saw(&self) -> Result<Vec<u64>, String> {
+        self.lines.try_iter().map(|line| line.parse().map_err(|_| line)).collect()
     }
 
     /// Kills it at once, with no chance to clean up.

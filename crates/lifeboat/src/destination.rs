@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lifeboat_format::id::DatabaseName;
-use lifeboat_remote::{OpenError, Remote, is_local_path};
+use lifeboat_remote::{OpenError, Remote, RemoteOptions, is_local_path};
 use lifeboat_repository::{
     Database, Listing, Local, LocalOptions, ReadError, Repository, Secret, Selector, Snapshot,
 };
@@ -24,6 +24,8 @@ pub enum Missing {
     /// Make one in a plain local directory, unless there was one before;
     /// elsewhere it is an error.
     CreateIfLocal,
+    /// Make one, unless there was one before.
+    CreateFirst,
     /// Make one, also where one was before and is gone.
     Create,
 }
@@ -33,7 +35,7 @@ impl Missing {
         match self {
             Self::Refuse => false,
             Self::CreateIfLocal => is_local,
-            Self::Create => true,
+            Self::CreateFirst | Self::Create => true,
         }
     }
 }
@@ -69,16 +71,33 @@ impl Destination {
         missing: Missing,
         secret: Option<&Secret>,
     ) -> Result<Self, Error> {
+        let options = LocalOptions::new(&directories.state, &directories.cache);
+        Self::open_as(place, RemoteOptions::default(), options, missing, secret).await
+    }
+
+    /// As [`open_with`](Self::open_with), with options of the store and for an
+    /// installation that may bring its own id.
+    pub async fn open_as(
+        place: &str,
+        options: RemoteOptions,
+        installation: LocalOptions,
+        missing: Missing,
+        secret: Option<&Secret>,
+    ) -> Result<Self, Error> {
         let is_local = is_local_path(place);
         let create = missing.creates(is_local);
         let is_new = create && is_local && !local_directory(place).exists();
-        let opened = if create { Remote::open_or_create(place) } else { Remote::open(place) };
+        let opened = if create {
+            Remote::open_or_create_with(place, options)
+        } else {
+            Remote::open_with(place, options)
+        };
         let remote = opened.map_err(|source| match source {
             OpenError::NoDirectory { .. } => Error::NoRepository { place: place.to_owned() },
             source => Error::Destination { place: place.to_owned(), source },
         })?;
-        let options = LocalOptions::new(&directories.state, &directories.cache);
-        let opened = Self::on_with(remote, Local::open(options), is_local, missing, secret).await;
+        let local = Local::open(installation);
+        let opened = Self::on_with(remote, local, is_local, missing, secret).await;
         if opened.is_err() && is_new {
             // Whoever is refused leaves nothing behind.
             let _ = std::fs::remove_dir(local_directory(place));

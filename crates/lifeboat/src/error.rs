@@ -8,7 +8,8 @@ use lifeboat_repository::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
 use lifeboat_snapshot::{
-    CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, StageError,
+    CaptureFailure, CheckError, CheckReport, OpenError, ProveError, PublishError, ReplaceError,
+    StageError, UndoError,
 };
 
 use crate::single_file::FileError;
@@ -82,6 +83,33 @@ pub enum Error {
     /// The restored file could not be put in its place.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Rules of retention make no sense. Nothing was forgotten.
+    #[error(transparent)]
+    Policy(#[from] lifeboat_retention::PolicyError),
+    /// A retention policy does not fit the snapshots that there are. Nothing was
+    /// forgotten.
+    #[error(transparent)]
+    Plan(#[from] lifeboat_retention::PlanError),
+    /// The restored file could not be put over the database that is there.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+    /// A database that was set aside cannot be brought back.
+    #[error(transparent)]
+    Undo(#[from] UndoError),
+    /// The snapshot was taken of a database at another path.
+    #[error("restore over {}, because the snapshot was taken of {origin}", path.display())]
+    OtherOrigin {
+        /// The path that was named.
+        path: PathBuf,
+        /// The path that the snapshot was taken of.
+        origin: String,
+    },
+    /// What the snapshot was taken of is no path of this machine.
+    #[error("restore in place: {origin:?} is no path of this machine")]
+    NoOrigin {
+        /// What the snapshot was taken of.
+        origin: String,
+    },
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
@@ -130,7 +158,7 @@ impl Error {
                 _ => ErrorKind::Storage,
             },
             Self::NoRepository { .. } => ErrorKind::NoRepository,
-            Self::Name { .. } => ErrorKind::Usage,
+            Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
             Self::Read(error) => read_kind(error),
             Self::Write(error) => write_kind(error),
@@ -165,6 +193,15 @@ impl Error {
                 FileError::NotEncrypted { .. } => ErrorKind::Usage,
                 FileError::Io { .. } => ErrorKind::Failed,
             },
+            Self::Replace(ReplaceError::InUse { .. } | ReplaceError::PageSize { .. })
+            | Self::OtherOrigin { .. }
+            | Self::NoOrigin { .. } => ErrorKind::Refused,
+            Self::Replace(_) => ErrorKind::Failed,
+            Self::Undo(error) => match error {
+                UndoError::NotSetAside { .. } => ErrorKind::Usage,
+                UndoError::NotFound { .. } => ErrorKind::Refused,
+                _ => ErrorKind::Failed,
+            },
             Self::Publish(error) => match error {
                 PublishError::TargetExists { .. } | PublishError::SidecarExists { .. } => {
                     ErrorKind::Refused
@@ -180,7 +217,21 @@ impl Error {
         match self {
             Self::Source(error) => error.is_busy(),
             Self::Backup(BackupError::Source(error)) => error.is_busy(),
+            Self::Replace(error) => error.is_busy(),
             _ => false,
+        }
+    }
+
+    /// The error of a plan, which writes nothing.
+    pub(crate) fn of_plan(error: RestoreError<std::convert::Infallible>) -> Self {
+        match error {
+            RestoreError::Read(error) => Self::Read(error),
+            RestoreError::Incomplete { snapshot, first, count } => {
+                Self::Restore(RestoreError::Incomplete { snapshot, first, count })
+            }
+            RestoreError::Sink(never) => match never {},
+            // `RestoreError` may grow.
+            _ => Self::Restore(RestoreError::Cancelled),
         }
     }
 
@@ -239,7 +290,7 @@ fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
         WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
-        WriteError::OtherOrigin { .. } => ErrorKind::Usage,
+        WriteError::OtherOrigin { .. } | WriteError::NotPossible { .. } => ErrorKind::Usage,
         _ => ErrorKind::Failed,
     }
 }

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`crypto`], [`mod@format`],
-//! [`remote`], [`repository`], [`snapshot`].
+//! used one by one and are re-exported here: [`config`], [`crypto`], [`mod@format`],
+//! [`remote`], [`repository`], [`retention`], [`snapshot`].
 //!
 //! # Limitations
 //!
@@ -29,27 +29,45 @@
 //! - [`Destination`]: any number of databases on one destination.
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
+//! - [`doctor`]: whether backups can work here.
 
 mod builder;
+mod compare;
 mod destination;
 mod directories;
+pub mod doctor;
+mod drill;
 mod error;
 mod import;
+mod in_place;
+mod keep;
+mod mend;
 mod restore;
+mod restore_all;
+mod salvage;
 mod single_file;
 mod take;
 
+pub use lifeboat_config as config;
 pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
 pub use lifeboat_remote as remote;
 pub use lifeboat_repository as repository;
+pub use lifeboat_retention as retention;
 pub use lifeboat_snapshot as snapshot;
+pub use lifeboat_sqlite::SchemaEntry;
 
 pub use builder::{Lifeboat, LifeboatBuilder};
+pub use compare::{Comparison, TableChange};
 pub use destination::{Destination, Missing};
 pub use directories::Directories;
+pub use drill::{DrillReport, DrillSettings};
 pub use error::{Error, ErrorKind};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
-pub use restore::{RestoreReport, RestoreSettings};
+pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
+pub use keep::Inventory;
+pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
+pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
+pub use salvage::SalvageReport;
 pub use single_file::{ExportForm, FileError, FileForm, decrypt};
 pub use take::{BackupReport, BackupSettings, Explanation, open_source};

@@ -32,6 +32,9 @@ pub struct BackupSettings {
     pub explain: bool,
     /// The newest record, to be taken over from another installation.
     pub take_over: Option<u64>,
+    /// Take it over from whichever installation owns it: for single containers
+    /// that keep no state.
+    pub adopt: bool,
     /// The newest record that is meant, where it is not the highest seen.
     pub expect: Option<u64>,
     /// How the database is read.
@@ -139,7 +142,7 @@ impl Destination {
             Some(number) => Ownership::TakeOver(lifeboat_format::numbers::RecordNo(number)),
             // A plain local directory has one user: who comes with a new
             // installation there is that user with a new machine.
-            None if self.is_local() => Ownership::Adopt,
+            None if self.is_local() || settings.adopt => Ownership::Adopt,
             None => Ownership::Refuse,
         };
         options

@@ -153,8 +153,12 @@ fn what_holds_no_key() {
 fn several_keys_at_once() {
     let folder = sealed();
     let check = |variables: &[_], words| check(&folder, variables, 12, words);
-    check(&[("LIFEBOAT_KEY", KEY), ("LIFEBOAT_KEY_FILE", "key")], "several of LIFEBOAT_KEY,");
-    check(&[("LIFEBOAT_KEY_FILE", "key"), ("LIFEBOAT_KEY_COMMAND", "cat key")], "several of");
+    check(
+        &[("LIFEBOAT_KEY", KEY), ("LIFEBOAT_KEY_FILE", "key")],
+        "LIFEBOAT_KEY and LIFEBOAT_KEY_FILE are both set",
+    );
+    let both = [("LIFEBOAT_KEY_FILE", "key"), ("LIFEBOAT_KEY_COMMAND", "cat key")];
+    check(&both, "LIFEBOAT_KEY_FILE and LIFEBOAT_KEY_COMMAND are both set");
     let both = [("LIFEBOAT_KEY", KEY), ("LIFEBOAT_PASSPHRASE", PASSPHRASE)];
     check(&both, "LIFEBOAT_KEY and LIFEBOAT_PASSPHRASE are both set");
     // Each alone is right, and the command line is stronger than the rest.

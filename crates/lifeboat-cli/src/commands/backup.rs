@@ -1,35 +1,45 @@
 //! `lifeboat backup`: one database after the other.
 
-use std::path::Path;
 use std::time::Instant;
 
-use lifeboat::snapshot::{Notice, default_name};
-use lifeboat::{BackupSettings, Destination, Directories, Error, Missing};
+use lifeboat::config::TakeOver;
+use lifeboat::repository::CollectOptions;
+use lifeboat::snapshot::Notice;
+use lifeboat::{BackupSettings, Error, Missing};
 
-use crate::arguments::{Arguments, BackupArguments, Refusal};
+use crate::arguments::{Arguments, BackupArguments};
+use crate::choice::Chosen;
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
 use crate::report::{Backed, Reporter};
+use crate::targets::{self, Target};
 
 pub(crate) async fn run(
     arguments: &Arguments,
     backup: &BackupArguments,
     reporter: &Reporter,
 ) -> Exit {
-    if let Err(refusal) = two_of_one_name(backup) {
-        reporter.refuse(&refusal);
-        return refusal.exit;
+    let targets = match targets::of(backup, arguments.setup()) {
+        Ok(targets) => targets,
+        Err(refusal) => {
+            reporter.refuse(&refusal);
+            return refusal.exit;
+        }
+    };
+    for notice in arguments.setup().configuration.notices() {
+        reporter.note(notice);
     }
-    let mut run = Run { arguments, backup, reporter, destination: None, done: Vec::new() };
+    let mut run =
+        Run { arguments, backup, reporter, chosen: Vec::new(), done: Vec::new(), skipped: 0 };
     let mut exits = Vec::new();
-    for path in &backup.databases {
-        exits.push(run.one(path).await);
+    for target in &targets {
+        exits.push(run.one(target).await);
     }
     let exit = Exit::of_all(&exits);
-    let failed = backup.databases.len() - run.done.len();
+    let failed = targets.len() - run.done.len() - run.skipped;
     // The last object of a single failure is its error.
-    if backup.databases.len() > 1 || failed == 0 {
+    if targets.len() > 1 || failed == 0 {
         reporter.all_backed_up(&run.done, failed, exit);
     }
     exit
@@ -39,49 +49,106 @@ struct Run<'a> {
     arguments: &'a Arguments,
     backup: &'a BackupArguments,
     reporter: &'a Reporter,
-    /// Opened, and perhaps made, for the first source that can be used.
-    destination: Option<Destination>,
+    /// Opened, and perhaps made, for the first source that can be used; by the
+    /// names of the places that a database goes to.
+    chosen: Vec<(Vec<String>, Chosen)>,
     done: Vec<serde_json::Value>,
+    skipped: usize,
 }
 
 impl Run<'_> {
-    async fn one(&mut self, path: &Path) -> Exit {
-        let doing = path.display().to_string();
-        match self.back_up(path).await {
+    async fn one(&mut self, target: &Target) -> Exit {
+        let doing = target.path.display().to_string();
+        if is_motherduck(&doing) {
+            self.skipped += 1;
+            self.reporter.warn(&format!(
+                "{doing} is a database in MotherDuck, not a file on this machine; backups of it \
+                 are disabled, because only MotherDuck can make them"
+            ));
+            return Exit::Ok;
+        }
+        match self.back_up(target).await {
             Ok(exit) => exit,
             Err(error) => self.reporter.error(&doing, &error, About::Backup),
         }
     }
 
-    async fn destination(&mut self) -> Result<Destination, Error> {
-        if let Some(destination) = &self.destination {
-            return Ok(destination.clone());
+    async fn choose(&mut self, target: &Target) -> Result<Chosen, Error> {
+        if let Some((_, chosen)) = self.chosen.iter().find(|(names, _)| *names == target.places) {
+            return Ok(chosen.clone());
         }
         let missing = if self.backup.init { Missing::Create } else { Missing::CreateIfLocal };
-        let destination = super::open(self.arguments, missing).await?;
+        let chosen = super::choose(self.arguments, missing, &target.places).await?;
+        let destination = &chosen.destination;
         if destination.is_new() {
             let sealed = destination.repository().is_sealed();
             let how = if sealed { "encrypted" } else { "not encrypted" };
             self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
         }
-        Ok(self.destination.insert(destination).clone())
+        self.chosen.push((target.places.clone(), chosen.clone()));
+        Ok(chosen)
     }
 
-    async fn back_up(&mut self, path: &Path) -> Result<Exit, Error> {
+    async fn back_up(&mut self, target: &Target) -> Result<Exit, Error> {
         let started = Instant::now();
-        let name = self.backup.name.clone().unwrap_or_else(|| default_name(path));
-        let settings = self.settings(&name);
-        let cache = Directories::from_env().cache;
+        let path = &target.path;
+        let settings = self.settings(&target.name);
+        let cache = self.arguments.setup().directories().cache;
         let source = lifeboat::open_source(path, &cache, &settings).await?;
-        let destination = self.destination().await?;
+        let Chosen { destination, place, fallback_reason } = self.choose(target).await?;
         let before = destination.repository().remote().requests();
         let report = destination.backup_source(source, path, &settings).await?;
         // The bars are gone before anything is printed.
         drop(settings);
         let requests = destination.repository().remote().requests() - before;
         let duration = started.elapsed();
-        let destination = destination.shown();
-        Ok(self.report(&Backed { report: &report, destination, requests, duration }))
+        let exit = self.report(&Backed {
+            report: &report,
+            destination: destination.shown(),
+            fallback_reason: fallback_reason.as_deref(),
+            requests,
+            duration,
+        });
+        if let Some(count) = place.max_snapshots {
+            self.keep_only(count, &destination, &target.name).await;
+        }
+        let is_silent = self.arguments.setup().configuration.settings().fallback_exit == 0;
+        match exit {
+            Exit::Ok if fallback_reason.is_some() && !is_silent => Ok(Exit::Fallback),
+            exit => Ok(exit),
+        }
+    }
+
+    /// Forgets all snapshots but so many of the newest. The backup is made: what
+    /// fails here is said and is no failure of it.
+    async fn keep_only(&self, count: u32, destination: &lifeboat::Destination, name: &str) {
+        let keep = usize::try_from(count).unwrap_or(usize::MAX);
+        let done = async {
+            let database = destination.database(name)?;
+            let listing = database.snapshots(None).await?;
+            // Of what cannot be read nobody knows whether it is needed.
+            if !listing.broken.is_empty() || !listing.burnt.is_empty() {
+                return Ok(0);
+            }
+            let old = listing.snapshots.iter().rev().skip(keep);
+            let old: Vec<_> = old.filter(|one| !one.is_pinned()).map(|one| one.number()).collect();
+            if !old.is_empty() {
+                database.forget(&old).await?;
+            }
+            database.collect(CollectOptions::default()).await?;
+            Ok::<usize, Error>(old.len())
+        };
+        match done.await {
+            Ok(0) => {}
+            Ok(forgotten) => self.reporter.say(&format!(
+                "  {forgotten} older than the newest {count} forgotten; for 7 days they can be \
+                 brought back"
+            )),
+            Err(error) => self.reporter.warn(&format!(
+                "{name}: the snapshot is stored, but older ones are still there: failed to {}",
+                crate::report::causes(&error)
+            )),
+        }
     }
 
     fn settings(&self, name: &str) -> BackupSettings {
@@ -94,6 +161,8 @@ impl Run<'_> {
         settings.archive = backup.archive;
         settings.explain = backup.explain;
         settings.take_over = backup.take_over;
+        let take_over = self.arguments.setup().configuration.settings().take_over;
+        settings.adopt = take_over == TakeOver::Always;
         settings.expect = backup.expect;
         settings.progress = progress::show(self.reporter.progress(), name);
         settings
@@ -122,22 +191,7 @@ impl Run<'_> {
     }
 }
 
-/// Two databases of one name would take turns in one history.
-fn two_of_one_name(backup: &BackupArguments) -> Result<(), Refusal> {
-    let name = |path: &Path| backup.name.clone().unwrap_or_else(|| default_name(path));
-    for (at, path) in backup.databases.iter().enumerate() {
-        if let Some(other) = backup.databases[..at].iter().find(|other| name(other) == name(path)) {
-            return Err(Refusal {
-                exit: Exit::Usage,
-                message: format!(
-                    "{} and {} would both be named {:?}",
-                    other.display(),
-                    path.display(),
-                    name(path)
-                ),
-                hint: "back them up one at a time, with --as".into(),
-            });
-        }
-    }
-    Ok(())
+/// Whether this names a database in MotherDuck.
+fn is_motherduck(path: &str) -> bool {
+    path.starts_with("md:") || path.starts_with("motherduck:")
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(
         (_, true) => ExportForm::Sealed,
         _ => ExportForm::Plain,
     };
-    let name = name_of(&export.name);
+    let name = name_of(arguments, &export.name);
     let done = async {
         let destination = super::open(arguments, Missing::Refuse).await?;
         let mut settings = RestoreSettings::default();

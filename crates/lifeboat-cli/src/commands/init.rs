@@ -8,8 +8,11 @@ use crate::hint::About;
 use crate::report::Reporter;
 
 pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
-    match super::open(arguments, Missing::Create).await {
-        Ok(destination) => {
+    // Another place than the first is named with -r.
+    let first = arguments.setup().places()[0].name.clone();
+    match super::choose(arguments, Missing::Create, &[first]).await {
+        Ok(chosen) => {
+            let destination = chosen.destination;
             let repository = destination.repository();
             let id = repository.info().repository.to_string();
             reporter.initialised(destination.shown(), &id, repository.is_sealed());

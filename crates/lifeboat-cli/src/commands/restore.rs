@@ -1,17 +1,21 @@
-//! `lifeboat restore`: bring a database back.
+//! `lifeboat restore`: bring databases back.
+
+mod all;
+mod in_place;
+mod salvage;
 
 use std::path::Path;
 use std::time::Instant;
 
 use lifeboat::repository::Selector;
-use lifeboat::snapshot::default_name;
-use lifeboat::{Missing, RestoreSettings};
+use lifeboat::{Destination, Error, Missing, Place, PlannedRestore, RestoreSettings};
 
 use crate::arguments::{Arguments, Refusal, RestoreArguments};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
 use crate::report::{Brought, Reporter};
+use crate::targets::name_of_path;
 use crate::when;
 
 pub(crate) async fn run(
@@ -19,6 +23,9 @@ pub(crate) async fn run(
     restore: &RestoreArguments,
     reporter: &Reporter,
 ) -> Exit {
+    if let Some(aside) = &restore.undo {
+        return in_place::undo(aside, reporter).await;
+    }
     let selector = match selector(restore, reporter) {
         Ok(selector) => selector,
         Err(refusal) => {
@@ -26,39 +33,115 @@ pub(crate) async fn run(
             return refusal.exit;
         }
     };
-    let name = name_of(&restore.name);
-    let started = Instant::now();
-    let done = async {
-        let destination = super::open(arguments, Missing::Refuse).await?;
-        let mut settings = RestoreSettings::default();
-        settings.check = restore.check;
-        settings.expect = restore.expect;
-        settings.progress = progress::show(reporter.progress(), &name);
-        let announce = |snapshot: &_| reporter.will_restore(&name, snapshot);
-        let report =
-            destination.restore(&name, &selector, &restore.target, &settings, announce).await?;
-        Ok((destination, report))
+    if let Some(folder) = &restore.into {
+        return all::run(arguments, restore, folder, &selector, reporter).await;
+    }
+    let given = restore.name.as_deref().unwrap_or_default();
+    let command =
+        Command { arguments, restore, reporter, selector, given, name: name_of(arguments, given) };
+    let done = if restore.dry_run {
+        command.plan().await
+    } else if restore.salvage {
+        command.salvage().await
+    } else if restore.in_place {
+        command.in_place().await
+    } else {
+        command.to_file().await
     };
-    match done.await {
-        Ok((destination, report)) => {
-            reporter.restored(&Brought {
-                report: &report,
-                name: &name,
-                destination: destination.shown(),
-                target: &restore.target,
-                requests: destination.repository().remote().requests(),
-                duration: started.elapsed(),
-            });
-            Exit::Ok
+    match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            let about = if restore.in_place { About::InPlace } else { About::Restore };
+            reporter.error(&command.name, &error, about)
         }
-        Err(error) => reporter.error(&name, &error, About::Restore),
     }
 }
 
+/// One database is to be restored.
+struct Command<'a> {
+    arguments: &'a Arguments,
+    restore: &'a RestoreArguments,
+    reporter: &'a Reporter,
+    selector: Selector,
+    /// The name or path, as it was typed.
+    given: &'a str,
+    name: String,
+}
+
+impl Command<'_> {
+    async fn destination(&self) -> Result<Destination, Error> {
+        super::open(self.arguments, Missing::Refuse).await
+    }
+
+    /// Where `--target` points; the parser saw to it that there is one.
+    fn target(&self) -> &Path {
+        self.restore.target.as_deref().unwrap_or(Path::new(""))
+    }
+
+    fn settings(&self) -> RestoreSettings {
+        let mut settings = RestoreSettings::default();
+        settings.check = self.restore.check;
+        settings.force = self.restore.force;
+        settings.expect = self.restore.expect;
+        settings.progress = progress::show(self.reporter.progress(), &self.name);
+        settings
+    }
+
+    async fn to_file(&self) -> Result<Exit, Error> {
+        let started = Instant::now();
+        let destination = self.destination().await?;
+        let announce = |snapshot: &_| self.reporter.will_restore(&self.name, snapshot);
+        let (target, settings) = (self.target(), self.settings());
+        let report =
+            destination.restore(&self.name, &self.selector, target, &settings, announce).await?;
+        // The bars are gone before anything is printed.
+        drop(settings);
+        self.reporter.restored(&Brought {
+            report: &report,
+            name: &self.name,
+            destination: destination.shown(),
+            target,
+            requests: destination.repository().remote().requests(),
+            duration: started.elapsed(),
+        });
+        Ok(Exit::Ok)
+    }
+
+    /// Says what would be done.
+    async fn plan(&self) -> Result<Exit, Error> {
+        let destination = self.destination().await?;
+        let (name, selector, expect) = (&self.name, &self.selector, self.restore.expect);
+        let planned: PlannedRestore = if self.restore.in_place {
+            destination.plan_in_place(name, selector, &self.place(), expect).await?
+        } else {
+            let target = self.target();
+            if !self.restore.force && std::fs::symlink_metadata(target).is_ok() {
+                let path = target.to_owned();
+                return Err(lifeboat::snapshot::StageError::TargetExists { path }.into());
+            }
+            destination.plan_restore(name, selector, target, expect).await?
+        };
+        self.reporter.would_restore(name, &planned, destination.shown(), self.restore.in_place);
+        Ok(Exit::Ok)
+    }
+
+    /// Which database is to be replaced.
+    fn place(&self) -> Place {
+        match &self.restore.target {
+            Some(target) => Place::Any(target.clone()),
+            None if is_path(self.given) => Place::Its(self.given.into()),
+            None => Place::Origin,
+        }
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    text.contains('/') || Path::new(text).is_file()
+}
+
 /// The name under which a database is backed up, where its path was given.
-pub(crate) fn name_of(text: &str) -> String {
-    let path = Path::new(text);
-    if text.contains('/') || path.is_file() { default_name(path) } else { text.to_owned() }
+pub(crate) fn name_of(arguments: &Arguments, text: &str) -> String {
+    if is_path(text) { name_of_path(Path::new(text), arguments.setup()) } else { text.to_owned() }
 }
 
 fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector, Refusal> {

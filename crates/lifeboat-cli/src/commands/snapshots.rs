@@ -1,6 +1,5 @@
 //! `lifeboat snapshots`: what there is.
 
-use lifeboat::format::numbers::RecordNo;
 use lifeboat::{Destination, Error, Missing};
 
 use super::restore::name_of;
@@ -18,7 +17,7 @@ pub(crate) async fn run(
         Ok(destination) => destination,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
-    let all = match read(&destination, list).await {
+    let all = match read(arguments, &destination, list).await {
         Ok(all) => all,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
@@ -29,15 +28,19 @@ pub(crate) async fn run(
     exit
 }
 
-async fn read(destination: &Destination, list: &SnapshotsArguments) -> Result<Vec<Listed>, Error> {
+async fn read(
+    arguments: &Arguments,
+    destination: &Destination,
+    list: &SnapshotsArguments,
+) -> Result<Vec<Listed>, Error> {
     let names = match list.name.as_deref() {
-        Some(name) => vec![name_of(name)],
+        Some(name) => vec![name_of(arguments, name)],
         None => destination.databases().await?.iter().map(ToString::to_string).collect(),
     };
     let mut all = Vec::new();
     for name in names {
-        let listing = destination.database(&name)?.snapshots(list.expect.map(RecordNo)).await?;
-        all.push(Listed { name, listing });
+        let inventory = destination.inventory(&name, list.expect).await?;
+        all.push(Listed { name, listing: inventory.listing, proofs: inventory.proofs });
     }
     Ok(all)
 }

@@ -1,8 +1,10 @@
 //! One JSON object a line, on standard output.
 
-use lifeboat::repository::Snapshot;
+use lifeboat::doctor::{Finding, Level};
+use lifeboat::repository::{Proof, Snapshot};
 use serde_json::{Value, json};
 
+use super::restored::add_replacement;
 use super::{Backed, Brought, Listed};
 use crate::exit::Exit;
 use crate::out::outln;
@@ -28,6 +30,24 @@ pub(super) fn error(exit: Exit, message: &str, hint: Option<&str>, safe: bool) {
     );
 }
 
+/// What the level of a finding is called.
+pub(super) fn level(level: Level) -> &'static str {
+    match level {
+        Level::Ok => "ok",
+        Level::Warning => "warning",
+        _ => "problem",
+    }
+}
+
+pub(super) fn diagnosis(finding: &Finding) -> Value {
+    json!({
+        "level": level(finding.level),
+        "about": finding.about,
+        "message": finding.text,
+        "fix": finding.fix,
+    })
+}
+
 pub(super) fn backup(done: &Backed<'_>) -> Value {
     let report = done.report;
     let mut object = json!({
@@ -36,7 +56,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "sequence": report.number.0,
         "destination": done.destination,
         "unchanged": report.unchanged,
-        "fallback_reason": null,
+        "fallback_reason": done.fallback_reason,
         "pages_total": report.geometry.page_count(),
         "pages_changed": report.pages_changed,
         "bytes_read": report.bytes_read,
@@ -96,7 +116,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
     object
 }
 
-fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
+fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -> Value {
     let body = snapshot.body();
     json!({
         "database": name,
@@ -112,8 +132,9 @@ fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
         "description": body.description,
         "kept_because": [],
         "pinned": snapshot.is_pinned(),
-        "verified_at": null,
-        "drilled_at": null,
+        "verified_at": proof.verified_at.map(utc),
+        "drilled_at": proof.drilled_at.map(utc),
+        "damage": proof.damage,
         "origin": body.origin,
         "destination": destination,
     })
@@ -121,9 +142,10 @@ fn snapshot(name: &str, snapshot: &Snapshot, destination: &str) -> Value {
 
 pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     let mut total = 0;
-    for Listed { name, listing } in all {
+    for Listed { name, listing, proofs } in all {
         for one in &listing.snapshots {
-            line("snapshot", snapshot(name, one, destination));
+            let proof = proofs.of(one.number());
+            line("snapshot", snapshot(name, one, &proof, destination));
             total += 1;
         }
         for (number, error) in &listing.broken {
@@ -148,7 +170,7 @@ pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
 
 pub(super) fn restore(done: &Brought<'_>) -> Value {
     let body = &done.report.body;
-    json!({
+    let mut object = json!({
         "database": done.name,
         "snapshot_id": done.report.snapshot_id.as_str(),
         "sequence": done.report.number.0,
@@ -158,8 +180,11 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "size": u64::from(body.page_size) * u64::from(body.page_count),
         "image_digest": body.image_digest,
         "bytes_fetched": done.report.bytes_fetched,
+        "bytes_kept": done.report.bytes_kept,
         "checked": done.report.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),
-    })
+    });
+    add_replacement(&mut object, done.report.replaced.as_ref());
+    object
 }

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt::Write;
 
 use lifeboat::Explanation;
-use lifeboat::repository::Snapshot;
+use lifeboat::doctor::Finding;
+use lifeboat::format::record::Trigger;
+use lifeboat::repository::{Proofs, Snapshot};
 use time::OffsetDateTime;
 
 use super::{Backed, Brought, Listed};
@@ -18,7 +20,7 @@ pub(super) fn chain(doing: &str, error: &lifeboat::Error) -> String {
 }
 
 /// An error and its causes. A cause that only repeats its effect is left out.
-pub(super) fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -49,6 +51,14 @@ pub(super) fn refusal(message: &str, hint: &str) {
 
 pub(super) fn warn(text: &str) {
     errln!("{} {text}", label("warning:", 33));
+}
+
+pub(super) fn diagnosis(finding: &Finding) {
+    let level = super::json::level(finding.level);
+    outln!("{level:<8} {}: {}", finding.about, finding.text);
+    if let Some(fix) = &finding.fix {
+        outln!("         {fix}");
+    }
 }
 
 pub(super) fn backup(done: &Backed<'_>) {
@@ -122,14 +132,14 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
     if all.iter().all(|one| one.listing.snapshots.is_empty()) {
         outln!("no snapshots in {destination} yet");
     }
-    for (at, Listed { name, listing }) in all.iter().enumerate() {
+    for (at, Listed { name, listing, proofs }) in all.iter().enumerate() {
         if at > 0 {
             outln!();
         }
         if !listing.snapshots.is_empty() {
             let origin = listing.snapshots.last().map_or("", |last| last.body().origin.as_str());
             outln!("{name}  {origin}");
-            outln!("{}", table(&listing.snapshots, destination, now).trim_end());
+            outln!("{}", table(&listing.snapshots, proofs, destination, now).trim_end());
         }
         for (number, error) in &listing.broken {
             warn(&format!("{name}: snapshot {number} is damaged: failed to {}", causes(error)));
@@ -140,21 +150,28 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
     }
 }
 
-fn table(snapshots: &[Snapshot], destination: &str, now: OffsetDateTime) -> String {
+fn table(
+    snapshots: &[Snapshot],
+    proofs: &Proofs,
+    destination: &str,
+    now: OffsetDateTime,
+) -> String {
+    let ago = |at: Option<OffsetDateTime>| at.map_or("never".to_owned(), |at| age(at, now));
     let mut rows = vec![
         ["SNAPSHOT", "TAKEN", "AGE", "SIZE", "ADDED", "VERIFIED", "DRILLED", "WHERE", "NOTES"]
             .map(str::to_owned),
     ];
     for snapshot in snapshots {
         let body = snapshot.body();
+        let proof = proofs.of(snapshot.number());
         rows.push([
             snapshot.id().to_string(),
             local_time(body.taken_at),
             age(body.taken_at, now),
             size(u64::from(body.page_size) * u64::from(body.page_count)),
             size(body.statistics.bytes_sent),
-            "never".to_owned(),
-            "never".to_owned(),
+            if proof.damage.is_some() { "DAMAGED".to_owned() } else { ago(proof.verified_at) },
+            ago(proof.drilled_at),
             destination.to_owned(),
             notes(snapshot),
         ]);
@@ -186,6 +203,9 @@ fn notes(snapshot: &Snapshot) -> String {
     let mut notes: Vec<String> = body.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
     if snapshot.is_pinned() {
         notes.insert(0, "pinned".to_owned());
+    }
+    if body.trigger == Trigger::Safety {
+        notes.push("before a restore in place".to_owned());
     }
     notes.extend(body.description.clone());
     shown(&notes.join(", "))

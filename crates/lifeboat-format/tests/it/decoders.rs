@@ -168,3 +168,44 @@ fn a_set_of_numbers_is_ascending_however_it_is_spelt() {
         assert_eq!(again, set);
     }
 }
+
+#[test]
+fn results_and_repairs_whose_digest_is_right_and_whose_fields_lie() {
+    use lifeboat_format::check::{self, CheckName};
+    use lifeboat_format::numbers::RecordNo;
+    use lifeboat_format::repair;
+
+    let name = CheckName::new(RecordNo(7), NOON, [1, 2, 3, 4]);
+    let result = r#"{"repository":"04040404040404040404040404040404","database":"app",
+        "kind":"drill","by":"a","started_at":"2026-11-20T12:00:00Z",
+        "finished_at":"2026-11-20T12:00:01Z","record":7,"snapshots":"1-5,7",
+        "read":["0000000000000000-ffffffffffffffff"],"objects_read":3,"bytes_read":99,
+        "findings":[{"object":"packs/x","what":"is missing","snapshots":"1-3"}]}"#;
+    let pack = PackId::from_bytes([1; 16]);
+    let healed = repair::healed_id(pack, 1);
+    let repaired = format!(
+        r#"{{"repository":"04040404040404040404040404040404","database":"app","pack":"{pack}",
+        "healed":["{healed}","01020304",226,1,"{}"],"lost":[[3,2],[9,1]],"only_for":"1-3",
+        "by":"a","at":"2026-11-20T12:00:00Z"}}"#,
+        Digest::of(b"")
+    );
+    let good = encode_control(ObjectKind::Check, result.as_bytes());
+    assert!(check::decode(&good, &name, &home()).is_ok());
+    let good = encode_control(ObjectKind::Repair, repaired.as_bytes());
+    assert!(repair::decode(&good, pack, 1, &home()).is_ok());
+    let mut dice = Dice(5);
+    for _ in 0..ROUNDS {
+        let bad = encode_control(ObjectKind::Check, &dice.mutate(result.as_bytes()));
+        if let Ok(read) = check::decode(&bad, &name, &home()) {
+            assert!(read.record == RecordNo(7) && read.read.iter().all(|r| r.first <= r.last));
+        }
+        let bad = encode_control(ObjectKind::Repair, &dice.mutate(repaired.as_bytes()));
+        if let Ok(read) = repair::decode(&bad, pack, 1, &home()) {
+            assert!(read.pack == pack && read.lost_blocks().count() <= 65_536);
+        }
+        let text = String::from_utf8_lossy(&dice.mutate(name.as_str().as_bytes())).into_owned();
+        if let Ok(parsed) = text.parse::<CheckName>() {
+            assert!(!parsed.as_str().contains(['/', '\\', '\0']));
+        }
+    }
+}

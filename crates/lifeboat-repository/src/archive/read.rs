@@ -22,7 +22,7 @@ use crate::restore::RestoreReport;
 use crate::snapshots::Snapshot;
 
 /// How much of an archive one request reads.
-const READ_LEN: u64 = 4 * 1024 * 1024;
+pub(crate) const READ_LEN: u64 = 4 * 1024 * 1024;
 /// How many bytes a sink is handed at once.
 const RUN_LEN: usize = 256 * 1024;
 
@@ -56,7 +56,7 @@ impl Database {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         fetched?;
-        let report = RestoreReport { geometry, bytes_fetched: *size, packs: 0 };
+        let report = RestoreReport { geometry, bytes_fetched: *size, packs: 0, blocks_kept: 0 };
         Ok((written?, report))
     }
 

@@ -10,7 +10,7 @@ use lifeboat_format::source::{ChangeSink, KnownBlocks, ScannedGroup, Stopped};
 use crate::progress::{Event, Listener};
 
 /// Nothing is known, so that every block is handed over.
-pub(super) struct NothingKnown;
+pub(crate) struct NothingKnown;
 
 impl KnownBlocks for NothingKnown {
     fn geometry(&self) -> Option<Geometry> {

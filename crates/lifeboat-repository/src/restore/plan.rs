@@ -1,5 +1,6 @@
 //! Which frames of a pack a restore needs; pure.
 
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,7 @@ const CHUNK_LEN: u64 = 4 * 1024 * 1024;
 pub(super) struct Wanted {
     bits: Vec<u64>,
     remaining: Remaining,
+    lost: BTreeSet<BlockNo>,
 }
 
 /// How many blocks are still wanted, to be read while others change it.
@@ -38,7 +40,7 @@ impl Wanted {
             *last = (1 << (blocks % 64)) - 1;
         }
         let remaining = Remaining(Arc::new(AtomicU64::new(u64::from(blocks))));
-        let mut wanted = Self { bits, remaining };
+        let mut wanted = Self { bits, remaining, lost: BTreeSet::new() };
         if let Some(absent) = geometry.absent_block() {
             wanted.take(absent);
         }
@@ -63,11 +65,29 @@ impl Wanted {
         was
     }
 
+    /// Blocks that nobody can give any more: an older pack must not, because it
+    /// has what they were before. They stay missing.
+    pub(super) fn give_up(&mut self, blocks: Option<&HashSet<BlockNo>>) {
+        for block in blocks.into_iter().flatten() {
+            if self.take(*block) {
+                self.lost.insert(*block);
+            }
+        }
+    }
+
+    /// The blocks that are still wanted.
+    pub(super) fn left(&self) -> impl Iterator<Item = BlockNo> {
+        (0..).zip(&self.bits).flat_map(|(at, word)| {
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| BlockNo(at * 64 + bit))
+        })
+    }
+
     /// The first block that is still wanted, and how many there are.
     pub(super) fn missing(&self) -> Option<(BlockNo, u64)> {
-        let at = self.bits.iter().position(|word| *word != 0)?;
-        let first = at as u32 * 64 + self.bits[at].trailing_zeros();
-        Some((BlockNo(first), self.remaining.get()))
+        let at = self.bits.iter().position(|word| *word != 0);
+        let wanted = at.map(|at| BlockNo(at as u32 * 64 + self.bits[at].trailing_zeros()));
+        let first = wanted.into_iter().chain(self.lost.first().copied()).min()?;
+        Some((first, self.remaining.get() + self.lost.len() as u64))
     }
 }
 
@@ -95,17 +115,22 @@ impl Chunk {
     }
 }
 
-/// Takes out of `wanted` what a pack holds, and says which frames give it.
+/// Takes out of `wanted` what a pack holds, and says which frames give it, and
+/// how many blocks need none: those whose position is `kept`.
 pub(super) fn chunks(
     entry: PackEntry,
     key: String,
     index: Arc<PackIndex>,
     whole: Option<Bytes>,
+    kept: &[bool],
     wanted: &mut Wanted,
-) -> Vec<Chunk> {
+) -> (Vec<Chunk>, u64) {
     let key: Arc<str> = key.into();
-    let taken: Vec<(u32, BlockNo)> =
+    let mut taken: Vec<(u32, BlockNo)> =
         (0..).zip(index.blocks()).filter(|(_, block)| wanted.take(*block)).collect();
+    let before = taken.len();
+    taken.retain(|(position, _)| !kept.get(*position as usize).copied().unwrap_or(false));
+    let spared = (before - taken.len()) as u64;
     let mut taken = taken.into_iter().peekable();
     let mut chunks: Vec<Chunk> = Vec::new();
     for (at, frame) in index.frames().iter().enumerate() {
@@ -132,7 +157,7 @@ pub(super) fn chunks(
             }),
         }
     }
-    chunks
+    (chunks, spared)
 }
 
 fn span(chunk: &Chunk) -> u64 {

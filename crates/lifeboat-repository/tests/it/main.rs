@@ -1,8 +1,12 @@
 //! The repository through its public API, with images in memory.
 
 mod archives;
+mod checks;
 mod consolidation;
 mod image;
+mod mending;
+mod model;
+mod pruning;
 mod round_trip;
 mod rules;
 mod sealed;

@@ -24,7 +24,7 @@ use crate::image::{Image, Restored};
 use crate::world::{Host, backup, check_all_restore, check_restores, name, options, resolve};
 
 const LATEST: Selector = Selector::Latest(0);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn at_once() -> CollectOptions {
     CollectOptions::default()

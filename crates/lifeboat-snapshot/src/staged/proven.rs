@@ -7,6 +7,7 @@ use std::path::Path;
 use lifeboat_sqlite::{CheckError, Finding, PrivateDatabase};
 
 use super::error::PublishError;
+use super::settled::{Settled, sync_folder};
 use super::{Place, folder};
 
 // More findings than anybody reads.
@@ -60,6 +61,12 @@ impl ProvenFile {
         })
     }
 
+    /// Gives the file the permissions of `like`, or those that a new file gets,
+    /// writes everything to disk and closes it.
+    pub(crate) fn settle(self, like: Option<&std::fs::Metadata>) -> io::Result<Settled> {
+        Settled::new(self.file, self.place, like)
+    }
+
     /// Puts the file in its place, with the permissions that a new file gets
     /// there (0644 less the umask), and makes the name durable. If something
     /// appeared at the target meanwhile it stays untouched.
@@ -83,7 +90,7 @@ impl ProvenFile {
         })?;
         // Takes the staged name away, so that one sync covers both names.
         drop(place);
-        sync_folder(folder::of(&target))
+        sync_folder(&target)
             .map_err(|source| PublishError::NotDurable { path: target.clone(), source })
     }
 }
@@ -108,14 +115,6 @@ fn link(place: &mut Place) -> io::Result<()> {
     Ok(())
 }
 
-fn has_no_links(error: &io::Error) -> bool {
+pub(super) fn has_no_links(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Elsewhere folders cannot be opened as files.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

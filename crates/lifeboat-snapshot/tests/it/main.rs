@@ -4,6 +4,8 @@ mod changes;
 mod images;
 mod locks;
 mod odd;
+mod replace;
+mod replace_kills;
 mod rollback;
 mod staged;
 mod support;

@@ -43,6 +43,12 @@ impl<'db> Statement<'db> {
         }
     }
 
+    /// How many columns a row has; none where the statement returns no rows.
+    pub(crate) fn column_count(&self) -> c_int {
+        // SAFETY: the statement is not finalised before drop.
+        unsafe { ffi::sqlite3_column_count(self.raw.as_ptr()) }
+    }
+
     /// A column as an integer, or `None` where it is NULL.
     pub(crate) fn integer(&self, column: c_int) -> Option<i64> {
         // SAFETY: out-of-range columns and missing rows are answered with

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lifeboat_sqlite::{
-    BeginError, CheckError, Completeness, Connection, Finding, JournalMode, MIN_SAFE_VERSION,
-    PrivateDatabase, library_version,
+    BeginError, CheckError, Completeness, Connection, Exclusive, Finding, JournalMode,
+    MIN_SAFE_VERSION, PrivateDatabase, library_version,
 };
 
 fn make(path: &Path, sql: &str) -> rusqlite::Connection {
@@ -137,4 +137,45 @@ fn checks_find_what_is_wrong() {
     std::fs::write(&path, [1; 9000]).expect("writes");
     let error = PrivateDatabase::open(&path).and_then(|d| d.integrity_check(1));
     assert!(matches!(error, Err(CheckError::NotADatabase(_))), "{error:?}");
+}
+
+/// Nobody else reads or writes, and the file alone holds everything.
+#[test]
+fn taken_exclusively() {
+    for mode in ["wal", "delete"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("app.db");
+        let other = rusqlite::Connection::open(&path).expect("opens");
+        other.query_row(&format!("PRAGMA journal_mode={mode}"), [], |_| Ok(())).expect("works");
+        other.execute_batch("CREATE TABLE t(x); INSERT INTO t VALUES(1)").expect("works");
+        // In WAL mode who is attached is in the way, in others who reads.
+        if mode == "delete" {
+            other.execute_batch("BEGIN; SELECT * FROM t").expect("works");
+        }
+        assert!(Exclusive::take(&path).expect("works").is_none(), "{mode}");
+        if mode == "delete" {
+            other.execute_batch("COMMIT").expect("works");
+        } else {
+            // As a killed writer leaves it.
+            other
+                .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+                .expect("works");
+        }
+        drop(other);
+        let taken = Exclusive::take(&path).expect("works").expect("nobody is in the way");
+        assert!(!taken.has_moved().expect("works"));
+        let wal = std::fs::metadata(folder.path().join("app.db-wal"));
+        assert!(wal.is_err() || wal.is_ok_and(|wal| wal.len() == 0), "{mode}");
+        let alone = folder.path().join("alone.db");
+        std::fs::copy(&path, &alone).expect("copies: nobody's locks matter any more");
+        let alone = rusqlite::Connection::open(&alone).expect("opens");
+        let count: i64 =
+            alone.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).expect("reads");
+        assert_eq!(count, 1, "{mode}");
+        drop(taken);
+        let again = rusqlite::Connection::open(&path).expect("opens");
+        let is_now: String =
+            again.query_row("PRAGMA journal_mode", [], |row| row.get(0)).expect("reads");
+        assert_eq!(is_now, mode, "the journal mode is what it was");
+    }
 }

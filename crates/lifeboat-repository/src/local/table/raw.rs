@@ -62,6 +62,23 @@ impl RawTable {
         Ok(())
     }
 
+    /// Reads one row of an image of this shape. What nobody said is absent.
+    pub(crate) fn row(&self, geometry: Geometry, group: GroupNo, row: &mut Row) -> io::Result<()> {
+        let (first, blocks) = geometry.blocks_of(group);
+        let mut bytes = vec![0; blocks as usize * ENTRY_LEN];
+        let at = u64::from(first.0) * ENTRY_LEN as u64;
+        // Beyond the end of the file is what nobody said.
+        let len = self.file.metadata()?.len().saturating_sub(at).min(bytes.len() as u64);
+        self.file.read_exact_at(&mut bytes[..len as usize], at)?;
+        row.unknown(0);
+        for entry in bytes.as_chunks::<ENTRY_LEN>().0 {
+            let (hash, pack) = split_entry(entry);
+            row.hashes.push(hash);
+            row.packs.push(pack.filter(|_| !hash.is_absent()));
+        }
+        Ok(())
+    }
+
     /// Turns it into a table whose rows prove themselves. What lies beyond the
     /// end of the image is left out.
     pub(crate) fn finish(self, geometry: Geometry, footer: &Footer) -> io::Result<FinishedTable> {
@@ -69,17 +86,8 @@ impl RawTable {
         self.file.set_len(u64::from(geometry.block_count()) * ENTRY_LEN as u64)?;
         let mut writer = TableWriter::create(&self.dir, geometry)?;
         let mut row = Row::default();
-        let mut bytes = Vec::new();
         for group in (0..geometry.group_count()).map(GroupNo) {
-            let (first, blocks) = geometry.blocks_of(group);
-            bytes.resize(blocks as usize * ENTRY_LEN, 0);
-            self.file.read_exact_at(&mut bytes, u64::from(first.0) * ENTRY_LEN as u64)?;
-            row.unknown(0);
-            for entry in bytes.as_chunks::<ENTRY_LEN>().0 {
-                let (hash, pack) = split_entry(entry);
-                row.hashes.push(hash);
-                row.packs.push(pack.filter(|_| !hash.is_absent()));
-            }
+            self.row(geometry, group, &mut row)?;
             writer.push(&row)?;
         }
         writer.finish(footer)

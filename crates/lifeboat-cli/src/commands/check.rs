@@ -1,0 +1,196 @@
+//! `lifeboat check`: what is stored is read, and what is wrong is named.
+
+use lifeboat::format::check::Finding;
+use lifeboat::format::numbers::{NumberSet, RecordNo};
+use lifeboat::repository::{CheckOptions, CheckReport, Depth};
+use lifeboat::{Destination, Error, Missing};
+use serde_json::{Value, json};
+
+use crate::arguments::{Arguments, CheckArguments};
+use crate::exit::Exit;
+use crate::hint::About;
+use crate::progress;
+use crate::report::Reporter;
+use crate::text::{several, size};
+
+pub(crate) async fn run(
+    arguments: &Arguments,
+    check: &CheckArguments,
+    reporter: &Reporter,
+) -> Exit {
+    let opened = async {
+        let destination = super::open(arguments, Missing::Refuse).await?;
+        let names = super::names(arguments, &destination, check.name.as_deref()).await?;
+        let keys = destination.repository().check_keys().await?;
+        Ok((destination, names, keys))
+    };
+    let (destination, names, keys) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => return reporter.error("", &error, About::Reading),
+    };
+    let mut exits = Vec::new();
+    for finding in &keys {
+        tell_finding(reporter, None, finding);
+        exits.push(Exit::Damage);
+    }
+    let mut sums = Sums { findings: keys.len(), ..Sums::default() };
+    for name in &names {
+        match one(&destination, name, check, reporter).await {
+            Ok(report) => exits.push(tell(reporter, name, check, &report, &mut sums)),
+            Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
+        }
+    }
+    let exit = Exit::of_all(&exits);
+    let object = json!({
+        "databases": names.len(),
+        "snapshots": sums.snapshots,
+        "verified": sums.verified,
+        "broken": sums.broken,
+        "findings": sums.findings,
+        "objects_read": sums.objects,
+        "bytes_read": sums.bytes,
+        "code": exit.code(),
+    });
+    reporter.told(object, &[]);
+    exit
+}
+
+#[derive(Default)]
+struct Sums {
+    snapshots: u64,
+    verified: u64,
+    broken: u64,
+    findings: usize,
+    objects: u64,
+    bytes: u64,
+}
+
+async fn one(
+    destination: &Destination,
+    name: &str,
+    check: &CheckArguments,
+    reporter: &Reporter,
+) -> Result<CheckReport, Error> {
+    let mut options = CheckOptions::of_depth(check.depth());
+    options.max_duration = check.max_duration;
+    options.expect = check.expect.map(RecordNo);
+    options.progress = progress::show(reporter.progress(), name);
+    let report = destination.database(name)?.check(&options).await?;
+    if report.alive.is_empty() && report.result.findings.is_empty() {
+        // Which databases there are is said by the same error everywhere.
+        destination.resolve(name, &lifeboat::repository::Selector::Latest(0)).await?;
+    }
+    Ok(report)
+}
+
+/// A finding, with the snapshots that it hits.
+pub(super) fn tell_finding(reporter: &Reporter, name: Option<&str>, finding: &Finding) {
+    let hits = match finding.snapshots.len() {
+        0 => "hits no snapshot".to_owned(),
+        n => format!("hits {} ({})", several(n, "snapshot"), numbers(&finding.snapshots)),
+    };
+    let line = format!("DAMAGED {}: {}; {hits}", finding.object, finding.what);
+    let object = json!({
+        "database": name,
+        "object": finding.object,
+        "message": finding.what,
+        "sequences": list(&finding.snapshots),
+    });
+    reporter.found("finding", object, &line);
+}
+
+/// Runs of numbers, as they are stored.
+pub(super) fn numbers(set: &NumberSet) -> String {
+    format!("records {}", String::from(set.clone()))
+}
+
+pub(super) fn list(set: &NumberSet) -> Vec<u64> {
+    set.iter().map(|number| number.0).collect()
+}
+
+fn tell(
+    reporter: &Reporter,
+    name: &str,
+    check: &CheckArguments,
+    report: &CheckReport,
+    sums: &mut Sums,
+) -> Exit {
+    let result = &report.result;
+    result.findings.iter().for_each(|finding| tell_finding(reporter, Some(name), finding));
+    let orphan_bytes: u64 = report.orphans.iter().map(|(_, size)| size).sum();
+    let mut lines = vec![summary(name, check, report)];
+    if !report.broken.is_empty() {
+        lines.push(format!(
+            "  broken: {}; `lifeboat repair {name}` says what can be mended",
+            numbers(&report.broken)
+        ));
+    }
+    if !report.orphans.is_empty() {
+        lines.push(format!(
+            "  {} that no snapshot needs, {}; `lifeboat prune` deletes them",
+            several(report.orphans.len() as u64, "object"),
+            size(orphan_bytes)
+        ));
+    }
+    sums.snapshots += report.alive.len();
+    sums.verified += report.verified.len();
+    sums.broken += report.broken.len();
+    sums.findings += result.findings.len();
+    sums.objects += result.objects_read;
+    sums.bytes += result.bytes_read;
+    reporter.found("check", object(name, report, orphan_bytes), &lines.join("\n"));
+    if report.is_ok() { Exit::Ok } else { Exit::Damage }
+}
+
+fn object(name: &str, report: &CheckReport, orphan_bytes: u64) -> Value {
+    let orphans: Vec<Value> = report
+        .orphans
+        .iter()
+        .map(|(object, size)| json!({ "object": object, "size": size }))
+        .collect();
+    json!({
+        "database": name,
+        "snapshots": report.alive.len(),
+        "verified": list(&report.verified),
+        "broken": list(&report.broken),
+        "findings": report.result.findings.len(),
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "objects_read": report.result.objects_read,
+        "bytes_read": report.result.bytes_read,
+        "complete": report.complete,
+        "orphans": orphans,
+        "orphan_bytes": orphan_bytes,
+        "result": report.key,
+    })
+}
+
+/// What was done, and never more than that: "verified" only where every byte
+/// was read.
+fn summary(name: &str, check: &CheckArguments, report: &CheckReport) -> String {
+    let snapshots = several(report.alive.len(), "snapshot");
+    let read = format!(
+        "{} of {} read, {} of {}",
+        report.result.objects_read,
+        several(report.objects, "object"),
+        size(report.result.bytes_read),
+        size(report.bytes)
+    );
+    let found = match report.result.findings.len() {
+        0 => "nothing wrong found".to_owned(),
+        n => several(n as u64, "finding"),
+    };
+    let data = matches!(check.depth(), Depth::Data(_));
+    if !data {
+        return format!(
+            "{name}: {snapshots}: records, lists, presence and sizes looked at; {found}. No data \
+             was read: --read-data proves it"
+        );
+    }
+    if report.verified.is_empty() {
+        let more = if report.complete { "the other parts" } else { "the next check" };
+        let rest = if report.is_ok() { format!("; {more} will go on") } else { String::new() };
+        return format!("{name}: {snapshots}: {read}; {found}{rest}");
+    }
+    format!("{name}: {} of {snapshots} verified: {read}; {found}", report.verified.len())
+}

@@ -1,0 +1,265 @@
+//! `lifeboat doctor`: whether backups can work here, on one page.
+
+use std::path::{Path, PathBuf};
+
+use lifeboat::config::Verdict;
+use lifeboat::crypto::Secret;
+use lifeboat::doctor::{self, Finding, Level, PlaceProbe};
+use lifeboat::remote::Remote;
+use lifeboat::{Destination, Error, Missing};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+use crate::report::{Reporter, causes};
+use crate::setup::{Place, Setup};
+use crate::text::age;
+use crate::{secrets, targets};
+
+/// A backup that is older counts as missed, where the settings say nothing.
+const OLD: time::Duration = time::Duration::days(2);
+
+pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Reporter) -> Exit {
+    let mut page = Page { reporter, counts: [0; 3] };
+    examine(arguments, typed, &mut page).await;
+    let [ok, warnings, problems] = page.counts;
+    let exit = if problems > 0 { Exit::Failed } else { Exit::Ok };
+    let line = format!("{ok} ok, {warnings} warnings, {problems} problems");
+    let summary =
+        json!({ "ok": ok, "warnings": warnings, "problems": problems, "code": exit.code() });
+    reporter.told(summary, &[line]);
+    exit
+}
+
+/// Counts what it prints.
+struct Page<'a> {
+    reporter: &'a Reporter,
+    counts: [u32; 3],
+}
+
+impl Page<'_> {
+    fn add(&mut self, finding: &Finding) {
+        self.counts[match finding.level {
+            Level::Ok => 0,
+            Level::Warning => 1,
+            _ => 2,
+        }] += 1;
+        self.reporter.diagnosed(finding);
+    }
+}
+
+async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) {
+    let setup = arguments.setup();
+    page.add(&settings(setup));
+    let directories = setup.directories();
+    let databases = match targets::named(typed, setup) {
+        Ok(databases) => databases,
+        Err(refusal) => {
+            page.add(&Finding::bad(Level::Problem, "databases", refusal.message, refusal.hint));
+            Vec::new()
+        }
+    };
+    if databases.is_empty() {
+        page.add(&Finding::bad(
+            Level::Warning,
+            "databases",
+            "none is named or configured, so that none was looked at",
+            "lifeboat doctor app.db",
+        ));
+    }
+    let mut size = 0;
+    for target in &databases {
+        for finding in doctor::database(&target.path, &directories.cache).await {
+            page.add(&finding);
+        }
+        size += std::fs::metadata(&target.path).map_or(0, |metadata| metadata.len());
+    }
+    page.add(&doctor::directory("state directory", &directories.state));
+    page.add(&doctor::directory("cache directory", &directories.cache));
+    page.add(&doctor::space("cache directory", &directories.cache, size));
+    page.add(&doctor::descriptors());
+    let paths: Vec<PathBuf> = databases.iter().map(|target| target.path.clone()).collect();
+    page.add(&environment(setup, &paths));
+    let secret = match secrets::configured(&setup.configuration) {
+        Ok(secret) => {
+            page.add(&key(setup, secret.is_some()));
+            secret
+        }
+        Err(refusal) => {
+            page.add(&Finding::bad(Level::Problem, "key", refusal.message, refusal.hint));
+            None
+        }
+    };
+    for place in setup.places() {
+        examine_place(setup, place, secret.as_ref(), size, page).await;
+    }
+}
+
+fn settings(setup: &Setup) -> Finding {
+    if let Some(reason) = setup.configuration.switched_off() {
+        let text = format!("backups are switched off: {reason}");
+        return Finding::bad(Level::Problem, "settings", text, "lifeboat config show --origin");
+    }
+    Finding::ok(
+        "settings",
+        match setup.configuration.file() {
+            Some(file) => format!("{} and the environment are understood", file.display()),
+            None => "there is no file of settings; the environment is understood".to_owned(),
+        },
+    )
+}
+
+fn environment(setup: &Setup, databases: &[PathBuf]) -> Finding {
+    let about = "environment";
+    let all_local = setup.places().iter().all(Place::is_local);
+    match setup.verdict(databases) {
+        Verdict::SaidToLast { by } => Finding::ok(about, format!("the local disk lasts: {by}")),
+        Verdict::Vanishes { reason, .. } if all_local => Finding::bad(
+            Level::Problem,
+            about,
+            format!("{reason}, and backups go nowhere else"),
+            "lifeboat init -r s3://BUCKET/PREFIX    # and set LIFEBOAT_REPOSITORY to that",
+        ),
+        Verdict::Vanishes { reason, .. } => {
+            Finding::ok(about, format!("{reason}; backups go elsewhere"))
+        }
+        _ => Finding::ok(about, "nothing says that the local disk vanishes"),
+    }
+}
+
+fn key(setup: &Setup, is_there: bool) -> Finding {
+    let all_local = setup.places().iter().all(Place::is_local);
+    if is_there {
+        return Finding::ok("key", "can be read and is one; keep a copy: lifeboat key kit");
+    }
+    let is_off = setup.configuration.settings().encryption.enabled == Some(false);
+    if all_local || is_off {
+        return Finding::ok("key", "none is configured: backups are not encrypted");
+    }
+    Finding::bad(
+        Level::Warning,
+        "key",
+        "none is configured: whoever can read the storage can read the backups",
+        "lifeboat key generate > key && chmod 600 key    # and set LIFEBOAT_KEY_FILE to that",
+    )
+}
+
+async fn examine_place(
+    setup: &Setup,
+    place: &Place,
+    secret: Option<&Secret>,
+    size: u64,
+    page: &mut Page<'_>,
+) {
+    let about = format!("destination {}", place.url);
+    if place.is_local() {
+        let path = place.url.strip_prefix("file://").unwrap_or(&place.url);
+        page.add(&doctor::directory(&about, Path::new(path)));
+        page.add(&doctor::space(&about, Path::new(path), size));
+        if !Path::new(path).is_dir() {
+            return;
+        }
+    }
+    match Remote::open_with(&place.url, place.options.clone()) {
+        Ok(remote) => {
+            let now = OffsetDateTime::now_utc();
+            let nonce = format!("{}-{}", std::process::id(), now.unix_timestamp_nanos());
+            let probe = PlaceProbe::new(&about, now, nonce);
+            for finding in doctor::place(&remote, &probe).await {
+                page.add(&finding);
+            }
+            if let Some(finding) = doctor::open_to_all(&about, &place.url, &place.options).await {
+                page.add(&finding);
+            }
+        }
+        Err(error) => {
+            let text = format!("failed to {}", causes(&error));
+            page.add(&Finding::bad(Level::Problem, &about, text, "lifeboat config show --origin"));
+            return;
+        }
+    }
+    match Destination::open_as(
+        &place.url,
+        place.options.clone(),
+        setup.installation(),
+        Missing::Refuse,
+        secret,
+    )
+    .await
+    {
+        Ok(destination) => {
+            let how =
+                if destination.repository().is_sealed() { "encrypted" } else { "not encrypted" };
+            page.add(&Finding::ok(&about, format!("the repository can be read; it is {how}")));
+            backups(setup, &destination, &about, page).await;
+        }
+        Err(Error::NoRepository { .. }) if place.is_local() => {
+            page.add(&Finding::ok(&about, "there is no repository yet; the first backup makes it"));
+        }
+        Err(Error::NoRepository { .. }) => page.add(&Finding::bad(
+            Level::Problem,
+            &about,
+            "there is no repository",
+            format!("lifeboat init -r '{}'", place.url),
+        )),
+        Err(error) => {
+            let fix = crate::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());
+            let text = format!("failed to {}", causes(&error));
+            page.add(&Finding::bad(Level::Problem, &about, text, fix));
+        }
+    }
+}
+
+/// When each database was last backed up, verified and drilled.
+async fn backups(setup: &Setup, destination: &Destination, about: &str, page: &mut Page<'_>) {
+    let names = match destination.databases().await {
+        Ok(names) => names,
+        Err(error) => {
+            let text = format!("failed to {}", causes(&error));
+            page.add(&Finding::bad(Level::Problem, about, text, "lifeboat snapshots"));
+            return;
+        }
+    };
+    let now = OffsetDateTime::now_utc();
+    let health = &setup.configuration.settings().health;
+    let old = health.max_age.or(health.warn_age);
+    let old = old.and_then(|age| time::Duration::try_from(age).ok()).unwrap_or(OLD);
+    if names.is_empty() {
+        let text = "there are no backups yet";
+        page.add(&Finding::bad(Level::Warning, about, text, "lifeboat backup app.db"));
+    }
+    for name in names {
+        let about = format!("{name} in {}", destination.shown());
+        let listing = match destination.snapshots(name.as_str()).await {
+            Ok(listing) => listing,
+            Err(error) => {
+                let text = format!("failed to {}", causes(&error));
+                page.add(&Finding::bad(Level::Problem, &about, text, "lifeboat snapshots"));
+                continue;
+            }
+        };
+        if !listing.broken.is_empty() || !listing.burnt.is_empty() {
+            let text = "snapshots of it are damaged";
+            page.add(&Finding::bad(Level::Problem, &about, text, "lifeboat snapshots"));
+        }
+        let fix = format!("lifeboat backup '{name}'");
+        let Some(last) = listing.snapshots.last() else {
+            page.add(&Finding::bad(Level::Warning, &about, "there are no snapshots of it", fix));
+            continue;
+        };
+        let taken = last.body().taken_at;
+        let text = format!("the last backup is from {}", age(taken, now));
+        page.add(&if now - taken > old {
+            Finding::bad(Level::Warning, &about, text, fix)
+        } else {
+            Finding::ok(&about, text)
+        });
+        page.add(&Finding::bad(
+            Level::Warning,
+            &about,
+            "no verification and no drill is recorded",
+            format!("lifeboat restore '{name}' --target drill.db --check && rm drill.db"),
+        ));
+    }
+}

@@ -1,0 +1,51 @@
+//! `lifeboat restore --in-place`, and `--undo`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use lifeboat::{Error, InPlaceSettings};
+
+use super::Command;
+use crate::exit::Exit;
+use crate::hint::About;
+use crate::progress;
+use crate::report::{BroughtInPlace, Reporter, Undone};
+
+impl Command<'_> {
+    pub(super) async fn in_place(&self) -> Result<Exit, Error> {
+        let started = Instant::now();
+        let destination = self.destination().await?;
+        let mut settings = InPlaceSettings::default();
+        settings.skip_check = self.restore.no_check;
+        settings.expect = self.restore.expect;
+        settings.progress = progress::show(self.reporter.progress(), &self.name);
+        let announce = |snapshot: &_, _: &Path| self.reporter.will_restore(&self.name, snapshot);
+        let (name, place) = (&self.name, self.place());
+        let report =
+            destination.restore_in_place(name, &self.selector, &place, &settings, announce).await?;
+        // The bars are gone before anything is printed.
+        drop(settings);
+        self.reporter.restored_in_place(&BroughtInPlace {
+            report: &report,
+            name,
+            destination: destination.shown(),
+            requests: destination.repository().remote().requests(),
+            duration: started.elapsed(),
+        });
+        Ok(Exit::Ok)
+    }
+}
+
+/// Brings back what a restore set aside.
+pub(super) async fn undo(aside: &Path, reporter: &Reporter) -> Exit {
+    let started = Instant::now();
+    match lifeboat::undo(aside).await {
+        Ok((target, replaced)) => {
+            let duration = started.elapsed();
+            let done = Undone { aside, target: &target, replaced: &replaced, duration };
+            reporter.undone(&done);
+            Exit::Ok
+        }
+        Err(error) => reporter.error(&aside.display().to_string(), &error, About::InPlace),
+    }
+}

@@ -1,0 +1,195 @@
+//! Values against the schema: from what stands somewhere to what a setting is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use figment::value::{Dict, Value};
+
+use crate::nearest::nearest;
+use crate::node::{Node, Raw};
+use crate::problem::{Place, Problem, What};
+use crate::schema::{Key, Kind};
+use crate::units;
+
+/// What was understood, what was not, and where everything stands.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) values: Dict,
+    /// Places by dotted path; items of lists by their number.
+    pub(crate) places: BTreeMap<String, Place>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Checks a table against the keys that it may have. Relative paths begin in
+/// `base`, where there is one.
+pub(crate) fn check(table: &Node, keys: &'static [Key], base: Option<&Path>) -> Checked {
+    let mut checked = Checked::default();
+    let mut checker = Checker { checked: &mut checked, base };
+    let values = checker.table(table, keys, "").unwrap_or_default();
+    checked.values = values;
+    checked
+}
+
+struct Checker<'a> {
+    checked: &'a mut Checked,
+    base: Option<&'a Path>,
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Without the numbers of lists: `database.0.name` is written `database.name`.
+pub(crate) fn written(path: &str) -> String {
+    let names: Vec<&str> = path.split('.').filter(|name| name.parse::<usize>().is_err()).collect();
+    names.join(".")
+}
+
+impl Checker<'_> {
+    fn table(&mut self, table: &Node, keys: &'static [Key], path: &str) -> Option<Dict> {
+        let Raw::Table(entries) = &table.value else { return None };
+        let mut dict = Dict::new();
+        for (name, node) in entries {
+            let below = join(path, name);
+            let Some(key) = keys.iter().find(|key| key.name == name) else {
+                let near = nearest(name, keys.iter().map(|key| key.name));
+                let nearest = near.map(|name| written(&join(path, name)));
+                let what = What::Unknown { key: written(&below), nearest };
+                self.checked.problems.push(Problem { place: node.place.clone(), what });
+                continue;
+            };
+            // As an empty variable does, a text that became empty says nothing.
+            if matches!(&node.value, Raw::Loose(text) if text.is_empty()) {
+                continue;
+            }
+            if let Some(value) = self.value(node, &key.kind, &below) {
+                self.checked.places.insert(below, node.place.clone());
+                dict.insert(name.clone(), value);
+            }
+        }
+        Some(dict)
+    }
+
+    fn value(&mut self, node: &Node, kind: &'static Kind, path: &str) -> Option<Value> {
+        let value = match (kind, &node.value) {
+            (Kind::Table(keys), Raw::Table(_)) => self.table(node, keys, path).map(Value::from),
+            (Kind::Tables(keys), Raw::List(nodes)) => self.list(nodes, path, |this, node, path| {
+                let dict = this.table(node, keys, path)?;
+                this.checked.places.insert(path.to_owned(), node.place.clone());
+                Some(Value::from(dict))
+            }),
+            (Kind::Texts, Raw::List(nodes)) => {
+                self.list(nodes, path, |_, node, _| text(node).map(Value::from))
+            }
+            (Kind::Texts, Raw::Loose(text)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Some(items.collect::<Vec<_>>().into())
+            }
+            (Kind::Pairs, Raw::Table(entries)) => {
+                let mut dict = Dict::new();
+                for (name, node) in entries {
+                    if matches!(&node.value, Raw::Loose(text) if text.is_empty()) {
+                        continue;
+                    }
+                    let below = join(path, name);
+                    let Some(text) = scalar(node) else {
+                        self.refuse(node, &below, "a text, a number, true or false".into());
+                        continue;
+                    };
+                    self.checked.places.insert(below, node.place.clone());
+                    dict.insert(name.clone(), text.into());
+                }
+                Some(dict.into())
+            }
+            (kind, _) => single(node, kind, self.base),
+        };
+        if value.is_none() && !self.explained(node, kind) {
+            self.refuse(node, path, kind.expected());
+        }
+        value
+    }
+
+    /// Whether an item of a list was refused already.
+    fn explained(&self, node: &Node, kind: &Kind) -> bool {
+        matches!((kind, &node.value), (Kind::Tables(_) | Kind::Texts, Raw::List(_)))
+    }
+
+    fn list(
+        &mut self,
+        nodes: &[Node],
+        path: &str,
+        item: impl Fn(&mut Self, &Node, &str) -> Option<Value>,
+    ) -> Option<Value> {
+        let mut values = Vec::new();
+        for (at, node) in nodes.iter().enumerate() {
+            let below = join(path, &at.to_string());
+            match item(self, node, &below) {
+                Some(value) => values.push(value),
+                None => self.refuse(node, path, "a list of what it should hold".into()),
+            }
+        }
+        (values.len() == nodes.len()).then(|| values.into())
+    }
+
+    fn refuse(&mut self, node: &Node, path: &str, expected: String) {
+        let what = What::Value { key: written(path), expected, found: node.found() };
+        self.checked.problems.push(Problem { place: node.place.clone(), what });
+    }
+}
+
+fn text(node: &Node) -> Option<String> {
+    match &node.value {
+        Raw::Text(text) | Raw::Loose(text) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn scalar(node: &Node) -> Option<String> {
+    match &node.value {
+        Raw::Number(number) => Some(number.to_string()),
+        Raw::Flag(flag) => Some(flag.to_string()),
+        _ => text(node),
+    }
+}
+
+fn single(node: &Node, kind: &Kind, base: Option<&Path>) -> Option<Value> {
+    match kind {
+        Kind::Flag => match &node.value {
+            Raw::Flag(flag) => Some((*flag).into()),
+            Raw::Loose(text) => units::flag(text).map(Value::from),
+            _ => None,
+        },
+        Kind::Count => match &node.value {
+            Raw::Number(number) => u32::try_from(*number).ok().map(Value::from),
+            Raw::Loose(text) => text.trim().parse::<u32>().ok().map(Value::from),
+            _ => None,
+        },
+        Kind::Size => match &node.value {
+            Raw::Number(number) => u64::try_from(*number).ok().map(Value::from),
+            Raw::Text(text) | Raw::Loose(text) => units::size(text).map(Value::from),
+            _ => None,
+        },
+        Kind::Duration => {
+            let millis = units::duration(&text(node)?)?.as_millis();
+            u64::try_from(millis).ok().map(Value::from)
+        }
+        Kind::Word(words) => {
+            let text = text(node)?.to_ascii_lowercase();
+            words.contains(&text.as_str()).then(|| text.into())
+        }
+        Kind::Text | Kind::Secret => text(node).map(Value::from),
+        Kind::Path => Some(based(&text(node)?, base).into()),
+        Kind::Texts | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => None,
+    }
+}
+
+/// A relative path in a file begins where the file lies.
+fn based(text: &str, base: Option<&Path>) -> String {
+    let is_url = text.contains("://") || text.starts_with("md:");
+    match base {
+        Some(base) if !is_url && Path::new(text).is_relative() => {
+            base.join(text.strip_prefix("./").unwrap_or(text)).display().to_string()
+        }
+        _ => text.to_owned(),
+    }
+}

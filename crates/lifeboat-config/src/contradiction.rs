@@ -1,0 +1,191 @@
+//! Settings that are each right and together cannot be meant.
+
+use std::collections::BTreeMap;
+
+use crate::layers::Merged;
+use crate::nearest::nearest;
+use crate::problem::{Problem, What};
+use crate::settings::{Retention, Role, Schedule, Settings};
+
+/// All of them.
+pub(crate) fn find(merged: &Merged) -> Vec<Problem> {
+    let mut finder = Finder { merged, problems: Vec::new() };
+    let settings = &merged.settings;
+    finder.destinations(settings);
+    finder.databases(settings);
+    finder.secrets(settings);
+    finder.schedule(&settings.schedule, "schedule");
+    finder.retention(settings.retention.as_ref(), "retention");
+    if !matches!(settings.fallback_exit, 0 | 14) {
+        finder.contradiction("fallback_exit", "fallback_exit is 0 or 14");
+    }
+    if settings.http.token.is_some() && settings.http.token_file.is_some() {
+        finder.contradiction("http.token", "http.token and http.token_file exclude each other");
+    }
+    finder.problems
+}
+
+struct Finder<'a> {
+    merged: &'a Merged,
+    problems: Vec<Problem>,
+}
+
+impl Finder<'_> {
+    fn contradiction(&mut self, path: &str, why: impl Into<String>) {
+        self.problem(path, What::Contradiction(why.into()));
+    }
+
+    fn problem(&mut self, path: &str, what: What) {
+        let place = self.merged.place(path).clone();
+        self.problems.push(Problem { place, what });
+    }
+
+    fn destinations(&mut self, settings: &Settings) {
+        let all = &settings.destinations;
+        if settings.repository.is_some() && !all.is_empty() {
+            self.contradiction(
+                "repository",
+                "repository and [[destination]] both say where backups go; remove one",
+            );
+        }
+        let mut names = BTreeMap::new();
+        for (at, destination) in all.iter().enumerate() {
+            if let Some(other) = names.insert(&destination.name, at) {
+                let place = self.merged.place(&format!("destination.{other}")).clone();
+                self.contradiction(
+                    &format!("destination.{at}.name"),
+                    format!("a destination of this name is at {place} already"),
+                );
+            }
+            if all.len() > 1 && !self.merged.says(&format!("destination.{at}.role")) {
+                self.problem(
+                    &format!("destination.{at}"),
+                    What::Missing {
+                        key: "destination.role".into(),
+                        why: "of several destinations it is said which is primary, fallback or \
+                              mirror"
+                            .into(),
+                    },
+                );
+            }
+            if destination.max_snapshots == Some(0) {
+                self.contradiction(
+                    &format!("destination.{at}.max_snapshots"),
+                    "destination.max_snapshots is 1 or above: 0 would keep nothing",
+                );
+            }
+        }
+        let primaries = all.iter().filter(|one| one.role == Role::Primary).count();
+        if !all.is_empty() && primaries != 1 {
+            self.contradiction(
+                "destination.0",
+                format!("one destination is primary, and there are {primaries}"),
+            );
+        }
+    }
+
+    fn databases(&mut self, settings: &Settings) {
+        let known: Vec<&str> = settings.destinations.iter().map(|one| one.name.as_str()).collect();
+        let mut names = BTreeMap::new();
+        for (at, database) in settings.databases.iter().enumerate() {
+            let path = format!("database.{at}");
+            for name in &database.destinations {
+                if !known.contains(&name.as_str()) {
+                    let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
+                    let what = What::Unknown { key: format!("destination {name:?}"), nearest };
+                    let place = self.merged.place(&format!("{path}.destinations")).clone();
+                    self.problems.push(Problem { place, what });
+                }
+            }
+            let fixed = database.name.as_ref().filter(|name| !name.contains('{'));
+            if let Some(name) = fixed {
+                if crate::database::is_pattern(&database.path) {
+                    self.contradiction(
+                        &format!("{path}.name"),
+                        "a pattern may find several databases, which need several names: use a \
+                         template such as \"{parent}\" or \"{stem}\"",
+                    );
+                }
+                if let Some(other) = names.insert(name.clone(), at) {
+                    let place = self.merged.place(&format!("database.{other}")).clone();
+                    self.contradiction(
+                        &format!("{path}.name"),
+                        format!("a database of this name is at {place} already"),
+                    );
+                }
+            }
+            if let Some(schedule) = &database.schedule {
+                self.schedule(schedule, &format!("{path}.schedule"));
+            }
+            self.retention(database.retention.as_ref(), &format!("{path}.retention"));
+        }
+    }
+
+    fn secrets(&mut self, settings: &Settings) {
+        let encryption = &settings.encryption;
+        let set = [
+            ("key", encryption.key.is_some()),
+            ("key_file", encryption.key_file.is_some()),
+            ("key_command", encryption.key_command.is_some()),
+            ("passphrase", encryption.passphrase.is_some()),
+            ("passphrase_file", encryption.passphrase_file.is_some()),
+            ("passphrase_command", encryption.passphrase_command.is_some()),
+        ];
+        let set: Vec<String> = set
+            .iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(name, _)| format!("encryption.{name}"))
+            .collect();
+        if let [first, second, ..] = &set[..] {
+            let (a, b) = (self.merged.place(first), self.merged.place(second));
+            let why =
+                format!("{a} and {b} are both set; unset one: it is not clear which is meant");
+            self.problem(second, What::Key(why));
+        }
+        if let ([first, ..], Some(false)) = (&set[..], encryption.enabled) {
+            let key = self.merged.place(first);
+            let why = format!(
+                "encryption.enabled is false, and {key} gives a key; remove one: it is not clear \
+                 which is meant"
+            );
+            self.problem("encryption.enabled", What::Key(why));
+        }
+    }
+
+    fn schedule(&mut self, schedule: &Schedule, path: &str) {
+        if schedule.every.is_some() && schedule.cron.is_some() {
+            self.contradiction(
+                &format!("{path}.cron"),
+                format!("{path}.every and {path}.cron exclude each other"),
+            );
+        }
+        if schedule.every.is_some_and(|every| every.is_zero()) {
+            self.contradiction(&format!("{path}.every"), format!("{path}.every is above 0"));
+        }
+    }
+
+    /// A policy that keeps nothing has destroyed backups: it is never meant.
+    fn retention(&mut self, retention: Option<&Retention>, path: &str) {
+        let Some(retention) = retention else { return };
+        let counts = [
+            retention.keep_last,
+            retention.keep_hourly,
+            retention.keep_daily,
+            retention.keep_weekly,
+            retention.keep_monthly,
+            retention.keep_yearly,
+        ];
+        let keeps = counts.iter().flatten().any(|count| *count > 0)
+            || retention.keep_within.is_some_and(|within| !within.is_zero())
+            || !retention.keep_tags.is_empty();
+        if !keeps {
+            self.contradiction(
+                path,
+                format!(
+                    "[{path}] keeps nothing; give it a rule, or leave the section out to keep \
+                         everything"
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Every setting that there is: its name and what it takes.
+
+/// A setting, or a section of them.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What a setting takes.
+pub(crate) enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number, 0 or above.
+    Count,
+    /// A text.
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// A path or URL; a relative path begins where the file lies.
+    Path,
+    /// A text such as `1h30m`.
+    Duration,
+    /// A text such as `64MiB`, or a number of bytes.
+    Size,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of texts.
+    Texts,
+    /// Names and values that somebody else knows.
+    Pairs,
+    /// A section.
+    Table(&'static [Key]),
+    /// Any number of sections.
+    Tables(&'static [Key]),
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind }
+}
+
+use Kind::{Count, Duration, Flag, Pairs, Path, Secret, Size, Table, Tables, Text, Texts, Word};
+
+/// The settings of a file.
+pub(crate) const ROOT: &[Key] = &[
+    key("repository", Path),
+    key("enabled", Flag),
+    key("local_disk", Word(&["auto", "lasts", "vanishes"])),
+    key("installation_id", Text),
+    key("take_over", Word(&["never", "always"])),
+    key("state_dir", Path),
+    key("cache_dir", Path),
+    key("fallback_exit", Count),
+    key("database", Tables(DATABASE)),
+    key("destination", Tables(DESTINATION)),
+    key("encryption", Table(ENCRYPTION)),
+    key("schedule", Table(SCHEDULE)),
+    key("retention", Table(RETENTION)),
+    key("health", Table(HEALTH)),
+    key("notify", Table(NOTIFY)),
+    key("http", Table(HTTP)),
+    key("links", Tables(LINKS)),
+];
+
+const DATABASE: &[Key] = &[
+    key("name", Text),
+    key("path", Path),
+    key("destinations", Texts),
+    key("schedule", Table(SCHEDULE)),
+    key("retention", Table(RETENTION)),
+];
+
+const DESTINATION: &[Key] = &[
+    key("name", Text),
+    key("role", Word(&["primary", "fallback", "mirror"])),
+    key("url", Path),
+    key("create", Flag),
+    key("max_snapshots", Count),
+    key("options", Pairs),
+];
+
+const ENCRYPTION: &[Key] = &[
+    key("enabled", Flag),
+    key("key", Secret),
+    key("key_file", Path),
+    key("key_command", Text),
+    key("passphrase", Secret),
+    key("passphrase_file", Path),
+    key("passphrase_command", Text),
+];
+
+const SCHEDULE: &[Key] = &[
+    key("every", Duration),
+    key("cron", Text),
+    key("timezone", Text),
+    key("jitter", Duration),
+    key("on_start", Flag),
+];
+
+const RETENTION: &[Key] = &[
+    key("keep_last", Count),
+    key("keep_hourly", Count),
+    key("keep_daily", Count),
+    key("keep_weekly", Count),
+    key("keep_monthly", Count),
+    key("keep_yearly", Count),
+    key("keep_within", Duration),
+    key("keep_tags", Texts),
+    key("trash", Duration),
+    key("timezone", Text),
+];
+
+const HEALTH: &[Key] = &[
+    key("warn_age", Duration),
+    key("max_age", Duration),
+    key("max_verify_age", Duration),
+    key("max_drill_age", Duration),
+    key("min_free_space", Size),
+];
+
+const NOTIFY: &[Key] =
+    &[key("on", Texts), key("ping_url", Secret), key("webhook_url", Secret), key("command", Text)];
+
+const HTTP: &[Key] = &[key("listen", Text), key("token", Secret), key("token_file", Path)];
+
+const LINKS: &[Key] = &[
+    key("name", Text),
+    key("database", Text),
+    key("columns", Texts),
+    key("url", Path),
+    key("options", Pairs),
+];
+
+/// What `[storage.backup]` takes, in files of programs that had it before.
+pub(crate) const STORAGE_BACKUP: &[Key] = &[
+    key("enabled", Flag),
+    key("bucket", Text),
+    key("interval_seconds", Count),
+    key("retention_count", Count),
+    key("encryption", Table(&[key("enabled", Flag), key("key", Secret)])),
+];
+
+/// What `[cloudflare]` takes beside it.
+pub(crate) const CLOUDFLARE: &[Key] =
+    &[key("account_id", Text), key("r2_access_key_id", Text), key("r2_secret_access_key", Secret)];
+
+impl Kind {
+    /// What it takes, after "is".
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Flag => "true or false".into(),
+            Count => "a whole number, 0 or above".into(),
+            Text | Secret => "a text".into(),
+            Path => "a path or URL, as a text".into(),
+            Duration => "a duration with its unit, such as \"90s\", \"1h30m\" or \"7d\"".into(),
+            Size => "a size, such as \"64MiB\" or a number of bytes".into(),
+            Word(words) => format!("one of {}", words.join(", ")),
+            Texts => "a list of texts".into(),
+            Pairs | Table(_) => "a table".into(),
+            Tables(_) => "a list of tables, each under [[...]]".into(),
+        }
+    }
+}
+
+/// A setting by the names that lead to it.
+pub(crate) fn find(names: &[&str]) -> Option<&'static Key> {
+    let (first, rest) = names.split_first()?;
+    let mut key = ROOT.iter().find(|key| key.name == *first)?;
+    for name in rest {
+        let Table(below) = key.kind else { return None };
+        key = below.iter().find(|key| key.name == *name)?;
+    }
+    Some(key)
+}
+
+/// Every setting outside lists of tables, by the names that lead to it.
+pub(crate) fn single() -> Vec<Vec<&'static str>> {
+    let mut all = Vec::new();
+    for key in ROOT {
+        match key.kind {
+            Table(below) => all.extend(below.iter().map(|inner| vec![key.name, inner.name])),
+            _ => all.push(vec![key.name]),
+        }
+    }
+    all
+}
+
+/// The names of all settings, with their sections, as they are written.
+pub fn names() -> Vec<String> {
+    fn below(keys: &[Key], section: &str, all: &mut Vec<String>) {
+        for key in keys {
+            let name = if section.is_empty() {
+                key.name.to_owned()
+            } else {
+                format!("{section}.{}", key.name)
+            };
+            match key.kind {
+                Table(keys) | Tables(keys) => below(keys, &name, all),
+                _ => all.push(name),
+            }
+        }
+    }
+    let mut all = Vec::new();
+    below(ROOT, "", &mut all);
+    all
+}

@@ -1,0 +1,310 @@
+//! The settings, after all layers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The one place of backups, where there are no `destinations`.
+    pub repository: Option<String>,
+    /// Whether backups are made at all.
+    pub enabled: bool,
+    /// What is known of the local disk.
+    pub local_disk: LocalDisk,
+    /// The id of this installation, where no state directory lasts.
+    pub installation_id: Option<String>,
+    /// Whether databases of other installations are taken over.
+    pub take_over: TakeOver,
+    /// Where state is kept.
+    pub state_dir: Option<PathBuf>,
+    /// Where the cache is.
+    pub cache_dir: Option<PathBuf>,
+    /// The exit code of a backup that went to a fallback.
+    pub fallback_exit: u32,
+    /// The databases.
+    #[serde(rename = "database", default)]
+    pub databases: Vec<Database>,
+    /// The destinations.
+    #[serde(rename = "destination", default)]
+    pub destinations: Vec<Destination>,
+    /// What opens the repositories.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// When backups are made.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What is kept.
+    pub retention: Option<Retention>,
+    /// When to worry.
+    #[serde(default)]
+    pub health: Health,
+    /// Whom to tell.
+    #[serde(default)]
+    pub notify: Notify,
+    /// The web page.
+    #[serde(default)]
+    pub http: Http,
+    /// Columns that name objects of a bucket.
+    #[serde(default)]
+    pub links: Vec<Links>,
+}
+
+/// What is known of the local disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LocalDisk {
+    /// Look where this runs.
+    Auto,
+    /// It lasts, whatever it looks like.
+    Lasts,
+    /// It is gone after a restart.
+    Vanishes,
+}
+
+/// Whether databases of other installations are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TakeOver {
+    /// Only where a command says so.
+    Never,
+    /// Always: for single containers without a disk.
+    Always,
+}
+
+/// One database, or several that a pattern finds.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Database {
+    /// Its name in the repository, or a template such as `{parent}-{stem}`.
+    pub name: Option<String>,
+    /// Its path, or a pattern such as `data/*/app.db`.
+    pub path: String,
+    /// The destinations it goes to, by name; all if there are none.
+    #[serde(default)]
+    pub destinations: Vec<String>,
+    /// Its own schedule, instead of the common one.
+    pub schedule: Option<Schedule>,
+    /// Its own retention, instead of the common one.
+    pub retention: Option<Retention>,
+}
+
+/// A place for backups.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Destination {
+    /// What people call it.
+    pub name: String,
+    /// Its part among the others.
+    #[serde(default)]
+    pub role: Role,
+    /// A path or URL.
+    pub url: String,
+    /// Whether a first backup makes the repository. In a local directory it
+    /// always does.
+    #[serde(default)]
+    pub create: bool,
+    /// How many snapshots of each database stay there; more are forgotten, the
+    /// oldest first, after a backup.
+    pub max_snapshots: Option<u32>,
+    /// How the store is reached, by names that the store knows.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Names and values; the values may be secrets.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Options(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The part of a destination among others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Role {
+    /// The first choice.
+    #[default]
+    Primary,
+    /// For when the primary does not work.
+    Fallback,
+    /// Gets every snapshot as well.
+    Mirror,
+}
+
+/// What opens the repositories. At most one of the six is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Encryption {
+    /// Whether there must be a key. Where nothing is said, one is used if it is
+    /// there.
+    pub enabled: Option<bool>,
+    /// The key.
+    pub key: Option<SecretText>,
+    /// The file that holds it.
+    pub key_file: Option<PathBuf>,
+    /// The command that prints it.
+    pub key_command: Option<String>,
+    /// The passphrase.
+    pub passphrase: Option<SecretText>,
+    /// The file that holds it.
+    pub passphrase_file: Option<PathBuf>,
+    /// The command that prints it.
+    pub passphrase_command: Option<String>,
+}
+
+/// When backups are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Schedule {
+    /// The time between two.
+    #[serde(default, deserialize_with = "millis")]
+    pub every: Option<Duration>,
+    /// Five fields of cron.
+    pub cron: Option<String>,
+    /// The zone of `cron`.
+    pub timezone: Option<String>,
+    /// A delay drawn anew each time, at most this long.
+    #[serde(default, deserialize_with = "millis")]
+    pub jitter: Option<Duration>,
+    /// One at the start as well.
+    pub on_start: Option<bool>,
+}
+
+/// What is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Retention {
+    /// So many of the newest.
+    pub keep_last: Option<u32>,
+    /// One of each of so many hours.
+    pub keep_hourly: Option<u32>,
+    /// One of each of so many days.
+    pub keep_daily: Option<u32>,
+    /// One of each of so many weeks.
+    pub keep_weekly: Option<u32>,
+    /// One of each of so many months.
+    pub keep_monthly: Option<u32>,
+    /// One of each of so many years.
+    pub keep_yearly: Option<u32>,
+    /// All that are younger than this.
+    #[serde(default, deserialize_with = "millis")]
+    pub keep_within: Option<Duration>,
+    /// All with one of these tags.
+    #[serde(default)]
+    pub keep_tags: Vec<String>,
+    /// How long what was forgotten can be brought back.
+    #[serde(default, deserialize_with = "millis")]
+    pub trash: Option<Duration>,
+    /// The zone in which days begin.
+    pub timezone: Option<String>,
+}
+
+/// When to worry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Health {
+    /// A last backup older than this is a warning.
+    #[serde(default, deserialize_with = "millis")]
+    pub warn_age: Option<Duration>,
+    /// A last backup older than this is critical.
+    #[serde(default, deserialize_with = "millis")]
+    pub max_age: Option<Duration>,
+    /// A last verification older than this is a warning.
+    #[serde(default, deserialize_with = "millis")]
+    pub max_verify_age: Option<Duration>,
+    /// A last drill older than this is a warning.
+    #[serde(default, deserialize_with = "millis")]
+    pub max_drill_age: Option<Duration>,
+    /// Less free space than this is a warning, in bytes.
+    pub min_free_space: Option<u64>,
+}
+
+/// Whom to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Notify {
+    /// Of what.
+    #[serde(default)]
+    pub on: Vec<String>,
+    /// A URL that is called at each run.
+    pub ping_url: Option<SecretText>,
+    /// A URL that gets a message.
+    pub webhook_url: Option<SecretText>,
+    /// A command that gets a message.
+    pub command: Option<String>,
+}
+
+/// The web page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Http {
+    /// Address and port.
+    pub listen: Option<String>,
+    /// What a caller must show.
+    pub token: Option<SecretText>,
+    /// The file that holds it.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Columns that name objects of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Links {
+    /// What people call them.
+    pub name: Option<String>,
+    /// The name of the database.
+    pub database: String,
+    /// Tables and columns, as in `documents.file_key`.
+    pub columns: Vec<String>,
+    /// The bucket, with the prefix that the columns leave out.
+    pub url: String,
+    /// How the store is reached.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Durations pass through the layers as milliseconds.
+fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+}

@@ -1,0 +1,195 @@
+//! Whether a place for backups does what it must.
+
+use lifeboat_remote::{Created, Failure, Remote, RemoteError, RemoteOptions, is_local_path};
+use time::OffsetDateTime;
+
+use super::{Finding, Level, causes};
+
+/// A difference of clocks from which on stores begin to refuse signatures.
+const REFUSED_SECONDS: u64 = 15 * 60;
+const NOTICED_SECONDS: u64 = 60;
+
+/// How a place is tested.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PlaceProbe {
+    /// What to call the place.
+    pub about: String,
+    /// The time on this machine.
+    pub now: OffsetDateTime,
+    /// A word that nobody else uses for a test at this moment.
+    pub nonce: String,
+}
+
+impl PlaceProbe {
+    /// A test of a place.
+    pub fn new(about: impl Into<String>, now: OffsetDateTime, nonce: impl Into<String>) -> Self {
+        Self { about: about.into(), now, nonce: nonce.into() }
+    }
+}
+
+/// Writes an object, tries to write another in its place, lists it, reads it and
+/// deletes it.
+///
+/// Cancelled, it leaves one object of a few bytes below `probes/`.
+pub async fn place(remote: &Remote, probe: &PlaceProbe) -> Vec<Finding> {
+    let about = probe.about.as_str();
+    let key = format!("probes/doctor-{}", probe.nonce);
+    let mut findings = Vec::new();
+    match remote.create(&key, "first".into()).await {
+        Ok(_) => findings.push(Finding::ok(about, "can be written")),
+        Err(error) => {
+            findings.push(refused(about, "written", &error));
+            return findings;
+        }
+    }
+    findings.push(match remote.create(&key, "second".into()).await {
+        Ok(Created::Exists) => Finding::ok(about, "refuses to write over what is there"),
+        Ok(Created::New) => Finding::bad(
+            Level::Problem,
+            about,
+            "writes over what is there, although it is asked not to: of two writers one would \
+             undo the other",
+            "use a store that honours If-None-Match, or one writer only",
+        ),
+        Err(error) => refused(about, "asked not to write over what is there", &error),
+    });
+    match remote.get(&key, 64).await {
+        Ok(Some(bytes)) if bytes.as_ref() == b"first" => {
+            findings.push(Finding::ok(about, "can be read"));
+        }
+        Ok(_) => findings.push(Finding::bad(
+            Level::Problem,
+            about,
+            "does not give back what was written",
+            "look at the store, or ask its provider",
+        )),
+        Err(error) => findings.push(refused(about, "read", &error)),
+    }
+    match remote.list("probes").await {
+        Ok(listed) => match listed.iter().find(|one| one.key == key) {
+            Some(one) => findings.push(clock(about, one.modified, probe.now)),
+            None => findings.push(Finding::bad(
+                Level::Warning,
+                about,
+                "does not list what was just written",
+                "nothing to do: Lifeboat does not rely on it, but prune later than usual",
+            )),
+        },
+        Err(error) => findings.push(refused(about, "listed", &error)),
+    }
+    findings.push(match remote.delete(std::slice::from_ref(&key)).await {
+        Ok(()) => match remote.size(&key).await {
+            Ok(Some(_)) => Finding::bad(
+                Level::Warning,
+                about,
+                "keeps what is deleted: prune frees nothing",
+                "nothing to do if the bucket is meant to be written once",
+            ),
+            _ => Finding::ok(about, "allows to delete"),
+        },
+        Err(error) => Finding::bad(
+            Level::Warning,
+            about,
+            format!("does not allow to delete: failed to {}", causes(&error)),
+            "nothing to do if that is meant (backups are then safe from this machine, and prune \
+             runs elsewhere); else allow s3:DeleteObject or its like",
+        ),
+    });
+    findings
+}
+
+/// Whether everybody can read what lies at a place, credentials or not. Nothing
+/// for a local directory.
+pub async fn open_to_all(about: &str, url: &str, options: &RemoteOptions) -> Option<Finding> {
+    if is_local_path(url) {
+        return None;
+    }
+    let mut stranger = options.clone();
+    stranger.anonymous = true;
+    stranger.access_key_id = None;
+    stranger.secret_access_key = None;
+    stranger.session_token = None;
+    stranger.profile = None;
+    stranger.role_arn = None;
+    let unknown = |why: String| {
+        Finding::bad(
+            Level::Warning,
+            about,
+            format!("whether everybody can read it is not known: failed to {why}"),
+            "look at the access settings of the bucket",
+        )
+    };
+    let remote = match Remote::open_with(url, stranger) {
+        Ok(remote) => remote,
+        Err(error) => return Some(unknown(causes(&error))),
+    };
+    let open = |what: &str| {
+        Finding::bad(
+            Level::Problem,
+            about,
+            format!("everybody can {what} it, without credentials"),
+            "take public access from the bucket; until then: lifeboat key generate",
+        )
+    };
+    // A missing object is told to whoever may read, or may list, and to nobody else.
+    Some(match (remote.get("format/1", STRANGER_LIMIT).await, remote.list("format").await) {
+        (Ok(Some(_)), _) => open("read"),
+        (Err(error), _) if error.what == Failure::TooLarge => open("read"),
+        (_, Ok(_)) => open("list"),
+        (Err(error), Err(_)) if is_refusal(&error) => {
+            Finding::ok(about, "cannot be read without credentials")
+        }
+        (Ok(None), Err(_)) => Finding::ok(about, "cannot be listed without credentials"),
+        (Err(error), Err(_)) => unknown(causes(&error)),
+    })
+}
+
+/// More than a format object has.
+const STRANGER_LIMIT: u64 = 64 * 1024;
+
+fn is_refusal(error: &RemoteError) -> bool {
+    matches!(error.what, Failure::Denied | Failure::NoCredentials | Failure::Refused)
+}
+
+fn refused(about: &str, what: &str, error: &RemoteError) -> Finding {
+    Finding::bad(
+        Level::Problem,
+        about,
+        format!("cannot be {what}: failed to {}", causes(error)),
+        "check the credentials and what they allow: list, read, write and delete below the prefix",
+    )
+}
+
+/// How far the clocks are apart. The store's is told in whole seconds.
+fn clock(about: &str, modified: i64, now: OffsetDateTime) -> Finding {
+    let apart = now.unix_timestamp().abs_diff(modified);
+    let text = format!("its clock and this one are {apart} seconds apart");
+    let fix = "timedatectl set-ntp true";
+    match apart {
+        REFUSED_SECONDS.. => Finding::bad(Level::Problem, about, text, fix),
+        NOTICED_SECONDS.. => Finding::bad(Level::Warning, about, text, fix),
+        _ => Finding::ok(about, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_place_that_works_and_what_is_left_there() {
+        let remote = Remote::memory();
+        let now = OffsetDateTime::now_utc();
+        let check = async |now, level| {
+            let findings = place(&remote, &PlaceProbe::new("here", now, "1")).await;
+            assert_eq!(findings.len(), 5, "{findings:?}");
+            let worst = findings.iter().map(|finding| finding.level).max();
+            assert_eq!(worst, Some(level), "{findings:?}");
+            assert!(remote.list("probes").await.expect("lists").is_empty());
+        };
+        check(now, Level::Ok).await;
+        check(now + time::Duration::seconds(90), Level::Warning).await;
+        check(now - time::Duration::hours(1), Level::Problem).await;
+    }
+}

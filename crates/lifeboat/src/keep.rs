@@ -1,0 +1,95 @@
+//! Forgetting by a policy: the snapshots of a repository and the rules of
+//! retention put together.
+
+use std::collections::BTreeSet;
+
+use lifeboat_format::numbers::{NumberSet, RecordNo};
+use lifeboat_repository::{Listing, Proofs};
+use lifeboat_retention::{Candidate, Outlook, Plan, Policy, TimeZone, plan};
+use time::OffsetDateTime;
+
+use crate::destination::Destination;
+use crate::error::Error;
+
+/// The snapshots of a database, and what is known of each.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// The snapshots.
+    pub listing: Listing,
+    /// What was proven of them.
+    pub proofs: Proofs,
+}
+
+impl Inventory {
+    /// The snapshots as retention looks at them. What one costs is what was sent
+    /// for it.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |snapshot: &lifeboat_repository::Snapshot| {
+            let body = snapshot.body();
+            let mut candidate = Candidate::new(snapshot.number().0, body.taken_at);
+            candidate.generation = body.generation;
+            candidate.bytes = body.statistics.bytes_sent;
+            candidate.tags.clone_from(&body.tags);
+            candidate.pinned = snapshot.is_pinned();
+            candidate.verified = self.proofs.of(snapshot.number()).verified_at.is_some();
+            candidate
+        };
+        self.listing.snapshots.iter().map(candidate).collect()
+    }
+
+    /// What a policy would keep at a time, by the calendar of a zone.
+    pub fn plan(
+        &self,
+        policy: &Policy,
+        now: OffsetDateTime,
+        zone: &TimeZone,
+    ) -> Result<Plan, Error> {
+        Ok(plan(&self.candidates(), policy, now, zone)?)
+    }
+
+    /// What remains if these snapshots are forgotten.
+    pub fn outlook_without(&self, numbers: &[RecordNo], zone: &TimeZone) -> Outlook {
+        let gone: BTreeSet<RecordNo> = numbers.iter().copied().collect();
+        let times = |goes: bool| {
+            let gone = &gone;
+            let those = self.listing.snapshots.iter();
+            those
+                .filter(move |snapshot| gone.contains(&snapshot.number()) == goes)
+                .map(|snapshot| snapshot.body().taken_at)
+        };
+        Outlook::new(times(false), times(true), zone)
+    }
+}
+
+impl Destination {
+    /// The snapshots of a database, with what was proven of them.
+    pub async fn inventory(&self, name: &str, expect: Option<u64>) -> Result<Inventory, Error> {
+        let database = self.database(name)?;
+        let listing = database.snapshots(expect.map(RecordNo)).await?;
+        let numbers: NumberSet =
+            listing.snapshots.iter().map(|snapshot| snapshot.number()).collect();
+        let proofs = database.proofs(&numbers).await?;
+        Ok(Inventory { listing, proofs })
+    }
+
+    /// Forgets what a policy does not keep: it goes to the trash. Returns the
+    /// plan that was applied.
+    ///
+    /// Cancelled or killed, all of it is forgotten or nothing.
+    pub async fn forget_by(
+        &self,
+        name: &str,
+        policy: &Policy,
+        zone: &TimeZone,
+    ) -> Result<Plan, Error> {
+        let database = self.database(name)?;
+        let inventory = self.inventory(name, None).await?;
+        let plan = inventory.plan(policy, self.repository().local().now(), zone)?;
+        let numbers: Vec<RecordNo> = plan.forgotten().map(|one| RecordNo(one.number)).collect();
+        if !numbers.is_empty() {
+            database.forget(&numbers).await?;
+        }
+        Ok(plan)
+    }
+}

@@ -1,0 +1,125 @@
+//! Restoring every database of a repository into one directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use lifeboat_format::id::DatabaseName;
+use lifeboat_repository::{Progress, Selector, Snapshot};
+use lifeboat_snapshot::has_image;
+
+use crate::destination::Destination;
+use crate::error::Error;
+use crate::restore::{RestoreReport, RestoreSettings, off_thread};
+
+/// How many databases are restored at once.
+const AT_ONCE: usize = 3;
+
+/// How all databases are restored.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct RestoreAllSettings {
+    /// Have SQLite check each file before it is put in its place.
+    pub check: bool,
+    /// Replace files that hold something else. They are set aside.
+    pub force: bool,
+    /// Makes a listener for a database.
+    pub progress: Option<ListenerOf>,
+}
+
+/// Makes a listener for a database of a name.
+pub type ListenerOf = Arc<dyn Fn(&str) -> Option<Arc<dyn Progress>> + Send + Sync>;
+
+impl std::fmt::Debug for RestoreAllSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RestoreAllSettings").field("check", &self.check).finish_non_exhaustive()
+    }
+}
+
+/// What became of one database.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OneOfAll {
+    /// Its name.
+    pub name: DatabaseName,
+    /// The file.
+    pub target: PathBuf,
+    /// What became of it.
+    pub outcome: Result<Outcome, Error>,
+}
+
+/// How a database got there.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was restored.
+    Restored(Box<RestoreReport>),
+    /// The file held exactly this snapshot, from an earlier run.
+    AlreadyThere(Box<Snapshot>),
+}
+
+impl Destination {
+    /// Restores each database to `<folder>/<name>.db`, several at once. Files
+    /// that an earlier run brought there are proven and left alone; one that
+    /// holds anything else is refused, unless forced. An error of one stops no
+    /// other; `done` is told of each as it ends.
+    ///
+    /// Cancelled or killed, every file that is there is whole; run again, it
+    /// goes on with the rest.
+    pub async fn restore_all(
+        &self,
+        folder: &Path,
+        selector: &Selector,
+        settings: &RestoreAllSettings,
+        mut done: impl FnMut(&OneOfAll),
+    ) -> Result<Vec<OneOfAll>, Error> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| Error::Path { path: folder.to_owned(), source })?;
+        let names = self.databases().await?;
+        let mut all = Vec::with_capacity(names.len());
+        let mut restores = std::pin::pin!(
+            futures::stream::iter(names)
+                .map(|name| async move {
+                    let target = folder.join(format!("{}.db", name.key()));
+                    let outcome = self.one_of_all(&name, &target, selector, settings).await;
+                    OneOfAll { name, target, outcome }
+                })
+                .buffer_unordered(AT_ONCE)
+        );
+        while let Some(one) = restores.next().await {
+            done(&one);
+            all.push(one);
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn one_of_all(
+        &self,
+        name: &DatabaseName,
+        target: &Path,
+        selector: &Selector,
+        settings: &RestoreAllSettings,
+    ) -> Result<Outcome, Error> {
+        let database = self.repository().database(name.clone());
+        let snapshot = database.resolve(selector, None).await?;
+        if std::fs::symlink_metadata(target).is_ok() {
+            let (path, key) = (target.to_owned(), self.repository().hash_key().clone());
+            let (geometry, digest) = (snapshot.body().geometry(), snapshot.body().image_digest);
+            let same = move || geometry.is_some_and(|shape| has_image(&path, shape, &key, &digest));
+            if off_thread(same).await {
+                return Ok(Outcome::AlreadyThere(Box::new(snapshot)));
+            }
+        }
+        let restoring = RestoreSettings {
+            check: settings.check,
+            force: settings.force,
+            progress: settings.progress.as_ref().and_then(|make| make(name.as_str())),
+            ..RestoreSettings::default()
+        };
+        // Exactly the one that was compared.
+        let chosen = Selector::Prefix(snapshot.id().as_str().to_owned());
+        let report = self.restore(name.as_str(), &chosen, target, &restoring, |_| ()).await?;
+        Ok(Outcome::Restored(Box::new(report)))
+    }
+}
