@@ -130,13 +130,28 @@ fn by_status(status: Option<u16>, text: &str) -> Option<Failure> {
     })
 }
 
-/// Errors that come about before there is an answer.
+/// What the libraries say when credentials cannot be had. Keys and URLs stand in
+/// the same text, but have no spaces in them: only phrases are looked for.
 fn by_words(text: &str) -> Option<Failure> {
-    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if any(&["CredentialsError", "credentials", "Credentials", "metadata service", "Metadata"]) {
-        return Some(Failure::NoCredentials);
-    }
-    None
+    const PHRASES: &[&str] = &[
+        "performing token request",
+        "getting token response",
+        "service account file",
+        "federated token file",
+        "az account get-access-token",
+        "performing CreateSession request",
+    ];
+    PHRASES.iter().any(|words| text.contains(words)).then_some(Failure::NoCredentials)
+}
+
+/// Whether a request went to where machines ask for credentials. Only the host
+/// counts; a bucket or key may be called anything.
+#[cfg(feature = "http-stores")]
+fn is_for_credentials(text: &str) -> bool {
+    text.split_whitespace().filter_map(|word| url::Url::parse(word).ok()).any(|url| {
+        let link_local = |host: &str| host.starts_with("169.254.") || host == "[fd00:ec2::254]";
+        url.host_str().is_some_and(|host| link_local(host) || host == "metadata.google.internal")
+    })
 }
 
 #[cfg(feature = "http-stores")]
@@ -149,7 +164,7 @@ fn transport(error: &Error) -> Option<Failure> {
     }
     // The library fetches credentials with the same client: who asks the
     // metadata address has none.
-    if chain(error).contains("169.254.") || chain(error).contains("metadata.google") {
+    if is_for_credentials(&chain(error)) {
         return Some(Failure::NoCredentials);
     }
     if ["certificate", "UnknownIssuer", "CaUsedAsEndEntity"].iter().any(|w| text.contains(w)) {
@@ -226,6 +241,29 @@ mod tests {
         check("500 Internal Server Error", &code("InternalError"), Failure::Unavailable);
         check("400 Bad Request", &code("InvalidArgument"), Failure::Refused);
         check("507 Insufficient Storage", "", Failure::Full);
+    }
+
+    #[test]
+    fn what_a_bucket_or_key_is_called_means_nothing() {
+        for name in
+            ["credentials", "Credentials", "Metadata", "CredentialsError", "metadata.google"]
+        {
+            let text =
+                format!("Error performing GET http://h/{name}/{name}/k in 2ms - broken pipe");
+            assert_eq!(failure(&generic(&text)), Failure::Unavailable, "{name}");
+        }
+        let text = "Error performing token request: connection refused";
+        assert_eq!(failure(&generic(text)), Failure::NoCredentials);
+    }
+
+    #[cfg(feature = "http-stores")]
+    #[test]
+    fn who_asks_the_metadata_address_has_no_credentials() {
+        let at = |url: &str| is_for_credentials(&format!("Error performing PUT {url} in 1s - x"));
+        assert!(at("http://169.254.169.254/latest/api/token"));
+        assert!(at("http://metadata.google.internal/computeMetadata/v1/"));
+        assert!(!at("https://b.s3.amazonaws.com/169.254.169.254/metadata.google"));
+        assert!(!at("https://169-254.example/169.254."));
     }
 
     #[test]

@@ -48,6 +48,15 @@ pub enum OpenError {
         /// The URL, without them.
         url: String,
     },
+    /// The endpoint is plain http on another machine: whoever is between could
+    /// read and change backups.
+    #[error(
+        "use {endpoint}, where nothing is encrypted on the way; use https, or where the network is yours say so with the option allow_http"
+    )]
+    PlainHttp {
+        /// The endpoint, without what may be secret.
+        endpoint: String,
+    },
     /// An option is unknown, or has a value that makes no sense.
     #[error(transparent)]
     Option(OptionError),
@@ -104,6 +113,7 @@ impl OpenError {
             | Self::NoBucket { .. }
             | Self::Prefix { .. }
             | Self::SecretInUrl { .. }
+            | Self::PlainHttp { .. }
             | Self::Option(_)
             | Self::NotBuilt { .. }
             | Self::Certificates { .. } => true,

@@ -7,6 +7,8 @@ mod directory;
 mod environment;
 #[cfg(feature = "gcp")]
 mod gcs;
+#[cfg(feature = "http-stores")]
+mod plain;
 #[cfg(feature = "aws")]
 mod s3;
 

@@ -47,7 +47,8 @@ pub struct RemoteOptions {
 
     /// The URL of the service, where it is not the provider's own.
     pub endpoint: Option<String>,
-    /// Allow plain http. Off unless the endpoint says `http://` and this is on.
+    /// Allow an endpoint of plain http on another machine. On this machine
+    /// (`localhost`, `127.…`, `[::1]`) it is always allowed.
     pub allow_http: bool,
     /// An http, https or socks proxy; else `HTTPS_PROXY` and its like count.
     pub proxy: Option<Secret>,

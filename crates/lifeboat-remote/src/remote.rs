@@ -2,6 +2,8 @@
 
 mod attempt;
 mod create;
+mod directory;
+mod list;
 mod read;
 
 use std::path::Path as FilePath;
@@ -12,9 +14,12 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::Semaphore;
 
+#[cfg(any(test, feature = "http-stores"))]
+pub(crate) use self::attempt::asked_to_wait;
 pub(crate) use self::attempt::{Carried, Doing};
 pub use self::create::Created;
-pub use self::read::Listed;
+pub use self::list::Listed;
+pub(crate) use self::list::Pages;
 
 use crate::limit::TimeLimit;
 use crate::options::RemoteOptions;
@@ -48,6 +53,7 @@ pub struct Remote {
     storage_class: Option<Arc<str>>,
     directory: Option<Arc<FilePath>>,
     parts: Option<Parts>,
+    pages: Option<Pages>,
 }
 
 impl Remote {
@@ -70,6 +76,7 @@ impl Remote {
             storage_class: None,
             directory: None,
             parts: None,
+            pages: None,
         }
     }
 
@@ -127,6 +134,13 @@ impl Remote {
         self
     }
 
+    /// Listings go on with the page at which they failed.
+    #[cfg(any(test, feature = "http-stores"))]
+    pub(crate) fn with_pages(mut self, pages: Pages) -> Self {
+        self.pages = Some(pages);
+        self
+    }
+
     pub(crate) fn parts(&self) -> Option<&Parts> {
         self.parts.as_ref()
     }
@@ -147,8 +161,10 @@ impl Remote {
         &self.identity
     }
 
-    /// How many requests this store and its clones were asked for; a listing
-    /// counts as one, and each further attempt counts again.
+    /// How many requests this store and its clones were asked for; each page of a
+    /// listing counts, and each further attempt counts again. A deletion of many
+    /// objects counts as one, and so does a listing of a store that is not asked
+    /// page by page.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }

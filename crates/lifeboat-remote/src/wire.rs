@@ -2,6 +2,7 @@
 //! limits that grow with what is sent, and a speed that is not exceeded.
 
 mod body;
+mod later;
 mod tls;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::error::OpenError;
 use crate::limit::TimeLimit;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
+use crate::remote::asked_to_wait;
 
 /// Retries are ours: two layers of them would multiply, and no budget hold.
 pub(crate) fn no_retries() -> RetryConfig {
@@ -147,6 +149,9 @@ impl HttpService for Wire {
             Err(_) => return Err(HttpError::new(HttpErrorKind::Timeout, Elapsed(limit))),
         };
         let (parts, body) = answer.into_parts();
+        if let Some(time) = later::asked(parts.status, &parts.headers) {
+            asked_to_wait(time);
+        }
         if parts.status.is_redirection()
             && let Some(region) = parts.headers.get("x-amz-bucket-region")
         {

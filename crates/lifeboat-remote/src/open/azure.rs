@@ -6,11 +6,12 @@ use object_store::ClientConfigKey;
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 use object_store::prefix::PrefixStore;
 
-use super::environment::variables;
+use super::environment::{allows_http, variables};
+use super::plain::is_plain;
 use crate::error::OpenError;
 use crate::options::RemoteOptions;
 use crate::place::Bucket;
-use crate::remote::Remote;
+use crate::remote::{Pages, Remote};
 use crate::upload::Parts;
 use crate::wire::{Connector, no_retries};
 
@@ -21,7 +22,9 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         || options.client_secret.is_some()
         || options.anonymous;
     let mut builder = MicrosoftAzureBuilder::new();
-    for (name, value) in variables("AZURE_", options.environment) {
+    let environment = variables("AZURE_", options.environment);
+    let allowed = options.allow_http || allows_http(&environment);
+    for (name, value) in environment {
         let credential = |key: &Key| {
             matches!(
                 key,
@@ -60,21 +63,26 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         (Key::Endpoint, options.endpoint.clone()),
         (Key::UseEmulator, yes(options.emulator)),
         (Key::SkipSignature, yes(options.anonymous)),
-        (Key::Client(ClientConfigKey::AllowHttp), yes(options.allow_http)),
     ];
     for (key, value) in settings {
         if let Some(value) = value {
             builder = builder.with_config(key, value);
         }
     }
+    let endpoint = builder.get_config_value(&Key::Endpoint);
+    if is_plain(endpoint.as_deref().unwrap_or_default(), allowed)? {
+        builder = builder.with_config(Key::Client(ClientConfigKey::AllowHttp), "true");
+    }
     let account = builder.get_config_value(&Key::AccountName);
-    let endpoint = builder.get_config_value(&Key::Endpoint).or(account);
+    let endpoint = endpoint.or(account);
     let store = builder.build().map_err(OpenError::store)?;
     let store = Arc::new(store);
     let parts = Parts::new(store.clone(), bucket.prefix.as_str());
+    let pages = Pages::new(store.clone(), bucket.prefix.as_str());
     let store = PrefixStore::new(store, bucket.prefix.as_str());
     Ok(Remote::from_store(Arc::new(store), &bucket.shown)
         .with_identity(bucket.identity(endpoint.as_deref()))
         .with_parts(parts)
+        .with_pages(pages)
         .over_http(options))
 }

@@ -11,6 +11,15 @@ pub(super) fn variables(prefix: &str, on: bool) -> Vec<(String, String)> {
     if on { found.collect() } else { Vec::new() }
 }
 
+/// Whether a variable of the provider says that plain http is allowed anywhere.
+pub(super) fn allows_http(variables: &[(String, String)]) -> bool {
+    let says = |(name, value): &(String, String)| {
+        name.ends_with("_allow_http")
+            && matches!(value.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on")
+    };
+    variables.iter().any(says)
+}
+
 /// One of these variables.
 #[cfg(feature = "aws")]
 pub(super) fn variable<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {

@@ -6,11 +6,12 @@ use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKe
 use object_store::prefix::PrefixStore;
 use object_store::{ClientConfigKey, StaticCredentialProvider};
 
-use super::environment::variables;
+use super::environment::{allows_http, variables};
+use super::plain::is_plain;
 use crate::error::OpenError;
 use crate::options::RemoteOptions;
 use crate::place::Bucket;
-use crate::remote::Remote;
+use crate::remote::{Pages, Remote};
 use crate::upload::Parts;
 use crate::wire::{Connector, no_retries};
 
@@ -20,7 +21,9 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         || options.bearer_token.is_some()
         || options.anonymous;
     let mut builder = GoogleCloudStorageBuilder::new();
-    for (name, value) in variables("GOOGLE_", options.environment) {
+    let environment = variables("GOOGLE_", options.environment);
+    let allowed = options.allow_http || allows_http(&environment);
+    for (name, value) in environment {
         let credential = |key: &Key| {
             matches!(
                 key,
@@ -40,10 +43,11 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         .with_bucket_name(&bucket.name)
         .with_http_connector(Connector::new(options)?)
         .with_retry(no_retries());
-    if options.allow_http {
+    let endpoint = options.endpoint.clone().or_else(|| builder.get_config_value(&Key::BaseUrl));
+    if is_plain(endpoint.as_deref().unwrap_or_default(), allowed)? {
         builder = builder.with_config(Key::Client(ClientConfigKey::AllowHttp), "true");
     }
-    if let Some(endpoint) = &options.endpoint {
+    if let Some(endpoint) = &endpoint {
         builder = builder.with_base_url(endpoint.trim_end_matches('/'));
     }
     if let Some(path) = &options.service_account {
@@ -62,9 +66,11 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
     let store = builder.build().map_err(OpenError::store)?;
     let store = Arc::new(store);
     let parts = Parts::new(store.clone(), bucket.prefix.as_str());
+    let pages = Pages::new(store.clone(), bucket.prefix.as_str());
     let store = PrefixStore::new(store, bucket.prefix.as_str());
     Ok(Remote::from_store(Arc::new(store), &bucket.shown)
-        .with_identity(bucket.identity(options.endpoint.as_deref()))
+        .with_identity(bucket.identity(endpoint.as_deref()))
         .with_parts(parts)
+        .with_pages(pages)
         .over_http(options))
 }

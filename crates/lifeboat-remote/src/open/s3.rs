@@ -8,25 +8,29 @@ use object_store::aws::{
 use object_store::prefix::PrefixStore;
 use object_store::{ClientConfigKey, StaticCredentialProvider};
 
-use super::environment::{variable, variables};
+use super::environment::{allows_http, variable, variables};
+use super::plain::is_plain;
 use crate::error::OpenError;
 use crate::options::{OptionError, RemoteOptions};
 use crate::place::Bucket;
-use crate::remote::Remote;
+use crate::remote::{Pages, Remote};
 use crate::upload::Parts;
 use crate::wire::{Connector, no_retries};
 
 pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, OpenError> {
     let plan = Plan::new(bucket, options, &variables("AWS_", options.environment));
     let identity = bucket.identity(plan.endpoint.as_deref());
+    let plain = is_plain(&plan.base, options.allow_http || plan.allow_http)?;
     let connector = Connector::new(options)?;
-    let store = build(plan, bucket, options, &connector)?;
+    let store = build(plan, plain, bucket, options, &connector)?;
     let store = Arc::new(store);
     let parts = Parts::new(store.clone(), bucket.prefix.as_str());
+    let pages = Pages::new(store.clone(), bucket.prefix.as_str());
     let store = PrefixStore::new(store, bucket.prefix.as_str());
     Ok(Remote::from_store(Arc::new(store), &bucket.shown)
         .with_identity(identity)
         .with_parts(parts)
+        .with_pages(pages)
         .over_http(options))
 }
 
@@ -38,6 +42,7 @@ pub(super) struct Plan {
     endpoint: Option<String>,
     region: String,
     base: String,
+    allow_http: bool,
 }
 
 impl Plan {
@@ -68,7 +73,8 @@ impl Plan {
             .or_else(|| if bucket.account.is_some() { None } else { given("aws_default_region") })
             .unwrap_or_else(|| usual.to_owned());
         let base = base(bucket, endpoint.as_deref(), &region, options.path_style);
-        Self { settings, endpoint, region, base }
+        let allow_http = allows_http(environment);
+        Self { settings, endpoint, region, base, allow_http }
     }
 }
 
@@ -90,6 +96,7 @@ fn base(bucket: &Bucket, endpoint: Option<&str>, region: &str, path_style: Optio
 
 fn build(
     plan: Plan,
+    plain: bool,
     bucket: &Bucket,
     options: &RemoteOptions,
     connector: &Connector,
@@ -109,7 +116,7 @@ fn build(
     let yes = |builder: AmazonS3Builder, on: bool, key: Key| {
         if on { builder.with_config(key, "true") } else { builder }
     };
-    builder = yes(builder, options.allow_http, Key::Client(ClientConfigKey::AllowHttp));
+    builder = yes(builder, plain, Key::Client(ClientConfigKey::AllowHttp));
     builder = yes(builder, options.anonymous, Key::SkipSignature);
     builder = yes(builder, options.request_payer, Key::RequestPayer);
     builder = yes(builder, options.single_deletes, Key::DisableBulkDelete);

@@ -1,6 +1,7 @@
 //! Doing something until it works or the budget is used up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,15 +19,48 @@ pub(crate) struct Doing<'a> {
     pub(crate) key: &'a str,
 }
 
-/// How many bytes an operation turned out to carry, which is known only when an
-/// answer begins. They extend its time.
+/// What an operation turned out to carry, which is known only when an answer
+/// begins, and how far it came. Both extend its time.
 #[derive(Default)]
-pub(crate) struct Carried(AtomicU64);
+pub(crate) struct Carried {
+    bytes: AtomicU64,
+    /// The most that was reached so far, and when.
+    reached: Mutex<(usize, Option<Instant>)>,
+}
 
 impl Carried {
+    /// It carries so many bytes.
     pub(crate) fn bytes(&self, bytes: u64) {
-        self.0.fetch_max(bytes, Ordering::Relaxed);
+        self.bytes.fetch_max(bytes, Ordering::Relaxed);
     }
+
+    /// So many objects are done: the budget begins anew. An attempt that begins
+    /// at the beginning gains nothing before it comes further than the last.
+    pub(crate) fn reached(&self, objects: usize) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if objects > reached.0 {
+            *reached = (objects, Some(Instant::now()));
+        }
+    }
+
+    fn since(&self, start: Instant) -> Instant {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).1.unwrap_or(start)
+    }
+}
+
+tokio::task_local! {
+    /// How long the store asked this attempt to wait. The library does not hand
+    /// on the headers of an answer that is an error, so that the wire says it here.
+    static ASKED: Arc<Mutex<Option<Duration>>>;
+}
+
+/// The store asks whoever makes this attempt to wait for so long.
+#[cfg(any(test, feature = "http-stores"))]
+pub(crate) fn asked_to_wait(time: Duration) {
+    // Outside of an attempt nobody would try again.
+    let _ = ASKED.try_with(|asked| {
+        *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+    });
 }
 
 impl Remote {
@@ -45,11 +79,16 @@ impl Remote {
         let _permit = self.permit().await;
         let Some(policy) = self.retry else { return call().await };
         let start = Instant::now();
-        let budget =
-            || policy.budget.saturating_add(self.limit.transfer(carried.0.load(Ordering::Relaxed)));
-        let mut attempt = 0;
+        let budget = || {
+            let bytes = carried.bytes.load(Ordering::Relaxed);
+            policy.budget.saturating_add(self.limit.transfer(bytes))
+        };
+        let deadline = || after(carried.since(start), budget());
+        let (mut attempt, mut since) = (0, start);
         loop {
-            let error = match within(start, budget, call()).await {
+            let asked = Arc::default();
+            let attempted = ASKED.scope(Arc::clone(&asked), call());
+            let error = match within(deadline, attempted).await {
                 Some(Ok(value)) => return Ok(value),
                 Some(Err(error)) => error,
                 None => {
@@ -59,8 +98,12 @@ impl Remote {
             if !error.is_transient() {
                 return Err(error);
             }
+            if carried.since(start) > since {
+                (attempt, since) = (0, carried.since(start));
+            }
+            let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
             let policy = RetryPolicy { budget: budget(), ..policy };
-            let Some(pause) = policy.pause(attempt, start.elapsed(), chance()) else {
+            let Some(pause) = policy.pause(attempt, since.elapsed(), chance(), asked) else {
                 return Err(error);
             };
             tracing::info!(
@@ -98,20 +141,22 @@ async fn pace(pacer: Option<&Pacer>, bytes: u64) {
     }
 }
 
-/// The future's result, or nothing if the budget, which may grow meanwhile, is
-/// used up before.
-async fn within<T>(
-    start: Instant,
-    budget: impl Fn() -> Duration,
-    future: impl Future<Output = T>,
-) -> Option<T> {
+/// A moment that much later, or one that nobody lives to see.
+fn after(start: Instant, time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    start + time.min(CENTURY)
+}
+
+/// The future's result, or nothing if its deadline, which may move meanwhile,
+/// passes before.
+async fn within<T>(deadline: impl Fn() -> Instant, future: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(future);
     loop {
-        let granted = budget();
-        if let Ok(value) = tokio::time::timeout_at(start + granted, &mut future).await {
+        let granted = deadline();
+        if let Ok(value) = tokio::time::timeout_at(granted, &mut future).await {
             return Some(value);
         }
-        if budget() <= granted {
+        if deadline() <= granted {
             return None;
         }
     }

@@ -25,9 +25,9 @@ pub enum Created {
 impl Remote {
     /// Creates an object, if there is none under this key.
     ///
-    /// After a conflict or a lost answer the object is read back: if it has
-    /// exactly these bytes, it is the caller's own. On an error it is not known
-    /// whether the object was made; the same call may be made again.
+    /// After a conflict, or where an answer may have been lost, the object is read
+    /// back: if it has exactly these bytes, it is the caller's own. On an error it is
+    /// not known whether the object was made; the same call may be made again.
     pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, RemoteError> {
         self.create_of_parts(key, vec![bytes]).await
     }
@@ -59,6 +59,26 @@ impl Remote {
         self.attempt(doing, &carried, once).await
     }
 
+    /// Puts an object without a condition, over whatever lies there. For keys that
+    /// belong to one writer, or whose objects are all alike; nothing else may use
+    /// it. Doing it twice is harmless. Cancelled, the object is there whole or it is
+    /// as it was.
+    pub async fn put_own(&self, key: &str, bytes: Bytes) -> Result<(), RemoteError> {
+        let size = bytes.len() as u64;
+        let carried = Carried::default();
+        carried.bytes(size);
+        let attributes = self.attributes_of(size, None);
+        self.pace_up(size).await;
+        let once = || async {
+            let mode = PutMode::Overwrite;
+            let options = PutOptions { mode, attributes: attributes.clone(), ..Default::default() };
+            let payload = PutPayload::from_bytes(bytes.clone());
+            let put = self.count().put_opts(&path(key), payload, options).await;
+            put.map(drop).map_err(|source| RemoteError::new("write", key, source))
+        };
+        self.attempt(Doing { operation: "write", key }, &carried, once).await
+    }
+
     async fn create_once(
         &self,
         key: &str,
@@ -73,18 +93,29 @@ impl Remote {
             Err(source) => source,
         };
         let conflict = matches!(source, Error::AlreadyExists { .. } | Error::Precondition { .. });
-        let fail = |source| RemoteError::new("create", key, source);
+        let failed = RemoteError::new("create", key, source);
+        if !(conflict || self.may_have_arrived(failed.what)) {
+            return Err(failed);
+        }
         match self.get_once(key, size, &Carried::default()).await {
             Ok(Some(there)) if is_concat(&there, parts) => {
-                tracing::debug!(key, "an answer was lost; the object is there");
+                tracing::debug!(key, "the object is there already, byte for byte");
+                self.sync_found(key).await?;
                 Ok(Created::New)
             }
             Ok(Some(_)) => Ok(Created::Exists),
             Err(error) if error.what == Failure::TooLarge => Ok(Created::Exists),
-            Ok(None) => Err(fail(source)),
+            Ok(None) => Err(failed),
             Err(error) if conflict => Err(error),
-            Err(_) => Err(fail(source)),
+            Err(_) => Err(failed),
         }
+    }
+
+    /// Whether a put that failed so may have happened. A directory says what it
+    /// did; and there, what is found after a failed sync proves nothing.
+    fn may_have_arrived(&self, what: Failure) -> bool {
+        let lost = matches!(what, Failure::Unavailable | Failure::TimedOut | Failure::Conflict);
+        lost && self.directory.is_none()
     }
 
     /// What is kept beside the bytes of an object of this size.

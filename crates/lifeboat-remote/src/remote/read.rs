@@ -1,10 +1,11 @@
-//! Reading, listing and deleting.
+//! Reading and deleting.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStoreExt};
 
@@ -12,17 +13,6 @@ use super::attempt::{Carried, Doing};
 use super::{Remote, path};
 use crate::classify::is_no_bucket;
 use crate::error::{Failure, RemoteError};
-
-/// An object in a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key.
-    pub key: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When the store says it was put, in seconds since 1970, by its clock.
-    pub modified: i64,
-}
 
 impl Remote {
     /// Reads a whole object of at most `limit` bytes.
@@ -104,71 +94,6 @@ impl Remote {
         }
     }
 
-    /// Lists all objects whose keys begin with a folder.
-    ///
-    /// A listing may be stale; nothing is ever concluded to be absent from one.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Listed>, RemoteError> {
-        let doing = Doing { operation: "list", key: folder };
-        self.attempt(doing, &Carried::default(), || self.list_once(folder)).await
-    }
-
-    async fn list_once(&self, folder: &str) -> Result<Vec<Listed>, RemoteError> {
-        let prefix = path(folder);
-        let listing = self.count().list(Some(&prefix)).map_ok(|meta| Listed {
-            key: meta.location.to_string(),
-            size: meta.size,
-            modified: meta.last_modified.timestamp(),
-        });
-        listing.try_collect().await.map_err(|e| RemoteError::new("list", folder, e))
-    }
-
-    /// The key of some object in a folder that sorts after `after` and is
-    /// wanted, if a listing shows one.
-    pub async fn any_after(
-        &self,
-        folder: &str,
-        after: &str,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<Option<String>, RemoteError> {
-        let doing = Doing { operation: "list", key: folder };
-        let (prefix, offset) = (path(folder), path(after));
-        let once = || async {
-            let mut listing = self.count().list_with_offset(Some(&prefix), &offset);
-            loop {
-                match listing.try_next().await {
-                    Ok(Some(meta)) if wanted(meta.location.as_ref()) => {
-                        return Ok(Some(meta.location.to_string()));
-                    }
-                    Ok(Some(_)) => {}
-                    Ok(None) => return Ok(None),
-                    Err(error) => return Err(RemoteError::new("list", folder, error)),
-                }
-            }
-        };
-        self.attempt(doing, &Carried::default(), once).await
-    }
-
-    /// The names of the folders directly below a folder, sorted.
-    pub async fn folders(&self, folder: &str) -> Result<Vec<String>, RemoteError> {
-        let doing = Doing { operation: "list", key: folder };
-        self.attempt(doing, &Carried::default(), || self.folders_once(folder)).await
-    }
-
-    async fn folders_once(&self, folder: &str) -> Result<Vec<String>, RemoteError> {
-        let listing = self
-            .count()
-            .list_with_delimiter(Some(&path(folder)))
-            .await
-            .map_err(|e| RemoteError::new("list", folder, e))?;
-        let mut names: Vec<String> = listing
-            .common_prefixes
-            .iter()
-            .filter_map(|prefix| prefix.parts().next_back().map(|part| part.as_ref().to_owned()))
-            .collect();
-        names.sort();
-        Ok(names)
-    }
-
     /// Deletes objects, many with one request where the store can. One that is
     /// not there counts as deleted. Killed or cancelled half-way, some are gone
     /// and some are left.
@@ -176,33 +101,39 @@ impl Remote {
         if keys.is_empty() {
             return Ok(());
         }
-        let left = Mutex::new(keys.iter().map(|key| path(key)).collect());
-        let doing = Doing { operation: "delete", key: "objects" };
-        self.attempt(doing, &Carried::default(), || self.delete_once(&left)).await
+        let wanted: BTreeSet<Path> = keys.iter().map(|key| path(key)).collect();
+        let (total, left) = (wanted.len(), Mutex::new(wanted));
+        let (doing, carried) = (Doing { operation: "delete", key: "objects" }, Carried::default());
+        self.attempt(doing, &carried, || self.delete_once(&left, total, &carried)).await
     }
 
-    async fn delete_once(&self, left: &Mutex<Vec<Path>>) -> Result<(), RemoteError> {
-        let mut wanted = lock(left).clone();
-        let locations: Vec<_> = wanted.iter().cloned().map(Ok).collect();
+    async fn delete_once(
+        &self,
+        left: &Mutex<BTreeSet<Path>>,
+        total: usize,
+        carried: &Carried,
+    ) -> Result<(), RemoteError> {
+        let locations: Vec<_> = lock(left).iter().cloned().map(Ok).collect();
+        let before = locations.len();
         let locations = futures::stream::iter(locations).boxed();
         let mut results = self.count().delete_stream(locations);
-        let mut failed = None;
+        let (mut failed, mut done) = (None, 0);
         while let Some(result) = results.next().await {
-            match result {
-                Ok(gone) => wanted.retain(|path| *path != gone),
-                Err(source) => match absent(source) {
-                    Ok(()) => {}
-                    Err(source) => failed = Some(RemoteError::new("delete", "objects", source)),
-                },
+            match result.map(|gone| lock(left).remove(&gone)).or_else(|e| absent(e).map(|()| true))
+            {
+                Ok(_) => {
+                    done += 1;
+                    carried.reached(total - before + done);
+                }
+                Err(source) => failed = Some(RemoteError::new("delete", "objects", source)),
             }
         }
-        *lock(left) = wanted;
         failed.map_or(Ok(()), Err)
     }
 }
 
-fn lock(left: &Mutex<Vec<Path>>) -> std::sync::MutexGuard<'_, Vec<Path>> {
-    left.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock(left: &Mutex<BTreeSet<Path>>) -> MutexGuard<'_, BTreeSet<Path>> {
+    left.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether an error says that the object is not there. A bucket that is not there

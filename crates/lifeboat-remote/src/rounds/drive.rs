@@ -76,11 +76,10 @@ impl Remote {
         })
     }
 
-    /// A mark is nobody else's, and says everything in its key: that it is there
-    /// already is as good.
+    /// A mark says everything in its key, and is put without a condition: stores
+    /// that refuse conditions need the rounds too, and putting it twice is as good.
     async fn put_mark(&self, key: &str) -> Result<(), RemoteError> {
-        let _ = self.create(key, Bytes::from_static(b"\n")).await?;
-        Ok(())
+        self.put_own(key, Bytes::from_static(b"\n")).await
     }
 
     async fn tell(&self, prefix: &str, value: &Token) -> Result<(), RemoteError> {
@@ -98,7 +97,7 @@ impl Remote {
         }
         if let Some(policy) = self.retry_policy() {
             let policy = RetryPolicy { longest: Duration::from_secs(5), ..policy };
-            if let Some(pause) = policy.pause(round, Duration::ZERO, chance()) {
+            if let Some(pause) = policy.pause(round, Duration::ZERO, chance(), None) {
                 tokio::time::sleep(pause).await;
             }
         }
