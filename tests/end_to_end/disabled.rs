@@ -24,6 +24,10 @@ fn check_disabled(folder: &Folder, variables: &[(&str, &str)], reason: &str) {
     on(folder, variables, &["init"]).ok();
     let ran = on(folder, variables, &["--json", "snapshots"]).ok();
     assert_eq!(ran.last()["snapshots"], 0);
+    let ran = on(folder, variables, &["--json", "forget", "app", "--keep-last", "1"]).ok();
+    assert_eq!(ran.last()["forgotten"], 0);
+    let ran = on(folder, variables, &["--json", "prune"]).ok();
+    assert_eq!(ran.last()["deleted"], 0);
     for command in [
         &["restore", "app", "--target", "new.db"][..],
         &["export", "app", "-o", "new.db"],
