@@ -31,8 +31,49 @@ impl fmt::Display for Said {
 
 impl StdError for Said {}
 
+/// Credentials could not be had from where AWS's own tools look.
+#[cfg(feature = "aws-profiles")]
+#[derive(Debug, thiserror::Error)]
+#[error("find credentials")]
+pub(crate) struct CredentialsFailed {
+    what: Failure,
+    #[source]
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+#[cfg(feature = "aws-profiles")]
+impl CredentialsFailed {
+    pub(crate) fn new(error: aws_credential_types::provider::error::CredentialsError) -> Self {
+        use aws_credential_types::provider::error::CredentialsError as Kind;
+        let what = match &error {
+            Kind::ProviderTimedOut(_) => Failure::TimedOut,
+            Kind::CredentialsNotLoaded(_) | Kind::InvalidConfiguration(_) => Failure::NoCredentials,
+            _ => over_http(&error)
+                .or_else(|| by_code(&code_in(&chain(&error))?))
+                .unwrap_or(Failure::NoCredentials),
+        };
+        Self { what, source: error.into() }
+    }
+
+    pub(crate) fn setting_up(source: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { what: Failure::NoCredentials, source }
+    }
+}
+
+/// `…code: "AccessDenied", message: …`, as the library of AWS prints it.
+#[cfg(feature = "aws-profiles")]
+fn code_in(text: &str) -> Option<String> {
+    let (_, after) = text.split_once("code: \"").or_else(|| text.split_once("code: Some(\""))?;
+    Some(after.split_once('"')?.0.to_owned())
+}
+
 /// What kind of failure it is.
 pub(crate) fn failure(error: &Error) -> Failure {
+    #[cfg(feature = "aws-profiles")]
+    if let Some(failed) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsFailed>())
+    {
+        return failed.what;
+    }
     if let Some(failure) = transport(error) {
         return failure;
     }
@@ -156,17 +197,24 @@ fn is_for_credentials(text: &str) -> bool {
 
 #[cfg(feature = "http-stores")]
 fn transport(error: &Error) -> Option<Failure> {
-    use object_store::client::{HttpError, HttpErrorKind};
-    let http = causes(error).find_map(|cause| cause.downcast_ref::<HttpError>())?;
-    let text = chain(http);
-    if causes(http).any(|cause| cause.is::<crate::wire::OtherRegion>()) {
+    if causes(error).any(|cause| cause.is::<crate::wire::OtherRegion>()) {
         return Some(Failure::WrongRegion);
     }
+    let failure = over_http(error)?;
     // The library fetches credentials with the same client: who asks the
     // metadata address has none.
     if is_for_credentials(&chain(error)) {
         return Some(Failure::NoCredentials);
     }
+    Some(failure)
+}
+
+/// What became of a request that had no answer.
+#[cfg(feature = "http-stores")]
+fn over_http(error: &(dyn StdError + 'static)) -> Option<Failure> {
+    use object_store::client::{HttpError, HttpErrorKind};
+    let http = causes(error).find_map(|cause| cause.downcast_ref::<HttpError>())?;
+    let text = chain(http);
     if ["certificate", "UnknownIssuer", "CaUsedAsEndEntity"].iter().any(|w| text.contains(w)) {
         return Some(Failure::Untrusted);
     }

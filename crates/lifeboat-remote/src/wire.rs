@@ -1,6 +1,8 @@
 //! How requests travel: one HTTP client a store, TLS by rustls with ring, time
 //! limits that grow with what is sent, and a speed that is not exceeded.
 
+#[cfg(feature = "aws-profiles")]
+mod aws;
 mod body;
 mod later;
 mod tls;
@@ -15,6 +17,8 @@ use object_store::client::{
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
 use tokio::time::Instant;
 
+#[cfg(feature = "aws-profiles")]
+pub(crate) use self::aws::aws_client;
 use self::body::Body;
 use crate::error::OpenError;
 use crate::limit::TimeLimit;

@@ -1,24 +1,27 @@
 //! Amazon S3, R2, and everything that speaks like them.
 
+mod credentials;
+#[cfg(feature = "aws-profiles")]
+mod profiles;
+
 use std::sync::Arc;
 
-use object_store::aws::{
-    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredential, AwsCredentialProvider,
-};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
 use object_store::prefix::PrefixStore;
 use object_store::{ClientConfigKey, StaticCredentialProvider};
 
+use self::credentials::Credentials;
 use super::environment::{allows_http, variable, variables};
 use super::plain::is_plain;
 use crate::error::OpenError;
-use crate::options::{OptionError, RemoteOptions};
+use crate::options::RemoteOptions;
 use crate::place::Bucket;
 use crate::remote::{Pages, Remote};
 use crate::upload::Parts;
 use crate::wire::{Connector, no_retries};
 
 pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, OpenError> {
-    let plan = Plan::new(bucket, options, &variables("AWS_", options.environment));
+    let plan = Plan::new(bucket, options, &variables("AWS_", options.environment))?;
     let identity = bucket.identity(plan.endpoint.as_deref());
     let plain = is_plain(&plan.base, options.allow_http || plan.allow_http)?;
     let connector = Connector::new(options)?;
@@ -36,17 +39,22 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
 
 /// Where the bucket is and how it is spoken to: options first, then the
 /// environment, then what is usual.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Plan {
     settings: Vec<(Key, String)>,
     endpoint: Option<String>,
     region: String,
     base: String,
     allow_http: bool,
+    credentials: Credentials,
 }
 
 impl Plan {
-    fn new(bucket: &Bucket, options: &RemoteOptions, environment: &[(String, String)]) -> Self {
+    fn new(
+        bucket: &Bucket,
+        options: &RemoteOptions,
+        environment: &[(String, String)],
+    ) -> Result<Self, OpenError> {
         let settings: Vec<(Key, String)> = environment
             .iter()
             .filter_map(|(name, value)| Some((name.parse::<Key>().ok()?, value.clone())))
@@ -74,7 +82,11 @@ impl Plan {
             .unwrap_or_else(|| usual.to_owned());
         let base = base(bucket, endpoint.as_deref(), &region, options.path_style);
         let allow_http = allows_http(environment);
-        Self { settings, endpoint, region, base, allow_http }
+        // The region of a store of one's own is none that AWS has.
+        let aws_region = if endpoint.is_none() { options.region.as_deref() } else { None };
+        let credentials =
+            Credentials::choose(options, environment, aws_region).map_err(OpenError::Option)?;
+        Ok(Self { settings, endpoint, region, base, allow_http, credentials })
     }
 }
 
@@ -135,30 +147,17 @@ fn build(
             builder = builder.with_config(name.parse().map_err(OpenError::store)?, value);
         }
     }
-    if let Some(credentials) = credentials(options)? {
-        builder = builder.with_credentials(credentials);
+    match plan.credentials {
+        Credentials::Library => {}
+        Credentials::Given(given) => {
+            builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(given)));
+        }
+        #[cfg(feature = "aws-profiles")]
+        Credentials::Chain(chain) => {
+            builder = builder.with_credentials(Arc::new(profiles::Provider::new(chain, connector)));
+        }
     }
     builder.build().map_err(OpenError::store)
-}
-
-/// Credentials that were given. They count whole: a session token of the
-/// environment belongs to the keys of the environment.
-fn credentials(options: &RemoteOptions) -> Result<Option<AwsCredentialProvider>, OpenError> {
-    let missing = |name| OpenError::Option(OptionError::Incomplete { name });
-    match (&options.access_key_id, &options.secret_access_key) {
-        (Some(key_id), Some(secret)) => {
-            let credential = AwsCredential {
-                key_id: key_id.clone(),
-                secret_key: secret.reveal().to_owned(),
-                token: options.session_token.as_ref().map(|token| token.reveal().to_owned()),
-            };
-            Ok(Some(Arc::new(StaticCredentialProvider::new(credential))))
-        }
-        (Some(_), None) => Err(missing("secret_access_key")),
-        (None, Some(_)) => Err(missing("access_key_id")),
-        (None, None) if options.session_token.is_some() => Err(missing("access_key_id")),
-        (None, None) => Ok(None),
-    }
 }
 
 #[cfg(test)]
@@ -171,7 +170,7 @@ mod tests {
         let Ok(Place::Bucket(bucket)) = Place::parse(text, &mut options) else { panic!("{text}") };
         let environment: Vec<(String, String)> =
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Plan::new(&bucket, &options, &environment)
+        Plan::new(&bucket, &options, &environment).expect("makes sense")
     }
 
     #[test]
@@ -198,12 +197,5 @@ mod tests {
     #[test]
     fn the_region_of_r2_is_its_own() {
         assert_eq!(plan("r2://acc/b", &[("aws_region", "eu-north-1")]).region, "auto");
-    }
-
-    #[test]
-    fn half_credentials_are_none() {
-        let options = RemoteOptions::from_pairs([("access_key_id", "x")]).expect("is known");
-        let error = credentials(&options).expect_err("no secret");
-        assert!(error.to_string().contains("secret_access_key"), "{error}");
     }
 }

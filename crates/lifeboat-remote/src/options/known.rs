@@ -52,6 +52,23 @@ pub enum OptionError {
         /// The option.
         name: &'static str,
     },
+    /// Two options contradict each other.
+    #[error("use {one} together with {other}; leave one of them out")]
+    Both {
+        /// One of them.
+        one: &'static str,
+        /// The other, or a variable.
+        other: &'static str,
+    },
+    /// The option needs a part of the program that is not there. Nothing else is
+    /// taken in its place: other credentials may belong to another account.
+    #[error("use {name}: the program was built without the feature {feature}")]
+    NotBuilt {
+        /// The option, or the variable.
+        name: &'static str,
+        /// The feature of this crate.
+        feature: &'static str,
+    },
     /// The option means nothing for this kind of store.
     #[error("use the option {name} for this kind of store")]
     NotFor {
