@@ -136,7 +136,8 @@ pub trait PageSink: Send {
     /// Why writing failed.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Announces the shape of the image. Called once, before the first blocks.
+    /// Announces the shape of the image, before the first blocks. Called again,
+    /// with the same shape, where all of it begins anew.
     fn begin(&mut self, geometry: Geometry) -> Result<(), Self::Error>;
 
     /// Takes consecutive blocks; `data` is a whole number of blocks.

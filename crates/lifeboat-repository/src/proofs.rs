@@ -9,7 +9,7 @@ use futures::StreamExt;
 use lifeboat_format::check::{self, CheckKind, CheckName, CheckResult, MAX_CHECK_LEN, Positions};
 use lifeboat_format::key;
 use lifeboat_format::numbers::{NumberSet, RecordNo};
-use lifeboat_remote::Created;
+use lifeboat_remote::{Created, Failure};
 use time::OffsetDateTime;
 
 use crate::error::{ReadError, WriteError};
@@ -203,6 +203,22 @@ impl Database {
             if self.remote().create(&key, object.into()).await? == Created::New {
                 return Ok(key);
             }
+        }
+    }
+
+    /// As [`record_check`](Self::record_check), where whoever checks may only
+    /// read: none, if the store refuses the result.
+    pub async fn record_check_if_allowed(
+        &self,
+        result: &CheckResult,
+    ) -> Result<Option<String>, WriteError> {
+        match self.record_check(result).await {
+            Ok(key) => Ok(Some(key)),
+            Err(WriteError::Read(ReadError::Remote(error))) if error.what == Failure::Denied => {
+                tracing::warn!(%error, "the result cannot be stored");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -88,7 +88,8 @@ impl Database {
     }
 
     /// As [`restore`](Self::restore), but for the blocks that the sink holds
-    /// already: those are neither fetched nor handed to it.
+    /// already: those are neither fetched nor handed to it. Where a pack is
+    /// damaged and was healed, all begins anew with the pack that has its content.
     pub async fn restore_over<S: PageSink + 'static>(
         &self,
         snapshot: &Snapshot,
@@ -102,28 +103,64 @@ impl Database {
             // An archive is one stream, of which nothing can be left out.
             return self.restore_archive(body, sink, &listener).await;
         }
-        let (geometry, list) = self.packs_of(snapshot).await?;
-        listener.tell(Event::Restoring { bytes: geometry.file_size() });
+        let (geometry, mut list) = self.packs_of(snapshot).await?;
+        let held = held.map(held::share);
+        let mut looked_for_repairs = false;
+        loop {
+            let (back, restored) =
+                self.restore_from(&list, geometry, held.clone(), sink, &listener).await;
+            sink = back;
+            let (wanted, mut report) = match restored {
+                Ok(restored) => restored,
+                // Only who meets damage asks for repairs: they take a listing.
+                Err(RestoreError::Read(error)) if error.is_damage() && !looked_for_repairs => {
+                    looked_for_repairs = true;
+                    let healed = self.with_repairs(&list, snapshot).await;
+                    if healed.packs == list.packs {
+                        return Err(error.into());
+                    }
+                    list = healed;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            report.geometry = geometry;
+            if let Some((first, count)) = wanted.missing() {
+                let snapshot = body.snapshot_id.clone();
+                return Err(RestoreError::Incomplete { snapshot, first, count });
+            }
+            return Ok((sink, report));
+        }
+    }
 
+    /// Hands all blocks that packs give to a sink, which comes back.
+    async fn restore_from<S: PageSink + 'static>(
+        &self,
+        list: &Healed,
+        geometry: Geometry,
+        held: Option<held::Shared>,
+        mut sink: S,
+        listener: &Listener,
+    ) -> (S, Result<(Wanted, RestoreReport), RestoreError<S::Error>>) {
+        listener.tell(Event::Restoring { bytes: geometry.file_size() });
         let (sender, receiver) = mpsc::channel(1);
         let progress = listener.clone();
         let writer = tokio::task::spawn_blocking(move || {
             let result = write(&mut sink, geometry, receiver, &progress);
             (sink, result)
         });
-        let fetched = self.fetch(&list, geometry, held, sender).await;
+        let fetched = self.fetch(list, geometry, held, sender).await;
         let (sink, written) = match writer.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        written?;
-        let (wanted, mut report) = fetched?;
-        report.geometry = geometry;
-        if let Some((first, count)) = wanted.missing() {
-            let snapshot = body.snapshot_id.clone();
-            return Err(RestoreError::Incomplete { snapshot, first, count });
-        }
-        Ok((sink, report))
+        (sink, written.and_then(|()| Ok(fetched?)))
+    }
+
+    /// The packs of a snapshot with what was healed in the place of what is
+    /// damaged.
+    async fn with_repairs(&self, list: &Healed, snapshot: &Snapshot) -> Healed {
+        self.repairs_if_any().await.apply(list.packs.clone(), snapshot.number())
     }
 
     /// The shape of a snapshot's image, and the packs that it lies in: none, for
@@ -135,7 +172,7 @@ impl Database {
         let body = snapshot.body();
         let geometry = body.geometry().expect("a record is refused without one");
         let list = self.pack_list(snapshot.record()).await?;
-        let list = self.repairs_if_any().await.apply(list.packs, snapshot.number());
+        let list = Healed { packs: list.packs, ..Healed::default() };
         // Before anything is allocated in proportion to what a record claims.
         let held: u64 = list.packs.iter().map(|entry| u64::from(entry.blocks)).sum();
         let needed =
@@ -153,12 +190,11 @@ impl Database {
         &self,
         list: &Healed,
         geometry: Geometry,
-        held: Option<Held>,
+        held: Option<held::Shared>,
         sender: mpsc::Sender<Fetched>,
     ) -> Result<(Wanted, RestoreReport), ReadError> {
         let mut wanted = Wanted::all_of(geometry);
         let mut report = RestoreReport { geometry, bytes_fetched: 0, packs: 0, blocks_kept: 0 };
-        let held = held.map(held::share);
         {
             let remaining = wanted.remaining();
             let plans = futures::stream::iter(list.packs.iter().rev().copied())

@@ -44,8 +44,8 @@ pub struct DrillReport {
     pub drill: Drill,
     /// What was stored, with who drilled and when.
     pub result: CheckResult,
-    /// The key of what was stored.
-    pub key: String,
+    /// The key of what was stored; none if the store refuses to keep it.
+    pub key: Option<String>,
     /// How many bytes were fetched.
     pub bytes_fetched: u64,
 }
@@ -85,7 +85,7 @@ impl Destination {
                 if let Some(finding) = finding(&error, &snapshot) {
                     result.findings.push(finding);
                     result.finished_at = self.repository().local().now();
-                    database.record_check(&result).await?;
+                    database.record_check_if_allowed(&result).await?;
                 }
                 return Err(error);
             }
@@ -116,7 +116,7 @@ impl Destination {
         result.finished_at = self.repository().local().now();
         result.bytes_read = bytes_fetched;
         result.drill = Some(drill.clone());
-        let key = database.record_check(&result).await?;
+        let key = database.record_check_if_allowed(&result).await?;
         Ok(DrillReport { drill, result, key, bytes_fetched })
     }
 }

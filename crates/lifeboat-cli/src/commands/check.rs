@@ -139,6 +139,9 @@ fn tell(
     sums.objects += result.objects_read;
     sums.bytes += result.bytes_read;
     reporter.found("check", object(name, report, orphan_bytes), &lines.join("\n"));
+    if report.key.is_none() && !report.alive.is_empty() {
+        reporter.warn(&format!("{name}: the storage refuses to keep the result"));
+    }
     if report.is_ok() { Exit::Ok } else { Exit::Damage }
 }
 

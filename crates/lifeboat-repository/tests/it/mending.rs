@@ -159,6 +159,8 @@ async fn nothing_is_lost() {
 #[tokio::test]
 async fn from_another_pack() {
     let scene = Scene::new(false).await;
+    // Before there is another pack of that size.
+    scene.damage_the_first_frame().await;
     scene
         .database
         .backup(scene.image.clone().later(9), {
@@ -168,7 +170,6 @@ async fn from_another_pack() {
         })
         .await
         .expect("backs up");
-    scene.damage_the_first_frame().await;
     let planned = scene.repair(None, true).await;
     let pack = &planned.packs[0];
     // The other pack has the pages as they are now; three were changed since.
