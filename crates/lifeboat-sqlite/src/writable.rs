@@ -1,7 +1,7 @@
 //! A database that is to be replaced: locked against everybody, so that its
 //! file can be exchanged, or overwritten through SQLite while others use it.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl WritableDatabase {
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, ConnectError> {
         let (db, absolute) = open(path)?;
         let sqlite = |source| ConnectError::Sqlite { path: absolute.clone(), source };
-        db.busy_timeout(busy_timeout);
+        db.busy_insist(tries(busy_timeout));
         db.run("PRAGMA wal_autocheckpoint=0").map_err(sqlite)?;
         Ok(Self { path: absolute, db })
     }
@@ -40,7 +40,7 @@ impl WritableDatabase {
 
     /// Waits this long for locks of others from now on.
     pub fn set_busy_timeout(&mut self, timeout: Duration) {
-        self.db.busy_timeout(timeout);
+        self.db.busy_insist(tries(timeout));
     }
 
     /// Whether the file permits reading alone.
@@ -99,6 +99,11 @@ impl WritableDatabase {
     pub fn checkpoint(&self) -> Result<bool, SqliteError> {
         checkpoint(&self.db)
     }
+}
+
+/// Tries a millisecond apart.
+fn tries(timeout: Duration) -> c_int {
+    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
 }
 
 /// Opens the database at a path, which must exist, for writing.

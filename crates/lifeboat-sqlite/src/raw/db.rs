@@ -102,6 +102,23 @@ impl Db {
         unsafe { ffi::sqlite3_busy_timeout(self.as_ptr(), ms) };
     }
 
+    /// Tries once a millisecond, so many times, before SQLITE_BUSY. SQLite's own
+    /// way to wait sleeps longer from try to try, up to 100 ms, and hardly ever
+    /// meets the moment between two transactions of a busy writer.
+    pub(crate) fn busy_insist(&self, tries: c_int) {
+        unsafe extern "C" fn again(limit: *mut c_void, tried: c_int) -> c_int {
+            let again = usize::try_from(tried).is_ok_and(|tried| tried < limit.addr());
+            if again {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            again.into()
+        }
+        let limit = ptr::without_provenance_mut(tries.max(0).unsigned_abs() as usize);
+        // SAFETY: the connection is open; the callback takes its argument for a
+        // number, and unwinds never.
+        unsafe { ffi::sqlite3_busy_handler(self.as_ptr(), Some(again), limit) };
+    }
+
     /// Sets a switch; libraries that do not know it ignore it.
     pub(crate) fn configure(&self, switch: DbConfig, on: bool) {
         let op: c_int = match switch {
