@@ -1,0 +1,6 @@
+//! Schedules, plans and health, under clocks that only the tests know.
+
+mod health;
+mod planner;
+mod schedule;
+mod years;
