@@ -17,11 +17,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything here is decided without a clock, a thread or a timer: whoever
+//! Everything is decided without a clock, a thread or a timer: whoever
 //! drives it says what time it is and what became of what was started, and is
 //! told what to start and when to come again. So that two years with crashes,
 //! sleeping machines and failing stores are simulated in a second, and so that
-//! a program drives it with whatever runtime it has.
+//! a program drives it with whatever runtime it has; [`Driver`] does so in tokio.
 //!
 //! # Limitations
 //!
@@ -34,15 +34,20 @@
 //!
 //! - [`Schedule`]: an interval or a line of cron in a zone.
 //! - [`Planner`], [`Job`], [`Start`], [`Cause`]: what is to be started now.
+//! - [`Driver`], [`Work`], [`Handle`]: a planner in a runtime, whoever does the
+//!   work, and where it is asked for.
 //! - [`judge`], [`Facts`], [`Limits`], [`Health`], [`Reason`]: healthy, warning
 //!   or critical, and why.
 //!
-//! The public interface uses the time zones of `jiff` and the times of `time`.
+//! The public interface uses the time zones of `jiff` and the times of `time`; a
+//! driver needs a runtime of `tokio` with its timer.
 
+mod driver;
 mod health;
 mod planner;
 mod schedule;
 
+pub use driver::{Clock, Driver, Handle, Planned, SystemClock, Work};
 pub use health::{Facts, Health, Level, Limits, Reason, judge};
 pub use jiff::tz::TimeZone;
 pub use planner::{Cause, Job, Planner, Start};

@@ -104,12 +104,29 @@ struct Task {
     schedule: Schedule,
     due: OffsetDateTime,
     cause: Cause,
+    /// When it was last done, or tried.
+    last: Option<OffsetDateTime>,
     failures: u32,
     running: bool,
     /// Somebody asked for another while it ran.
     again: bool,
     /// It is to be forgotten when it has ended.
     removed: bool,
+}
+
+impl Task {
+    fn new(schedule: Schedule, due: OffsetDateTime, cause: Cause) -> Self {
+        Self {
+            schedule,
+            due,
+            cause,
+            last: None,
+            failures: 0,
+            running: false,
+            again: false,
+            removed: false,
+        }
+    }
 }
 
 /// Later than this is no longer on time.
@@ -149,25 +166,25 @@ impl Planner {
             self.queue.remove(&place(&key, task));
         }
         let jitter = self.draw(&schedule);
+        let last = last.or(present.as_ref().and_then(|task| task.last));
         // A time in the future says that a clock was wrong.
         let last = last.filter(|last| *last <= now);
-        let (due, cause) = match last.map(|last| schedule.next_after(last)) {
+        let (mut due, mut cause) = match last.map(|last| schedule.next_after(last)) {
             _ if schedule.is_due_on_start() && !known => (now + jitter, Cause::Start),
             Some(due) if due <= now => (due, Cause::CatchUp),
             Some(due) => (due + jitter, Cause::Due),
             None => (schedule.next_after(now) + jitter, Cause::Due),
         };
         let task = match present {
-            Some(old) => Task { schedule, due, cause, removed: false, ..old },
-            None => Task {
-                schedule,
-                due,
-                cause,
-                failures: 0,
-                running: false,
-                again: false,
-                removed: false,
-            },
+            Some(old) => {
+                // What waits already for another reason than the schedule goes
+                // on waiting for no longer.
+                if old.cause != Cause::Due && old.due < due {
+                    (due, cause) = (old.due, old.cause);
+                }
+                Task { schedule, due, cause, removed: false, ..old }
+            }
+            None => Task::new(schedule, due, cause),
         };
         if !task.running {
             self.queue.insert(place(&key, &task), ());
@@ -175,22 +192,15 @@ impl Planner {
         self.tasks.insert(key, task);
     }
 
-    /// Plans nothing of a database any more. What runs goes on to its end.
-    pub fn remove(&mut self, database: &str) {
-        let first = (database.to_owned(), Job::Backup);
-        let keys: Vec<_> = self.tasks.range(first..).map(|(key, _)| key.clone()).collect();
-        for key in keys.into_iter().take_while(|key| key.0 == database) {
-            self.remove_job(&key);
-        }
-    }
-
-    fn remove_job(&mut self, key: &(String, Job)) {
-        let Some(task) = self.tasks.get_mut(key) else { return };
-        self.queue.remove(&place(key, task));
+    /// Plans a job no more. If it runs, it goes on to its end.
+    pub fn remove(&mut self, database: &str, job: Job) {
+        let key = (database.to_owned(), job);
+        let Some(task) = self.tasks.get_mut(&key) else { return };
+        self.queue.remove(&place(&key, task));
         if task.running {
             task.removed = true;
         } else {
-            self.tasks.remove(key);
+            self.tasks.remove(&key);
         }
     }
 
@@ -259,7 +269,9 @@ impl Planner {
         task.failures = if succeeded { 0 } else { task.failures.saturating_add(1) };
         // From when it was due, so that the times do not drift; whatever was
         // missed meanwhile is done once, and not once for each.
-        let mut regular = task.schedule.next_after(task.due.min(now));
+        let began = task.due.min(now);
+        task.last = Some(began);
+        let mut regular = task.schedule.next_after(began);
         if regular <= now {
             regular = task.schedule.next_after(now);
         }

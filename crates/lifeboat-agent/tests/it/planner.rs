@@ -46,7 +46,7 @@ fn without_a_run_at_the_start() {
     let mut at = |last, due| {
         planner.insert("app", Job::Backup, schedule.clone(), last, START);
         assert_eq!(planner.next_run("app", Job::Backup), Some(due), "{last:?}");
-        planner.remove("app");
+        planner.remove("app", Job::Backup);
     };
     at(None, START + Duration::HOUR);
     at(Some(START - Duration::minutes(20)), START + Duration::minutes(40));
@@ -157,7 +157,8 @@ fn another_configuration() {
     planner.insert("gone", Job::Backup, hourly(), None, START);
     planner.insert("gone", Job::Prune, hourly(), None, START);
     assert_eq!(planner.poll(START).len(), 3);
-    planner.remove("gone");
+    planner.remove("gone", Job::Backup);
+    planner.remove("gone", Job::Prune);
     let daily = Schedule::every(Span::from_secs(24 * 3600)).expect("an interval");
     planner.insert("app", Job::Backup, daily, Some(START), START);
     assert_eq!(planner.poll(START), [], "it still runs");
