@@ -31,6 +31,7 @@
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
@@ -43,6 +44,7 @@ mod collect;
 pub mod consolidation;
 mod copy;
 mod error;
+mod heartbeats;
 mod images;
 mod keys;
 mod local;
