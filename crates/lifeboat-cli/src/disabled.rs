@@ -52,6 +52,8 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
             reporter.refuse(&refusal);
             return Some(refusal.exit);
         }
+        // These have words of their own for it.
+        Command::Run(_) | Command::Health(_) => return None,
         Command::Decrypt { .. }
         | Command::Doctor { .. }
         | Command::Config(_)

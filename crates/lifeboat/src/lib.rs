@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`config`], [`crypto`], [`mod@format`],
+//! used one by one and are re-exported here: [`agent`], [`config`], [`crypto`], [`mod@format`],
 //! [`remote`], [`repository`], [`retention`], [`snapshot`].
 //!
 //! # Limitations
@@ -38,6 +38,7 @@ mod directories;
 pub mod doctor;
 mod drill;
 mod error;
+mod health;
 mod import;
 mod in_place;
 mod keep;
@@ -48,6 +49,7 @@ mod salvage;
 mod single_file;
 mod take;
 
+pub use lifeboat_agent as agent;
 pub use lifeboat_config as config;
 pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
