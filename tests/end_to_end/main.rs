@@ -1,5 +1,6 @@
 //! The built binary and the public API, as their users run them.
 
+mod agent;
 mod archives;
 mod command;
 mod configuration;

@@ -1,7 +1,7 @@
 //! `lifeboat health`: healthy, warning or critical, and why.
 
 use lifeboat::Missing;
-use lifeboat::agent::{Facts, Health, Level, Limits, judge};
+use lifeboat::agent::{Facts, Health, Level, Limits, Schedule, judge};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -97,8 +97,7 @@ async fn judged(
             let mut facts = destination.facts(&name).await?;
             let target = targets.iter().find(|target| target.name == name);
             if let Some(Ok(schedule)) = target.map(|target| schedule(setup, target)) {
-                facts.interval =
-                    Duration::try_from(schedule.longest_gap() + schedule.jitter()).ok();
+                facts.interval = Duration::try_from(seen_every(&schedule)).ok();
             }
             all.push(Judged { health: judge(&facts, &limits, now), name, facts });
         }
@@ -112,6 +111,14 @@ async fn judged(
             Err(Exit::Critical)
         }
     }
+}
+
+/// How often something is heard of a database: an unchanged one says so at most
+/// once an hour.
+fn seen_every(schedule: &Schedule) -> std::time::Duration {
+    let longest = schedule.longest_gap() + schedule.jitter();
+    let hour = std::time::Duration::from_secs(3600);
+    if longest < hour { hour + longest } else { longest }
 }
 
 fn limits(setup: &Setup) -> Limits {
