@@ -32,16 +32,20 @@
 //! - [`Remote`]: the operations.
 //! - [`RemoteOptions`]: how a store is reached.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
+//! - [`Remote::probe`], [`Probed`]: what a store really does. [`Fencing`]: what
+//!   follows from it for two writers; [`rounds`]: what they do without conditions.
 //! - [`RetryPolicy`]: how long an operation goes on trying.
 //! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
 
 mod classify;
 mod error;
+mod fencing;
 mod limit;
 mod open;
 mod options;
 mod pace;
 mod place;
+mod probe;
 mod random;
 mod remote;
 mod retry;
@@ -51,7 +55,9 @@ mod upload;
 mod wire;
 
 pub use error::{Failure, OpenError, RemoteError};
+pub use fencing::Fencing;
 pub use options::{OptionError, Provider, RemoteOptions, Secret};
 pub use place::is_local_path;
+pub use probe::{Absence, Creates, Deletes, Listings, ProbeOptions, Probed};
 pub use remote::{Created, Listed, Remote};
 pub use retry::RetryPolicy;

@@ -21,6 +21,7 @@ pub use self::create::Created;
 pub use self::list::Listed;
 pub(crate) use self::list::Pages;
 
+use crate::fencing::Known;
 use crate::limit::TimeLimit;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
@@ -54,11 +55,14 @@ pub struct Remote {
     directory: Option<Arc<FilePath>>,
     parts: Option<Parts>,
     pages: Option<Pages>,
+    fencing: Known,
+    trusted: bool,
 }
 
 impl Remote {
     /// Uses a store that the caller made. `shown` is how people know it, and by
-    /// default also how it is recognised from one run to the next.
+    /// default also how it is recognised from one run to the next. A repository
+    /// that is made there probes it first, unless it is [`trusted`](Self::trusted).
     pub fn from_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
         let options = RemoteOptions::default();
         Self {
@@ -77,7 +81,22 @@ impl Remote {
             directory: None,
             parts: None,
             pages: None,
+            fencing: Known::default(),
+            trusted: false,
         }
+    }
+
+    /// The store is known to create an object once, and to list what there is:
+    /// nobody needs to probe it.
+    #[must_use]
+    pub fn trusted(mut self) -> Self {
+        self.trusted = true;
+        self
+    }
+
+    /// Whether the store is known without a probe.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
     }
 
     /// Recognised under another text than the one that is shown.
@@ -172,6 +191,16 @@ impl Remote {
     /// How many requests may be under way at once.
     pub fn concurrency(&self) -> usize {
         self.concurrency
+    }
+
+    pub(crate) fn known_fencing(&self) -> &Known {
+        &self.fencing
+    }
+
+    /// The same store without a bound on what is under way at once, so that who
+    /// races really races.
+    pub(crate) fn at_once(&self) -> Self {
+        Self { permits: None, ..self.clone() }
     }
 
     pub(crate) fn retry_policy(&self) -> Option<RetryPolicy> {
