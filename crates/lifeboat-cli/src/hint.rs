@@ -189,6 +189,11 @@ fn of_write(error: &WriteError) -> Option<String> {
                 .into()
         }
         WriteError::Contention { .. } => "run the command again".into(),
+        WriteError::Unfit { .. } => {
+            "allow to list the bucket, or take another storage; `lifeboat storage probe` says what \
+             this one does"
+                .into()
+        }
         _ => return None,
     })
 }

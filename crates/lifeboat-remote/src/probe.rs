@@ -178,9 +178,9 @@ impl Scratch<'_> {
         let now = listed.iter().filter(|one| one.key.starts_with(&own)).map(|one| one.modified);
         let now = now.max().unwrap_or(i64::MIN);
         let age = i64::try_from(OLD.as_secs()).expect("an hour");
-        let gone = listed.into_iter().filter(|one| {
-            one.key.starts_with(&own) || one.modified.saturating_add(age) < now
-        });
+        let gone = listed
+            .into_iter()
+            .filter(|one| one.key.starts_with(&own) || one.modified.saturating_add(age) < now);
         let gone: Vec<String> = gone.map(|one| one.key).collect();
         self.remote.delete(&gone).await
     }

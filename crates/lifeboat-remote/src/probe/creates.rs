@@ -38,9 +38,9 @@ impl Scratch<'_> {
         let key = self.key(format_args!("race-{race}"));
         let words: Vec<Bytes> =
             (0..self.options.racers).map(|racer| format!("racer {racer}").into()).collect();
-        let racers = words.iter().map(|word| {
-            self.remote.create_by_condition(&key, vec![word.clone()], None)
-        });
+        let racers = words
+            .iter()
+            .map(|word| self.remote.create_by_condition(&key, vec![word.clone()], None));
         let mut winners = Vec::new();
         for (word, told) in words.iter().zip(join_all(racers).await) {
             match told {

@@ -68,19 +68,25 @@ impl Remote {
         // there by several is the same.
         self.put_own(&claim.body(&own), bytes.clone()).await?;
         let decided = self.decide(claim.rounds, &own).await?;
+        // Looked at only now: how it was agreed may be removed once the object is
+        // there, so that a writer who was asleep meanwhile may decide on anything. Who
+        // finds nothing there has decided on what all others did.
+        if let Some(created) = self.compared(claim, &bytes).await? {
+            return Ok(created);
+        }
         let winner = if decided == own {
             bytes.clone()
         } else {
             let body = claim.body(&decided);
-            let found = self.get(&body, claim.limit).await?;
-            let found = found.filter(|found| (claim.digest)(found) == decided);
-            found.ok_or_else(|| RemoteError::of("read", &body, Failure::Incomplete))?
+            match self.get(&body, claim.limit).await? {
+                Some(found) if (claim.digest)(&found) == decided => found,
+                _ => {
+                    let there = self.compared(claim, &bytes).await?;
+                    return there
+                        .ok_or_else(|| RemoteError::of("read", &body, Failure::Incomplete));
+                }
+            }
         };
-        // Looked at only now: marks may be removed once the object is there, so that
-        // a writer who was asleep all the while may decide on anything.
-        if let Some(created) = self.compared(claim, &bytes).await? {
-            return Ok(created);
-        }
         self.put_own(claim.key, winner).await?;
         Ok(if decided == own { Created::New } else { Created::Exists })
     }
