@@ -31,6 +31,7 @@
 //!
 //! - [`Remote`]: the operations.
 //! - [`RemoteOptions`]: how a store is reached.
+//! - [`Protection`]: what a bucket does against deletion.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
 //! - [`RetryPolicy`]: how long an operation goes on trying.
 //! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
@@ -42,6 +43,7 @@ mod open;
 mod options;
 mod pace;
 mod place;
+mod protection;
 mod random;
 mod remote;
 mod retry;
@@ -53,5 +55,6 @@ mod wire;
 pub use error::{Failure, OpenError, RemoteError};
 pub use options::{OptionError, Provider, RemoteOptions, Secret};
 pub use place::is_local_path;
+pub use protection::{ObjectLock, Protection, Versioning};
 pub use remote::{Created, Listed, Remote};
 pub use retry::RetryPolicy;

@@ -22,6 +22,8 @@ pub use self::list::Listed;
 pub(crate) use self::list::Pages;
 
 use crate::limit::TimeLimit;
+#[cfg(feature = "aws")]
+use crate::open::AboutBucket;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
 use crate::retry::RetryPolicy;
@@ -54,6 +56,8 @@ pub struct Remote {
     directory: Option<Arc<FilePath>>,
     parts: Option<Parts>,
     pages: Option<Pages>,
+    #[cfg(feature = "aws")]
+    bucket: Option<Arc<AboutBucket>>,
 }
 
 impl Remote {
@@ -77,6 +81,8 @@ impl Remote {
             directory: None,
             parts: None,
             pages: None,
+            #[cfg(feature = "aws")]
+            bucket: None,
         }
     }
 
@@ -139,6 +145,18 @@ impl Remote {
     pub(crate) fn with_pages(mut self, pages: Pages) -> Self {
         self.pages = Some(pages);
         self
+    }
+
+    /// A bucket that can be asked about itself.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_bucket(mut self, bucket: AboutBucket) -> Self {
+        self.bucket = Some(Arc::new(bucket));
+        self
+    }
+
+    #[cfg(feature = "aws")]
+    pub(crate) fn bucket(&self) -> Option<&AboutBucket> {
+        self.bucket.as_deref()
     }
 
     pub(crate) fn parts(&self) -> Option<&Parts> {
