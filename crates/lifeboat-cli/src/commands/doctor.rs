@@ -185,9 +185,11 @@ async fn examine_place(
         }
     }
     let mut options = place.options.clone();
-    options.connect_timeout = options.connect_timeout.min(PATIENCE);
-    options.request_timeout = options.request_timeout.min(PATIENCE);
-    options.retry_budget = options.retry_budget.min(PATIENCE);
+    if !place.is_local() {
+        options.connect_timeout = options.connect_timeout.min(PATIENCE);
+        options.request_timeout = options.request_timeout.min(PATIENCE);
+        options.retry_budget = options.retry_budget.min(PATIENCE);
+    }
     match Remote::open_with(&place.url, options.clone()) {
         Ok(remote) => {
             if let Err(finding) = doctor::answers(&about, &remote).await {
