@@ -14,6 +14,7 @@ mod secrets;
 mod setup;
 mod targets;
 mod text;
+mod unused;
 mod when;
 
 use clap::Parser;
@@ -132,9 +133,11 @@ async fn interrupted() -> Exit {
 
 fn log_to_stderr(arguments: &Arguments) {
     let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "lifeboat=info,warn",
+        // Where there are no credentials, AWS's library tells it for each place
+        // where it looked; the error that follows says it once.
+        (true, _) => "error,aws_config=off",
+        (false, 0) => "warn,aws_config=off",
+        (false, 1) => "lifeboat=info,warn,aws_config=off",
         (false, 2) => "lifeboat=debug,info",
         (false, _) => "trace",
     };

@@ -31,6 +31,7 @@
 //!
 //! - [`Remote`]: the operations.
 //! - [`RemoteOptions`]: how a store is reached.
+//! - [`Protection`]: what a bucket does against deletion.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
 //! - [`Remote::probe`], [`Probed`]: what a store really does. [`Fencing`]: what
 //!   follows from it for two writers; [`rounds`]: what they do without conditions.
@@ -46,6 +47,7 @@ mod options;
 mod pace;
 mod place;
 mod probe;
+mod protection;
 mod random;
 mod remote;
 mod retry;
@@ -59,5 +61,6 @@ pub use fencing::Fencing;
 pub use options::{OptionError, Provider, RemoteOptions, Secret};
 pub use place::is_local_path;
 pub use probe::{Absence, Creates, Deletes, Listings, ProbeOptions, Probed};
+pub use protection::{ObjectLock, Protection, Versioning};
 pub use remote::{Created, Listed, Remote};
 pub use retry::RetryPolicy;

@@ -23,6 +23,8 @@ pub(crate) use self::list::Pages;
 
 use crate::fencing::Known;
 use crate::limit::TimeLimit;
+#[cfg(feature = "aws")]
+use crate::open::AboutBucket;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
 use crate::retry::RetryPolicy;
@@ -57,6 +59,8 @@ pub struct Remote {
     pages: Option<Pages>,
     fencing: Known,
     trusted: bool,
+    #[cfg(feature = "aws")]
+    bucket: Option<Arc<AboutBucket>>,
 }
 
 impl Remote {
@@ -83,6 +87,8 @@ impl Remote {
             pages: None,
             fencing: Known::default(),
             trusted: false,
+            #[cfg(feature = "aws")]
+            bucket: None,
         }
     }
 
@@ -158,6 +164,18 @@ impl Remote {
     pub(crate) fn with_pages(mut self, pages: Pages) -> Self {
         self.pages = Some(pages);
         self
+    }
+
+    /// A bucket that can be asked about itself.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_bucket(mut self, bucket: AboutBucket) -> Self {
+        self.bucket = Some(Arc::new(bucket));
+        self
+    }
+
+    #[cfg(feature = "aws")]
+    pub(crate) fn bucket(&self) -> Option<&AboutBucket> {
+        self.bucket.as_deref()
     }
 
     pub(crate) fn parts(&self) -> Option<&Parts> {

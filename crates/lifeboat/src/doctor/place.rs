@@ -28,6 +28,24 @@ impl PlaceProbe {
     }
 }
 
+/// Whether a place answers at all. Where it does not, nothing else need be asked,
+/// and each question would wait as long again.
+pub async fn answers(about: &str, remote: &Remote) -> Result<(), Finding> {
+    let error = match remote.get("format/1", STRANGER_LIMIT).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let nobody = matches!(
+        error.what,
+        Failure::NoBucket | Failure::NoCredentials | Failure::Untrusted | Failure::WrongRegion
+    );
+    if !nobody && !error.is_transient() {
+        return Ok(());
+    }
+    let text = format!("failed to {}", causes(&error));
+    Err(Finding::bad(Level::Problem, about, text, error.hint()))
+}
+
 /// Writes an object, tries to write another in its place, lists it, reads it and
 /// deletes it.
 ///
