@@ -25,5 +25,6 @@ mod requests;
 mod restores;
 mod sealed;
 mod sizes;
+mod storage;
 mod two_at_once;
 mod years;

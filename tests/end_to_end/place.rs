@@ -56,6 +56,8 @@ pub(crate) enum Place {
     Own,
     /// The same, behind a proxy that breaks things.
     Faulty,
+    /// A store in this process that ignores conditions.
+    Careless,
 }
 
 /// Where things go wrong on purpose, nobody wants to wait for long.
@@ -79,6 +81,11 @@ impl Store {
             Place::Store => Some(Self::outside().unwrap_or_else(|| Self::own(false))),
             Place::Own => Some(Self::own(false)),
             Place::Faulty => Some(Self::own(true)),
+            Place::Careless => {
+                let store = Self::own(false);
+                store.server().ignore_conditions();
+                Some(store)
+            }
         }
     }
 

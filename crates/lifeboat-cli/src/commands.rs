@@ -19,6 +19,7 @@ pub(crate) mod restore;
 pub(crate) mod snapshots;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod storage;
 pub(crate) mod trash;
 
 use lifeboat::{Destination, Error, Missing};

@@ -54,6 +54,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         }
         Command::Decrypt { .. }
         | Command::Doctor { .. }
+        | Command::Storage(_)
         | Command::Config(_)
         | Command::Completions { .. } => return None,
     };

@@ -20,7 +20,7 @@ mod when;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, StorageCommand};
 use exit::Exit;
 use out::errln;
 
@@ -84,7 +84,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     match &arguments.command {
-        Command::Init(_) => commands::init::run(arguments, reporter).await,
+        Command::Init(init) => commands::init::run(arguments, init, reporter).await,
         Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
         Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
         Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
@@ -109,6 +109,9 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
+        }
+        Command::Storage(StorageCommand::Probe { url }) => {
+            commands::storage::probe(arguments, url.as_deref(), reporter).await
         }
         Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),

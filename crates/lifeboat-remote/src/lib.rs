@@ -32,12 +32,14 @@
 //! - [`Remote`]: the operations.
 //! - [`RemoteOptions`]: how a store is reached.
 //! - [`Protection`]: what a bucket does against deletion.
+//! - [`Remote::create_bucket`]: a bucket where there is none.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
 //! - [`Remote::probe`], [`Probed`]: what a store really does. [`Fencing`]: what
 //!   follows from it for two writers; [`rounds`]: what they do without conditions.
 //! - [`RetryPolicy`]: how long an operation goes on trying.
 //! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
 
+mod bucket;
 mod classify;
 mod error;
 mod fencing;
@@ -56,6 +58,7 @@ mod upload;
 #[cfg(feature = "http-stores")]
 mod wire;
 
+pub use bucket::{BucketError, MadeBucket};
 pub use error::{Failure, OpenError, RemoteError};
 pub use fencing::Fencing;
 pub use options::{OptionError, Provider, RemoteOptions, Secret};

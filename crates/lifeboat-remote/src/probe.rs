@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::RemoteError;
 use crate::fencing::Fencing;
 use crate::random;
-use crate::remote::Remote;
+use crate::remote::{Listed, Remote};
 
 /// The folder in which a probe works.
 const FOLDER: &str = "probes";
@@ -130,13 +130,15 @@ impl Probed {
 /// A probe under way.
 struct Scratch<'a> {
     remote: &'a Remote,
-    folder: String,
+    /// What all keys of this one begin with. No folder of its own: in a directory
+    /// it would stay behind.
+    own: String,
     options: ProbeOptions,
 }
 
 impl Scratch<'_> {
     fn key(&self, name: impl std::fmt::Display) -> String {
-        format!("{}/{name}", self.folder)
+        format!("{}{name}", self.own)
     }
 }
 
@@ -148,9 +150,9 @@ impl Remote {
     /// sweeps. Where deletes are refused they stay.
     pub async fn probe(&self, options: ProbeOptions) -> Result<Probed, RemoteError> {
         let remote = self.at_once();
-        let folder = format!("{FOLDER}/{}", random::token()?);
+        let own = format!("{FOLDER}/{}-", random::token()?);
         let before = remote.requests();
-        let scratch = Scratch { remote: &remote, folder, options };
+        let scratch = Scratch { remote: &remote, own, options };
         let probed = scratch.run().await;
         // Where it may not delete, or the store has broken off, a later one will.
         if let Err(error) = scratch.sweep().await {
@@ -174,14 +176,11 @@ impl Scratch<'_> {
     /// Removes what this probe put, and what others left behind.
     async fn sweep(&self) -> Result<(), RemoteError> {
         let listed = self.remote.list(FOLDER).await?;
-        let own = format!("{}/", self.folder);
-        let now = listed.iter().filter(|one| one.key.starts_with(&own)).map(|one| one.modified);
-        let now = now.max().unwrap_or(i64::MIN);
+        let own = |one: &&Listed| one.key.starts_with(&self.own);
+        let now = listed.iter().filter(own).map(|one| one.modified).max().unwrap_or(i64::MIN);
         let age = i64::try_from(OLD.as_secs()).expect("an hour");
-        let gone = listed
-            .into_iter()
-            .filter(|one| one.key.starts_with(&own) || one.modified.saturating_add(age) < now);
-        let gone: Vec<String> = gone.map(|one| one.key).collect();
+        let gone = |one: &&Listed| own(one) || one.modified.saturating_add(age) < now;
+        let gone: Vec<String> = listed.iter().filter(gone).map(|one| one.key.clone()).collect();
         self.remote.delete(&gone).await
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use lifeboat::config::TakeOver;
+use lifeboat::remote::Fencing;
 use lifeboat::repository::CollectOptions;
 use lifeboat::snapshot::Notice;
 use lifeboat::{BackupSettings, Error, Missing};
@@ -106,6 +107,7 @@ impl Run<'_> {
             report: &report,
             destination: destination.shown(),
             fallback_reason: fallback_reason.as_deref(),
+            unfenced: destination.repository().fencing() == Fencing::Nothing,
             requests,
             duration,
         });
@@ -181,6 +183,13 @@ impl Run<'_> {
             reporter.warn(&format!("{name}: taken over from installation {owner}"));
         }
         reporter.backed_up(backed);
+        if backed.unfenced {
+            reporter.warn(&format!(
+                "{name}: {} is unfenced: back it up from one machine only, because of two writers \
+                 one would undo what the other did",
+                backed.destination
+            ));
+        }
         self.done.push(reporter.tally(backed));
         for number in &report.damaged_records {
             reporter.warn(&format!(

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use futures::future::join_all;
 
-use super::{Creates, Deletes, Listings, Scratch};
+use super::{Creates, Deletes, FOLDER, Listings, Scratch};
 use crate::error::RemoteError;
 
 impl Scratch<'_> {
@@ -43,7 +43,7 @@ impl Scratch<'_> {
     }
 
     fn watched(&self, watcher: usize) -> String {
-        self.key(format_args!("listed/{watcher}"))
+        self.key(format_args!("listed-{watcher}"))
     }
 
     /// Puts objects, and looks for each in a listing that begins afterwards: the
@@ -57,7 +57,7 @@ impl Scratch<'_> {
         for look in 0..self.options.looks {
             let key = format!("{}-{look}", self.watched(watcher));
             self.put(creates, &key, Bytes::from(key.clone())).await?;
-            let listed = self.remote.list(&self.key("listed")).await?;
+            let listed = self.remote.list(FOLDER).await?;
             let found = listed.iter().find(|one| one.key == key);
             seen.push(found.map(|one| one.modified));
         }
@@ -82,7 +82,7 @@ impl Scratch<'_> {
         };
         let deleted: Result<bool, RemoteError> = deleted.await;
         let listed = match &deleted {
-            Ok(true) => self.remote.list(&self.key("listed")).await,
+            Ok(true) => self.remote.list(FOLDER).await,
             _ => Ok(Vec::new()),
         };
         (deleted, listed.map(|listed| listed.iter().any(|one| keys.contains(&one.key))))
