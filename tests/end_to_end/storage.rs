@@ -12,7 +12,7 @@ in_every_place!(a_probe_says_what_it_does);
 
 fn a_probe_says_what_it_does(place: Place) {
     let folder = Folder::at(place);
-    let init = folder.run(&["--json", "init"]).ok().last();
+    let init = folder.run(&["--json", "init", "--no-encryption"]).ok().last();
     let probed = folder.run(&["--json", "storage", "probe"]).ok().last();
     assert_eq!(probed["usable"], true, "{probed}");
     for field in ["creates", "listings", "deletes", "fencing"] {
@@ -31,7 +31,7 @@ fn one_that_ignores_conditions() {
     let folder = Folder::at(Place::Careless);
     let probed = folder.run(&["storage", "probe"]).ok();
     assert!(probed.out.contains("IGNORED") && probed.out.contains("in rounds"), "{probed:?}");
-    let init = folder.run(&["--json", "init"]).ok().last();
+    let init = folder.run(&["--json", "init", "--no-encryption"]).ok().last();
     assert_eq!(init["fencing"], "rounds");
     one_row_a_page(&folder.path("app.db"), "delete", 50, 1);
     assert_eq!(folder.backup("app.db")["unfenced"], false);

@@ -18,9 +18,11 @@ use crate::error::{ReadError, WriteError};
 use crate::local::Local;
 use crate::repository::{FORMAT_LIMIT, Repository, format_objects};
 
-/// The digest of bytes, as it stands in keys.
+/// The digest of bytes, cut to 16, as it stands in keys: some stores take short ones
+/// only.
 pub(crate) fn token_of(bytes: &[u8]) -> Token {
-    Token::new(&Digest::of(bytes).to_string()).expect("a digest is 64 hexadecimal digits")
+    let digest = Digest::of(bytes).to_string();
+    Token::new(&digest[..32]).expect("a digest is 64 hexadecimal digits")
 }
 
 /// What a probe found, as it is written down.

@@ -128,11 +128,7 @@ impl Store {
         request: hyper::Request<Incoming>,
     ) -> Result<Response<s3s::Body>, Infallible> {
         self.note(Request::of(&request));
-        let (mut head, body) = request.into_parts();
-        if self.careless.load(Ordering::SeqCst) {
-            // Not among the headers that are signed.
-            head.headers.remove(hyper::header::IF_NONE_MATCH);
-        }
+        let (head, body) = request.into_parts();
         // Taken in before the lock, so that a slow upload holds up nobody. One
         // that breaks off changes nothing.
         let Ok(body) = body.collect().await else {
@@ -143,6 +139,12 @@ impl Store {
         }
         let changes = [Method::PUT, Method::POST, Method::DELETE].contains(&head.method);
         let _alone = if changes { Some(self.writing.lock().await) } else { None };
+        if self.careless.load(Ordering::SeqCst)
+            && head.headers.contains_key(hyper::header::IF_NONE_MATCH)
+        {
+            // The header is among those that are signed, so that it has to stay.
+            let _ = std::fs::remove_file(self.root.join(head.uri.path().trim_start_matches('/')));
+        }
         let request = hyper::Request::from_parts(head, s3s::Body::from(body.to_bytes()));
         Ok(self.service.call(request).await.unwrap_or_else(|_| {
             let failed = StatusCode::INTERNAL_SERVER_ERROR;
