@@ -3,6 +3,7 @@
 mod archives;
 mod command;
 mod configuration;
+mod conformance;
 mod consolidation;
 mod crashes;
 mod disabled;

@@ -32,6 +32,7 @@
 //! - [`Remote`]: the operations.
 //! - [`RemoteOptions`]: how a store is reached.
 //! - [`Protection`]: what a bucket does against deletion.
+//! - [`conformance`]: the list that any store can be held to.
 //! - [`Remote::create_bucket`]: a bucket where there is none.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
 //! - [`Remote::probe`], [`Probed`]: what a store really does. [`Fencing`]: what
@@ -41,6 +42,7 @@
 
 mod bucket;
 mod classify;
+pub mod conformance;
 mod error;
 mod fencing;
 mod limit;
