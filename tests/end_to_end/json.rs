@@ -35,6 +35,8 @@ fn fields_are_documented_and_nothing_else_is() {
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
     let init = folder.run(&["--json", "init"]).ok().last();
     assert_eq!(fields(&init), documented("init: summary"));
+    let probed = folder.run(&["--json", "storage", "probe"]).ok().last();
+    assert_eq!(fields(&probed), documented("storage probe: summary"));
     let objects = folder.run(&["--json", "backup", "app.db"]).ok().json();
     assert_eq!(objects.len(), 2);
     assert_eq!(objects[0]["message_type"], "backup");

@@ -169,6 +169,9 @@ pub(crate) enum Command {
         #[arg(value_name = "DATABASE")]
         databases: Vec<PathBuf>,
     },
+    /// Find out what a storage really does
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Show and check the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -181,6 +184,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
+    /// Make the bucket first, if there is none; only its owner can read it
+    #[arg(long)]
+    pub(crate) create_bucket: bool,
+
     /// Do without encryption (in a local directory that is the default)
     #[arg(long)]
     pub(crate) no_encryption: bool,
@@ -295,6 +302,19 @@ pub(crate) enum KeyCommand {
         /// Add a key of its own for the sheet, so that it can be removed on its own
         #[arg(long)]
         new_key: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Try out what a storage does when several write at once, list, read and delete
+    ///
+    /// Works below probes/ and leaves nothing there, unless deletes are refused. Some three hundred
+    /// small requests.
+    Probe {
+        /// The storage: a directory or URL [default: the repository]
+        #[arg(value_name = "URL")]
+        url: Option<String>,
     },
 }
 
@@ -415,7 +435,9 @@ impl Arguments {
         // The doctor has a line of its own for the key.
         let does_without = matches!(
             self.command,
-            Command::Config(ConfigCommand::Show { .. }) | Command::Doctor { .. }
+            Command::Config(ConfigCommand::Show { .. })
+                | Command::Doctor { .. }
+                | Command::Storage(_)
         );
         if !does_without {
             self.secret = secrets::configured(&setup.configuration)?;
@@ -494,6 +516,7 @@ mod tests {
             "status",
             "run",
             "health",
+            "storage",
         ] {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));

@@ -21,6 +21,7 @@ pub(crate) mod run;
 pub(crate) mod snapshots;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod storage;
 pub(crate) mod trash;
 
 use lifeboat::{Destination, Error, Missing};

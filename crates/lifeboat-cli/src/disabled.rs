@@ -56,6 +56,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         Command::Run(_) | Command::Health(_) => return None,
         Command::Decrypt { .. }
         | Command::Doctor { .. }
+        | Command::Storage(_)
         | Command::Config(_)
         | Command::Completions { .. } => return None,
     };

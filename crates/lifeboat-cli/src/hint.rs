@@ -33,6 +33,8 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "the first backup makes one; -r names another place".into()
         }
         Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
+        Error::Bucket(error) => error.hint(),
+        Error::Store(error) => error.hint().into(),
         Error::Destination { .. } => "-r takes a directory or a URL".into(),
         Error::Local(_) => {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
@@ -189,6 +191,11 @@ fn of_write(error: &WriteError) -> Option<String> {
                 .into()
         }
         WriteError::Contention { .. } => "run the command again".into(),
+        WriteError::Unfit { .. } => {
+            "allow to list the bucket, or take another storage; `lifeboat storage probe` says what \
+             this one does"
+                .into()
+        }
         _ => return None,
     })
 }

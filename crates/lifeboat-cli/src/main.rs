@@ -14,12 +14,13 @@ mod secrets;
 mod setup;
 mod targets;
 mod text;
+mod unused;
 mod when;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, StorageCommand};
 use exit::Exit;
 use out::errln;
 
@@ -85,7 +86,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     match &arguments.command {
-        Command::Init(_) => commands::init::run(arguments, reporter).await,
+        Command::Init(init) => commands::init::run(arguments, init, reporter).await,
         Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
         Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
         Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
@@ -113,6 +114,9 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
         }
+        Command::Storage(StorageCommand::Probe { url }) => {
+            commands::storage::probe(arguments, url.as_deref(), reporter).await
+        }
         Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),
     }
@@ -136,9 +140,11 @@ async fn interrupted() -> Exit {
 
 fn log_to_stderr(arguments: &Arguments) {
     let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "lifeboat=info,warn",
+        // Where there are no credentials, AWS's library tells it for each place
+        // where it looked; the error that follows says it once.
+        (true, _) => "error,aws_config=off",
+        (false, 0) => "warn,aws_config=off",
+        (false, 1) => "lifeboat=info,warn,aws_config=off",
         (false, 2) => "lifeboat=debug,info",
         (false, _) => "trace",
     };

@@ -18,12 +18,13 @@
 //!
 //! # Limitations
 //!
-//! Repositories on stores that honour a conditional create. Systems with Unix
-//! file handles.
+//! Where a store neither honours a conditional create nor lists what there is, one
+//! writer only ([`Repository::fencing`]). Systems with Unix file handles.
 //!
 //! # Code map
 //!
 //! - [`Repository`], [`Database`]: what is opened, and what can be done with it.
+//! - `store`: what the store does, found out and written down.
 //! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
 //! - `archive`: snapshots that are one file each.
@@ -59,6 +60,7 @@ mod repository;
 mod restore;
 mod snapshots;
 mod stats;
+mod store;
 mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lifeboat_format::id::ParseIdError;
-use lifeboat_remote::OpenError as OpenRemoteError;
+use lifeboat_remote::{BucketError, OpenError as OpenRemoteError};
 use lifeboat_repository::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
@@ -27,6 +27,12 @@ pub enum Error {
         #[source]
         source: OpenRemoteError,
     },
+    /// The bucket cannot be made.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] lifeboat_remote::RemoteError),
     /// There is no repository at the destination, and none is made there
     /// without being asked for.
     #[error("find a repository at {place}")]
@@ -157,6 +163,9 @@ impl Error {
                 source if source.is_usage() => ErrorKind::Usage,
                 _ => ErrorKind::Storage,
             },
+            Self::Bucket(BucketError::Store { .. }) | Self::Store(_) => ErrorKind::Storage,
+            Self::Bucket(BucketError::Open(source)) if !source.is_usage() => ErrorKind::Storage,
+            Self::Bucket(_) => ErrorKind::Usage,
             Self::NoRepository { .. } => ErrorKind::NoRepository,
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
@@ -290,6 +299,7 @@ fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
         WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
+        WriteError::Unfit { .. } => ErrorKind::Storage,
         WriteError::OtherOrigin { .. } | WriteError::NotPossible { .. } => ErrorKind::Usage,
         _ => ErrorKind::Failed,
     }

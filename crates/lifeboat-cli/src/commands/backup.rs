@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use lifeboat::config::TakeOver;
 use lifeboat::format::record::Trigger;
+use lifeboat::remote::Fencing;
 use lifeboat::repository::CollectOptions;
 use lifeboat::snapshot::Notice;
 use lifeboat::{BackupReport, BackupSettings, Destination, Error, Missing};
@@ -145,6 +146,7 @@ impl Run<'_> {
             report: &report,
             destination: destination.shown(),
             fallback_reason: fallback_reason.as_deref(),
+            unfenced: destination.repository().fencing() == Fencing::Nothing,
             requests,
             duration,
         });
@@ -223,6 +225,13 @@ impl Run<'_> {
         }
         if !(self.unattended && report.unchanged) {
             reporter.backed_up(backed);
+        }
+        if backed.unfenced {
+            reporter.warn(&format!(
+                "{name}: {} is unfenced: back it up from one machine only, because of two writers \
+                 one would undo what the other did",
+                backed.destination
+            ));
         }
         self.done.push(reporter.tally(backed));
         for number in &report.damaged_records {

@@ -57,6 +57,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "destination": done.destination,
         "unchanged": report.unchanged,
         "fallback_reason": done.fallback_reason,
+        "unfenced": done.unfenced,
         "pages_total": report.geometry.page_count(),
         "pages_changed": report.pages_changed,
         "bytes_read": report.bytes_read,
@@ -107,6 +108,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
             let seconds: f64 = many.iter().filter_map(|one| one["duration_seconds"].as_f64()).sum();
             object["duration_seconds"] = seconds.into();
             object["unchanged"] = many.iter().all(|one| one["unchanged"] == true).into();
+            object["unfenced"] = many.iter().any(|one| one["unfenced"] == true).into();
             object
         }
     };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lifeboat_config::Event;
+
 use crate::World;
 
 /// The repository that counts, and where it comes from.
@@ -73,6 +75,8 @@ fn variables_reach_every_setting() {
         ("LIFEBOAT_INSTALLATION_ID", "1234"),
         ("LIFEBOAT_DATABASE", "[{ path = \"a.db\" }, { path = \"b.db\", name = \"bee\" }]"),
         ("LIFEBOAT_NOTIFY__ON", "[\"failure\"]"),
+        ("LIFEBOAT_NOTIFY__COMMAND", "tell"),
+        ("LIFEBOAT_HTTP__LISTEN", "localhost:8484"),
         ("LIFEBOAT_LOG", "debug"),
         ("LIFEBOAT_SERVICE_HOST", "10.0.0.1"),
     ]);
@@ -86,7 +90,8 @@ fn variables_reach_every_setting() {
     assert_eq!(settings.health.min_free_space, Some(1 << 30));
     assert_eq!(settings.installation_id.as_deref(), Some("1234"));
     assert_eq!(settings.databases[1].name.as_deref(), Some("bee"));
-    assert_eq!(settings.notify.on, ["failure"]);
+    assert_eq!(settings.notify.on, [Event::Failure]);
+    assert_eq!(settings.http.listen, "127.0.0.1:8484".parse().ok());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod mending;
 mod model;
 mod pruning;
 mod round_trip;
+mod rounds;
 mod rules;
 mod sealed;
 mod world;

@@ -16,6 +16,8 @@ pub enum Fault {
     FailAfterwards(u16),
     /// The store hears nothing; the answer is this status with this code.
     Refuse(u16, &'static str),
+    /// The store hears nothing; the answer is a success with this body.
+    Say(&'static str),
     /// As a store of another region answers: a 301 that names the right one.
     OtherRegion(&'static str),
     /// The connection is reset after so many bytes of the answer's body.

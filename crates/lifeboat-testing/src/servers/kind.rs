@@ -30,7 +30,8 @@ pub enum Kind {
 pub struct Request {
     /// What it wanted.
     pub kind: Kind,
-    /// The path below the bucket; of a listing, its prefix.
+    /// The path below the bucket; of a listing, its prefix; of what is about the
+    /// bucket itself, the query.
     pub key: String,
     /// Whether it wants to create and never to overwrite.
     pub conditional: bool,
@@ -50,7 +51,9 @@ impl Request {
                 return Self { kind: Kind::List, key: prefix(query), conditional };
             }
             method if method == Method::POST && has("delete") => Kind::DeleteMany,
-            _ if key.is_empty() => Kind::Bucket,
+            _ if key.is_empty() => {
+                return Self { kind: Kind::Bucket, key: query.to_owned(), conditional };
+            }
             method if method == Method::GET => Kind::Get,
             method if method == Method::HEAD => Kind::Head,
             method if method == Method::DELETE => Kind::Delete,
@@ -100,5 +103,6 @@ mod tests {
         check("DELETE", "/b/a/1?uploadId=x", Kind::Multipart, "a/1");
         check("PUT", "/b", Kind::Bucket, "");
         check("HEAD", "/b/", Kind::Bucket, "");
+        check("GET", "/b?versioning", Kind::Bucket, "versioning");
     }
 }

@@ -110,6 +110,7 @@ impl Proxy {
                 take_in(request.into_body(), None, None).await?;
                 refusal(status(code), word)
             }
+            Some(Fault::Say(body)) => Response::new(Bytes::from_static(body.as_bytes())),
             Some(Fault::OtherRegion(region)) => other_region(region),
             Some(Fault::CutRequest(at)) => {
                 take_in(request.into_body(), Some(at), None).await?;
