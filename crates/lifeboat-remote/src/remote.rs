@@ -189,3 +189,6 @@ impl Remote {
 pub(crate) fn path(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
+
+#[cfg(test)]
+mod tests;
