@@ -1,5 +1,6 @@
 //! One store, and how its operations are carried out.
 
+mod arriving;
 mod attempt;
 mod create;
 mod directory;

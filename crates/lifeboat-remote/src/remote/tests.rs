@@ -176,6 +176,78 @@ async fn a_store_without_conditions_takes_marks_and_decides() {
     assert_eq!(remote.decide("r", &token("b")).await.expect("is decided"), token("a"));
 }
 
+const KIB: u64 = 1024;
+
+/// A store with one object of 1 MiB, of which no two stretches are alike.
+async fn one_object() -> (Arc<Faulty>, Vec<u8>) {
+    let bytes: Vec<u8> = (0..1024 * KIB as u32 / 4).flat_map(u32::to_le_bytes).collect();
+    let faulty = Arc::new(Faulty::default());
+    on(&faulty).put_own("k", bytes.clone().into()).await.expect("puts");
+    (faulty, bytes)
+}
+
+/// Asked for more than once, in bytes: what was asked for, less what there is.
+fn again(asked: &[std::ops::Range<u64>], wanted: u64) -> u64 {
+    asked.iter().map(|range| range.end - range.start).sum::<u64>() - wanted
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrived_is_kept_and_the_rest_comes_in_smaller_pieces() {
+    let (faulty, bytes) = one_object().await;
+    faulty.cut_answers(200 * KIB as usize);
+    let start = Instant::now();
+    let read = on(&faulty).get_range("k", 0..2048 * KIB).await.expect("reads");
+    assert!(read.as_deref() == Some(&bytes[..]));
+    let kib = |range: &std::ops::Range<u64>| (range.start / KIB, range.end / KIB);
+    let asked: Vec<_> = faulty.asked().iter().map(kib).collect();
+    // The object is 1,024 KiB long; each break halves what is asked for.
+    assert_eq!(
+        asked,
+        [(0, 2048), (200, 712), (400, 656), (600, 728), (728, 856), (856, 984), (984, 1024)]
+    );
+    assert!(start.elapsed() < seconds(1), "short pauses while it gets on: {:?}", start.elapsed());
+
+    // An object that is read whole begins with a request for all of it.
+    let read = on(&faulty).get("k", 1024 * KIB).await.expect("reads");
+    assert!(read.as_deref() == Some(&bytes[..]));
+    let asked = faulty.asked();
+    assert_eq!((asked[0].clone(), asked[1].clone()), (0..0, 200 * KIB..712 * KIB));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_more_than_once_is_bounded() {
+    let (faulty, bytes) = one_object().await;
+    let wanted = bytes.len() as u64;
+    for cut in [1024, 513, 300, 128, 65, 64] {
+        faulty.cut_answers((cut * KIB) as usize);
+        let read = on(&faulty).get_range("k", 0..wanted).await.expect("reads");
+        assert!(read.as_deref() == Some(&bytes[..]), "{cut} KiB");
+        let asked = faulty.asked();
+        assert!(again(&asked, wanted) < 2 * wanted, "{cut} KiB: {asked:?}");
+        assert!(asked.len() <= 4 + 16, "{cut} KiB: {asked:?}");
+    }
+    // Below the smallest piece each request brings what it brings.
+    faulty.cut_answers(16 * KIB as usize);
+    let read = on(&faulty).get_range("k", 0..wanted).await.expect("reads");
+    assert!(read.as_deref() == Some(&bytes[..]));
+    let asked = faulty.asked();
+    assert!(again(&asked, wanted) < 2 * wanted + 64 * wanted / 16, "{asked:?}");
+    // A line that brings next to nothing is asked less and less often, and no
+    // longer than the budget and the time for the bytes allow.
+    faulty.cut_answers(100);
+    let start = Instant::now();
+    on(&faulty).get_range("k", 0..wanted).await.expect_err("breaks");
+    let most = BUDGET + seconds(wanted / 50_000);
+    assert!(start.elapsed() <= most, "{:?}", start.elapsed());
+    let asked = faulty.asked();
+    assert!((10..100).contains(&asked.len()), "{asked:?}");
+    // What is small may be written over: it is never put together.
+    on(&faulty).put_own("s", vec![1; 1000].into()).await.expect("puts");
+    on(&faulty).get("s", 1000).await.expect_err("breaks");
+    let asked = faulty.asked();
+    assert!(asked.len() > 10 && asked.iter().all(|range| *range == (0..0)), "{asked:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_more_requests_at_once_than_permitted() {
     let config = ThrottleConfig { wait_put_per_call: seconds(1), ..ThrottleConfig::default() };

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedLis
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
+    CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, Result,
 };
 
 use crate::remote::attempt::asked_to_wait;
@@ -26,6 +27,9 @@ struct Orders {
     no_conditions: bool,
     each_item: Duration,
     break_after: Option<usize>,
+    cut_answers: Option<usize>,
+    /// What was asked for of objects.
+    asked: Vec<Option<GetRange>>,
 }
 
 /// A store in memory that fails as it is told.
@@ -72,6 +76,22 @@ impl Faulty {
     /// Listings and deletions break off after so many objects.
     pub(super) fn break_after(&self, count: usize) {
         self.orders().break_after = Some(count);
+    }
+
+    /// Every answer breaks off after so many bytes.
+    pub(super) fn cut_answers(&self, at: usize) {
+        self.orders().cut_answers = Some(at);
+    }
+
+    /// The ranges that were asked for since the last time; 0..0 where it was the
+    /// whole.
+    pub(super) fn asked(&self) -> Vec<Range<u64>> {
+        let asked = std::mem::take(&mut self.orders().asked);
+        let range = |asked| match asked {
+            Some(GetRange::Bounded(range)) => range,
+            _ => 0..0,
+        };
+        asked.into_iter().map(range).collect()
     }
 
     pub(super) async fn is_empty(&self) -> bool {
@@ -145,7 +165,21 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
+        let cut = {
+            let mut orders = self.orders();
+            orders.asked.push(options.range.clone());
+            orders.cut_answers
+        };
+        let got = self.inner.get_opts(location, options).await?;
+        let (meta, range) = (got.meta.clone(), got.range.clone());
+        let (attributes, extensions) = (got.attributes.clone(), got.extensions.clone());
+        let bytes = got.bytes().await?;
+        let parts = match cut {
+            Some(at) if at < bytes.len() => vec![Ok(bytes.slice(..at)), Err(broken())],
+            _ => vec![Ok(bytes)],
+        };
+        let payload = GetResultPayload::Stream(futures::stream::iter(parts).boxed());
+        Ok(GetResult { payload, meta, range, attributes, extensions })
     }
 
     fn delete_stream(
