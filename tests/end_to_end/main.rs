@@ -23,6 +23,7 @@ mod place;
 mod proving;
 mod requests;
 mod restores;
+mod resuming;
 mod sealed;
 mod sizes;
 mod two_at_once;
