@@ -33,7 +33,8 @@
 //! - [`Proofs`]: what was proven of each snapshot, and when.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
-//! - `local`: what an installation remembers, and its caches.
+//! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
+//!   directory.
 
 mod archive;
 mod backup;
@@ -45,6 +46,7 @@ mod copy;
 mod error;
 mod images;
 mod keys;
+mod leftovers;
 mod local;
 mod log;
 mod mend;

@@ -147,7 +147,9 @@ impl Repository {
         };
         // Whether it was made or was there, what is there now counts.
         let _: Created = remote.create(&key::format(1), info.encode().into()).await?;
-        Ok(Self::open_with(remote, local, secret).await?)
+        let made = Self::open_with(remote, local, secret).await?;
+        made.sweep_leftovers().await;
+        Ok(made)
     }
 
     /// Makes another store a destination of this repository, and opens it there.
