@@ -5,6 +5,7 @@ mod command;
 mod configuration;
 mod consolidation;
 mod crashes;
+mod credentials;
 mod disabled;
 mod doctor;
 mod embedding;
