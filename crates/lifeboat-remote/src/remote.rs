@@ -1,5 +1,6 @@
 //! One store, and how its operations are carried out.
 
+mod arriving;
 mod attempt;
 mod create;
 mod directory;
@@ -236,3 +237,6 @@ impl Remote {
 pub(crate) fn path(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
+
+#[cfg(test)]
+mod tests;

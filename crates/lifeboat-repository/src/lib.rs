@@ -35,7 +35,8 @@
 //! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
-//! - `local`: what an installation remembers, and its caches.
+//! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
+//!   directory.
 
 mod archive;
 mod backup;
@@ -48,6 +49,7 @@ mod error;
 mod heartbeats;
 mod images;
 mod keys;
+mod leftovers;
 mod local;
 mod log;
 mod mend;

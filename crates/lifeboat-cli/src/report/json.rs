@@ -183,6 +183,7 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "image_digest": body.image_digest,
         "bytes_fetched": done.report.bytes_fetched,
         "bytes_kept": done.report.bytes_kept,
+        "resumed": done.report.resumed,
         "checked": done.report.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),

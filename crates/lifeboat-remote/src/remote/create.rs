@@ -148,7 +148,7 @@ impl Remote {
         if !(conflict || self.may_have_arrived(failed.what)) {
             return Err(failed);
         }
-        match self.get_once(key, size, &Carried::default()).await {
+        match self.get_once(key, size).await {
             Ok(Some(there)) if is_concat(&there, parts) => {
                 tracing::debug!(key, "the object is there already, byte for byte");
                 self.sync_found(key).await?;
