@@ -30,7 +30,8 @@
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
-//! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
+//!   found wrong, for backups.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
 //! - `local`: what an installation remembers, and its caches.
@@ -42,6 +43,7 @@ mod check;
 mod collect;
 pub mod consolidation;
 mod copy;
+mod doubts;
 mod error;
 mod images;
 mod keys;
