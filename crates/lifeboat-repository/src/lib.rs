@@ -63,7 +63,7 @@ mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
-pub use check::{CheckOptions, CheckReport, Depth, Share};
+pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,

@@ -187,7 +187,14 @@ impl Run<'_> {
                 "{name}: record {number} is damaged; this snapshot was built on the last good one"
             ));
         }
-        if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
+        for object in &report.damaged_objects {
+            reporter.warn(&format!(
+                "{name}: {object} is damaged or missing; this snapshot does without it, and older \
+                 ones may not: `lifeboat repair {name}` says what can be mended"
+            ));
+        }
+        let sound = report.damaged_records.is_empty() && report.damaged_objects.is_empty();
+        if sound { Exit::Ok } else { Exit::Damage }
     }
 }
 

@@ -144,6 +144,6 @@ fn tell(reporter: &Reporter, name: &str, report: &DrillReport, object: &Value) {
     );
     reporter.found("drill", object.clone(), &lines.join("\n"));
     if report.key.is_none() {
-        reporter.warn(&format!("{name}: the storage refuses to keep the result"));
+        reporter.warn(&format!("{name}: the result could not be stored"));
     }
 }

@@ -31,11 +31,15 @@ pub(crate) async fn run(
     for name in &names {
         let done = async {
             let database = destination.database(name)?;
-            Ok(if prune.dry_run {
+            let report = if prune.dry_run {
                 database.would_collect(options).await?
             } else {
                 database.collect(options).await?
-            })
+            };
+            if report == CollectReport::default() {
+                super::must_be_there(&destination, name).await?;
+            }
+            Ok(report)
         };
         match done.await {
             Ok(report) => {

@@ -72,6 +72,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "new_base": report.new_base,
         "notices": report.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damaged_records": report.damaged_records.iter().map(|n| n.0).collect::<Vec<_>>(),
+        "damaged_objects": report.damaged_objects,
     });
     if let Some(archive) = &report.archive {
         object["archive"] = archive.as_str().into();
