@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use lifeboat_format::key;
 use lifeboat_format::list;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_format::record::{Record, RecordPlace};
+use lifeboat_format::record::{Content, Record, RecordPlace};
 use lifeboat_format::seal::Home;
 use lifeboat_repository::{CollectOptions, Database};
 use lifeboat_testing::script::World;
@@ -166,5 +166,11 @@ pub(crate) async fn closure(world: &World, database: &Database, number: RecordNo
         keys.push(list_key);
     }
     keys.extend(packs.resolve(base).iter().map(|entry| format!("{root}/{}", key::pack(entry))));
+    if let Some(body) = &record.body {
+        if let Content::File { archive, .. } = &body.content {
+            keys.push(format!("{root}/{}", key::archive(archive)));
+        }
+        keys.extend(body.attachments.iter().map(|one| format!("{root}/attachments/{}", one.id)));
+    }
     keys
 }
