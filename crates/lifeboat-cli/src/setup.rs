@@ -1,5 +1,7 @@
 //! What a command goes by: settings, places and directories, read once.
 
+mod keeping;
+
 use std::path::{Path, PathBuf};
 
 use lifeboat::Directories;
@@ -12,6 +14,8 @@ use lifeboat::repository::LocalOptions;
 
 use crate::arguments::Refusal;
 use crate::exit::Exit;
+use keeping::Keepings;
+pub(crate) use keeping::Kept;
 
 /// The repository where none is named.
 pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
@@ -23,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) configuration: Configuration,
     places: Vec<Place>,
     installation_id: Option<InstallationId>,
+    keepings: Keepings,
 }
 
 /// Somewhere backups go.
@@ -66,7 +71,8 @@ impl Setup {
         })?;
         let places = places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
-        Ok(Self { environment, configuration, places, installation_id })
+        let keepings = Keepings::read(&configuration)?;
+        Ok(Self { environment, configuration, places, installation_id, keepings })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.

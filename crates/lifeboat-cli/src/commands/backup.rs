@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use lifeboat::config::TakeOver;
-use lifeboat::repository::CollectOptions;
 use lifeboat::snapshot::Notice;
 use lifeboat::{BackupSettings, Error, Missing};
 
@@ -135,14 +134,14 @@ impl Run<'_> {
             if !old.is_empty() {
                 database.forget(&old).await?;
             }
-            database.collect(CollectOptions::default()).await?;
+            database.collect(self.arguments.setup().collecting(name)).await?;
             Ok::<usize, Error>(old.len())
         };
         match done.await {
             Ok(0) => {}
             Ok(forgotten) => self.reporter.say(&format!(
-                "  {forgotten} older than the newest {count} forgotten; for 7 days they can be \
-                 brought back"
+                "  {forgotten} older than the newest {count} forgotten; `lifeboat undelete` brings \
+                 them back from the trash"
             )),
             Err(error) => self.reporter.warn(&format!(
                 "{name}: the snapshot is stored, but older ones are still there: failed to {}",

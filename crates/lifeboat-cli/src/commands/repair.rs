@@ -31,7 +31,8 @@ pub(crate) async fn run(
     };
     let (mut exits, mut damaged, mut mended) = (Vec::new(), 0, 0);
     for name in &names {
-        match one(&destination, name, repair, reporter).await {
+        let options = arguments.setup().collecting(name);
+        match one(&destination, name, repair, options, reporter).await {
             Ok(report) => {
                 damaged += report.broken.len();
                 mended += report.mended.len();
@@ -56,6 +57,7 @@ async fn one(
     destination: &Destination,
     name: &str,
     repair: &RepairArguments,
+    options: CollectOptions,
     reporter: &Reporter,
 ) -> Result<RepairReport, Error> {
     let live = match &repair.database {
@@ -69,7 +71,6 @@ async fn one(
              (--database names it)"
         )),
     }
-    let options = CollectOptions::default();
     let report = destination.repair(name, live.as_deref(), repair.apply, options).await?;
     if report.whole.is_empty() && report.findings.is_empty() {
         super::must_be_there(destination, name).await?;

@@ -143,10 +143,13 @@ fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -
 
 pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     let mut total = 0;
-    for Listed { name, listing, proofs } in all {
+    for Listed { name, listing, proofs, kept_because } in all {
         for one in &listing.snapshots {
             let proof = proofs.of(one.number());
-            line("snapshot", snapshot(name, one, &proof, destination));
+            let mut object = snapshot(name, one, &proof, destination);
+            object["kept_because"] =
+                kept_because.get(&one.number().0).cloned().unwrap_or_default().into();
+            line("snapshot", object);
             total += 1;
         }
         for (number, error) in &listing.broken {
