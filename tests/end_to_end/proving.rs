@@ -96,6 +96,65 @@ fn damage_is_found_and_mended() {
     assert!(pack.exists(), "nothing is taken away");
 }
 
+/// What a check found, the next backup does not build on, though nothing changed:
+/// it says so, once, and what it stores is whole.
+#[test]
+fn a_backup_after_damage_was_found() {
+    let folder = folder();
+    let pack = largest_pack(&folder);
+    flip(&pack, |len| len / 2);
+    assert_eq!(folder.backup("app.db")["unchanged"], true, "nobody has looked");
+    assert_eq!(folder.run(&["check", "--read-data"]).code, 4);
+    let done = folder.run(&["--json", "backup", "app.db"]);
+    assert_eq!(done.code, 4, "{done:?}");
+    let summary = done.last();
+    assert_eq!(summary["unchanged"], false);
+    let named = summary["damaged_objects"][0].as_str().expect("one");
+    assert!(pack.ends_with(named), "{summary}");
+    folder.restore("app", "latest");
+    assert_eq!(folder.backup("app.db")["unchanged"], true);
+    let refused = folder.run(&["restore", "app", "latest~1", "--target", "x.db"]);
+    assert_eq!(refused.code, 4);
+}
+
+/// A name that is not there is said by all of them.
+#[test]
+fn nothing_of_that_name() {
+    let folder = folder();
+    for command in ["check", "drill", "repair", "prune", "stats", "snapshots"] {
+        let ran = folder.run(&[command, "nosuch"]);
+        if command == "snapshots" {
+            assert_eq!(ran.code, 0, "an empty list is a list: {ran:?}");
+            continue;
+        }
+        assert_eq!(ran.code, 7, "{command}: {ran:?}");
+        assert!(ran.err.contains("there is: app"), "{command}: {ran:?}");
+    }
+}
+
+/// Whoever may only read learns what is found: the result is not stored, which is
+/// said, and the exit code is that of the finding.
+#[test]
+fn a_store_that_is_only_read() {
+    let folder = folder();
+    flip(&largest_pack(&folder), |len| len / 2);
+    for own in ["state", "cache"] {
+        std::fs::remove_dir_all(folder.path(own)).expect("another machine");
+    }
+    crate::command::as_nobody(&folder, &["snapshots"]).ok();
+    let before = folder.objects();
+    let checked = crate::command::as_nobody(&folder, &["--json", "check", "--read-data"]);
+    assert_eq!(checked.code, 4, "{checked:?}");
+    let report = checked.json().into_iter().find(|one| one["message_type"] == "check");
+    let report = report.expect("is told");
+    assert!(report["result"].is_null() && report["findings"] == 1, "{report}");
+    assert!(checked.out.contains("could not be stored"), "{checked:?}");
+    let drilled = crate::command::as_nobody(&folder, &["drill"]);
+    assert_eq!(drilled.code, 4, "{drilled:?}");
+    assert!(drilled.err.contains("pack damaged"), "{drilled:?}");
+    assert_eq!(folder.objects(), before);
+}
+
 /// Missing objects need no reading to be found; without the live database it is
 /// said what is lost.
 #[test]
