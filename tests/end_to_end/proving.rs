@@ -5,7 +5,7 @@ use std::path::Path;
 use lifeboat_testing::databases::open;
 use serde_json::Value;
 
-use crate::command::Folder;
+use crate::command::{Folder, same_bytes};
 
 /// Two snapshots of a database of a few hundred pages.
 fn folder() -> Folder {
@@ -115,6 +115,45 @@ fn a_backup_after_damage_was_found() {
     assert_eq!(folder.backup("app.db")["unchanged"], true);
     let refused = folder.run(&["restore", "app", "latest~1", "--target", "x.db"]);
     assert_eq!(refused.code, 4);
+}
+
+/// A restore that meets a damaged pack begins anew with what heals it: into a new
+/// file, over one, and in place, where part of it was written already.
+#[test]
+fn restores_that_begin_anew() {
+    for journal in ["delete", "wal"] {
+        let folder = Folder::new();
+        let connection = open(&folder.path("app.db"), journal);
+        connection
+            .execute_batch(
+                "CREATE TABLE t(a, b); WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM \
+                 r WHERE x < 900) INSERT INTO t SELECT x, randomblob(3000) FROM r",
+            )
+            .expect("writes");
+        folder.run(&["backup", "app.db"]).ok();
+        connection.execute_batch("UPDATE t SET b = randomblob(3000) WHERE a < 10").expect("writes");
+        folder.run(&["backup", "app.db"]).ok();
+        // Late in the pack, so that much of it has reached the file by then.
+        let pack = largest_pack(&folder);
+        flip(&pack, |len| len * 7 / 8);
+        folder.run(&["repair", "app", "--apply"]).ok();
+        assert!(pack.exists());
+        let good = folder.restore("app", "latest");
+        connection
+            .execute_batch("UPDATE t SET b = randomblob(3000) WHERE a % 2 = 0")
+            .expect("writes");
+        drop(connection);
+        std::fs::copy(folder.path("app.db"), folder.path("copy.db")).expect("copies");
+        let forced = ["--json", "restore", "app", "latest", "--target", "copy.db", "--force"];
+        let forced = folder.run(&forced).ok().last();
+        let kept = forced["bytes_kept"].as_u64().expect("is said");
+        assert!(kept > 0 && kept <= forced["size"].as_u64().expect("is said"), "{forced}");
+        assert!(same_bytes(&folder.path("copy.db"), &good), "{journal}");
+        folder.run(&["restore", "app", "latest", "--in-place"]).ok();
+        assert!(same_bytes(&folder.path("app.db"), &good), "{journal}");
+        let planned = folder.run(&["restore", "app", "latest", "--target", "n.db", "--dry-run"]);
+        planned.ok();
+    }
 }
 
 /// A name that is not there is said by all of them.
