@@ -23,6 +23,7 @@ mod locks;
 mod memory;
 mod permissions;
 mod place;
+mod policies;
 mod proving;
 mod requests;
 mod restores;

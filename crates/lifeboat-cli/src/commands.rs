@@ -24,6 +24,7 @@ pub(crate) mod status;
 pub(crate) mod storage;
 pub(crate) mod trash;
 
+use lifeboat::repository::{ResolveError, Selector};
 use lifeboat::{Destination, Error, Missing};
 
 use crate::arguments::Arguments;
@@ -43,6 +44,15 @@ async fn choose(
     names: &[String],
 ) -> Result<Chosen, Error> {
     choice::choose(arguments.setup(), arguments.secret.as_ref(), missing, names).await
+}
+
+/// The error that says which databases there are, where there is none of this
+/// name. Nothing else is asked: what is damaged is told by others.
+async fn must_be_there(destination: &Destination, name: &str) -> Result<(), Error> {
+    match destination.resolve(name, &Selector::Latest(0)).await {
+        Err(error @ Error::Resolve(ResolveError::NoSnapshots { .. })) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The databases that were meant: the one that was named, or all.

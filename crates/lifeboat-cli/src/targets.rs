@@ -75,7 +75,7 @@ pub(crate) fn name_of_path(path: &Path, setup: &Setup) -> String {
     same.map_or_else(|| default_name(path), name_of)
 }
 
-fn name_of(found: &FoundDatabase) -> String {
+pub(crate) fn name_of(found: &FoundDatabase) -> String {
     found.name.clone().unwrap_or_else(|| default_name(&found.path))
 }
 

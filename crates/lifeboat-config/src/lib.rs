@@ -59,7 +59,8 @@ pub use family::MediaBucket;
 pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
-    Database, Destination, Encryption, Event, Health, Http, Links, LocalDisk, Notify, Options,
+    Database, Destination, Drill, Encryption, Event, Health, Http, Links, LocalDisk, Notify,
+    Options,
     Retention, Role, Schedule, SecretText, Settings, TakeOver,
 };
 pub use show::Shown;

@@ -66,6 +66,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("encryption", Table(ENCRYPTION)),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
+    key("drill", Table(DRILL)),
     key("health", Table(HEALTH)),
     key("notify", Table(NOTIFY)),
     key("http", Table(HTTP)),
@@ -78,6 +79,7 @@ const DATABASE: &[Key] = &[
     key("destinations", Texts),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
+    key("drill", Table(DRILL)),
 ];
 
 const DESTINATION: &[Key] = &[
@@ -114,11 +116,23 @@ const RETENTION: &[Key] = &[
     key("keep_weekly", Count),
     key("keep_monthly", Count),
     key("keep_yearly", Count),
-    key("keep_within", Duration),
-    key("keep_tags", Texts),
+    key("keep_within", Text),
+    key("keep_within_hourly", Text),
+    key("keep_within_daily", Text),
+    key("keep_within_weekly", Text),
+    key("keep_within_monthly", Text),
+    key("keep_within_yearly", Text),
+    key("keep_tag", Texts),
+    key("keep_preset", Flag),
+    key("max_bytes", Size),
+    key("min_snapshots", Count),
     key("trash", Duration),
+    key("floor_snapshots", Count),
+    key("floor_age", Duration),
     key("timezone", Text),
 ];
+
+const DRILL: &[Key] = &[key("assert", Texts)];
 
 const HEALTH: &[Key] = &[
     key("warn_age", Duration),

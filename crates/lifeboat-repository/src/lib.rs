@@ -31,7 +31,8 @@
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
-//! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
+//!   found wrong, for backups.
 //! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
@@ -45,6 +46,7 @@ mod check;
 mod collect;
 pub mod consolidation;
 mod copy;
+mod doubts;
 mod error;
 mod heartbeats;
 mod images;
@@ -67,7 +69,7 @@ mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
-pub use check::{CheckOptions, CheckReport, Depth, Share};
+pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,

@@ -67,7 +67,7 @@ pub use drill::{DrillReport, DrillSettings};
 pub use error::{Error, ErrorKind};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
-pub use keep::Inventory;
+pub use keep::{Inventory, Keeping, KeepingError};
 pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
 pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
 pub use salvage::SalvageReport;

@@ -5,7 +5,6 @@ use std::time::Instant;
 use lifeboat::config::TakeOver;
 use lifeboat::format::record::Trigger;
 use lifeboat::remote::Fencing;
-use lifeboat::repository::CollectOptions;
 use lifeboat::snapshot::Notice;
 use lifeboat::{BackupReport, BackupSettings, Destination, Error, Missing};
 
@@ -177,14 +176,14 @@ impl Run<'_> {
             if !old.is_empty() {
                 database.forget(&old).await?;
             }
-            database.collect(CollectOptions::default()).await?;
+            database.collect(self.arguments.setup().collecting(name)).await?;
             Ok::<usize, Error>(old.len())
         };
         match done.await {
             Ok(0) => {}
             Ok(forgotten) => self.reporter.say(&format!(
-                "  {forgotten} older than the newest {count} forgotten; for 7 days they can be \
-                 brought back"
+                "  {forgotten} older than the newest {count} forgotten; `lifeboat undelete` brings \
+                 them back from the trash"
             )),
             Err(error) => self.reporter.warn(&format!(
                 "{name}: the snapshot is stored, but older ones are still there: failed to {}",
@@ -239,7 +238,14 @@ impl Run<'_> {
                 "{name}: record {number} is damaged; this snapshot was built on the last good one"
             ));
         }
-        if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
+        for object in &report.damaged_objects {
+            reporter.warn(&format!(
+                "{name}: {object} is damaged or missing; this snapshot does without it, and older \
+                 ones may not: `lifeboat repair {name}` says what can be mended"
+            ));
+        }
+        let sound = report.damaged_records.is_empty() && report.damaged_objects.is_empty();
+        if sound { Exit::Ok } else { Exit::Damage }
     }
 }
 

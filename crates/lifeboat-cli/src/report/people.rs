@@ -132,7 +132,7 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
     if all.iter().all(|one| one.listing.snapshots.is_empty()) {
         outln!("no snapshots in {destination} yet");
     }
-    for (at, Listed { name, listing, proofs }) in all.iter().enumerate() {
+    for (at, Listed { name, listing, proofs, .. }) in all.iter().enumerate() {
         if at > 0 {
             outln!();
         }

@@ -13,7 +13,7 @@ use lifeboat_testing::script::{Op, World};
 
 use crate::image::{Image, NOON};
 use crate::rules::DAY;
-use crate::world::{Host, backup, check_all_restore, name, options};
+use crate::world::{Host, backup, check_all_restore, directory, name, options};
 
 fn at_once() -> CollectOptions {
     CollectOptions::default()
@@ -264,13 +264,7 @@ async fn memory_of_a_thousand_snapshots() {
         prune_at(std::path::Path::new(&place)).await;
         return;
     }
-    // In memory where that can be had: what is measured is not the disk.
-    let shm = std::path::Path::new("/dev/shm");
-    let dir = match shm.is_dir() {
-        true => tempfile::tempdir_in(shm),
-        false => tempfile::tempdir(),
-    };
-    let dir = dir.expect("a temporary directory");
+    let dir = directory();
     let store = dir.path().join("store");
     let remote = Remote::open_or_create(store.to_str().expect("UTF-8")).expect("opens");
     let local = LocalOptions::new(dir.path().join("state"), dir.path().join("cache"));
