@@ -108,6 +108,8 @@ fn databases_of_other_kinds() {
     let ran = folder.run(&["--json", "backup", "md:my_db", "app.db"]).ok();
     assert_eq!(ran.last()["databases"], 1, "{ran:?}");
     assert!(ran.json()[0]["message"].as_str().expect("a warning").contains("in MotherDuck"));
+    let ran = folder.run(&["doctor", "md:my_db"]).ok();
+    assert!(ran.out.contains("warning  database md:my_db: is in MotherDuck"), "{ran:?}");
     let mut duck = vec![7u8; 8];
     duck.extend_from_slice(b"DUCK");
     duck.resize(12_288, 0);

@@ -59,7 +59,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn one(&mut self, target: &Target) -> Exit {
         let doing = target.path.display().to_string();
-        if is_motherduck(&doing) {
+        if targets::is_motherduck(&target.path) {
             self.skipped += 1;
             self.reporter.warn(&format!(
                 "{doing} is a database in MotherDuck, not a file on this machine; backups of it \
@@ -189,9 +189,4 @@ impl Run<'_> {
         }
         if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
     }
-}
-
-/// Whether this names a database in MotherDuck.
-fn is_motherduck(path: &str) -> bool {
-    path.starts_with("md:") || path.starts_with("motherduck:")
 }

@@ -91,6 +91,15 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     }
     let mut size = 0;
     for target in &databases {
+        if targets::is_motherduck(&target.path) {
+            page.add(&Finding::bad(
+                Level::Warning,
+                format!("database {}", target.path.display()),
+                "is in MotherDuck, and no file of this machine: backups of it are disabled",
+                "look at the snapshots that MotherDuck makes itself",
+            ));
+            continue;
+        }
         for finding in doctor::database(&target.path, &directories.cache).await {
             page.add(&finding);
         }
