@@ -237,6 +237,28 @@ fn who_can_read_the_bucket() {
     has(&found, "problem", "everybody can read it");
 }
 
+/// A key that others can read, or find by trying, is one of theirs.
+#[test]
+fn a_key_that_protects_little() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = with_databases(&["app.db"]);
+    write(&folder, "key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    let mode = |mode| {
+        let path = folder.path("key");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("is ours");
+    };
+    mode(0o644);
+    let variables = [("LIFEBOAT_KEY_FILE", "key")];
+    let (found, _) = findings(&folder, &variables, &["app.db"]);
+    has(&found, "warning", "others than its owner can use key (mode 644)");
+    mode(0o600);
+    let (found, _) = findings(&folder, &variables, &["app.db"]);
+    assert!(!format!("{found:?}").contains("others than its owner"), "{found:#?}");
+    let (found, _) = findings(&folder, &[("LIFEBOAT_PASSPHRASE", "hush")], &["app.db"]);
+    has(&found, "warning", "the passphrase has 4 characters");
+}
+
 /// What the store tells of versions and object lock, and what it does not tell.
 #[test]
 fn what_protects_from_deletion() {

@@ -49,6 +49,28 @@ pub(crate) fn configured(configuration: &Configuration) -> Result<Option<Secret>
     Ok(None)
 }
 
+/// The file that holds the secret, where it is one.
+pub(crate) fn file(configuration: &Configuration) -> Option<&Path> {
+    let encryption = &configuration.settings().encryption;
+    encryption.key_file.as_deref().or(encryption.passphrase_file.as_deref())
+}
+
+/// A passphrase of fewer characters is found by trying, sooner or later.
+const LONG_ENOUGH: usize = 20;
+
+/// Why a secret protects little, if so.
+pub(crate) fn weakness(secret: &Secret) -> Option<String> {
+    let Secret::Passphrase(passphrase) = secret else { return None };
+    let length = passphrase.length();
+    (length < LONG_ENOUGH).then(|| {
+        format!(
+            "the passphrase has {length} character{}: whoever copies the storage can try as many \
+             as they like; take six random words or more, or a key",
+            if length == 1 { "" } else { "s" }
+        )
+    })
+}
+
 /// The new secret that `key add` and `key rotate` are about.
 pub(crate) fn new_one(arguments: &NewSecretArguments) -> Result<Secret, Refusal> {
     if let Some(path) = &arguments.new_key_file {

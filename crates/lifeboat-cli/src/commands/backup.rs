@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
 use crate::report::{Backed, Reporter};
+use crate::secrets;
 use crate::targets::{self, Target};
 
 pub(crate) async fn run(
@@ -84,6 +85,10 @@ impl Run<'_> {
             let sealed = destination.repository().is_sealed();
             let how = if sealed { "encrypted" } else { "not encrypted" };
             self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
+            let secret = self.arguments.secret.as_ref().filter(|_| sealed);
+            if let Some(why) = secret.and_then(secrets::weakness) {
+                self.reporter.warn(&why);
+            }
         }
         self.chosen.push((target.places.clone(), chosen.clone()));
         Ok(chosen)

@@ -115,6 +115,14 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     let secret = match secrets::configured(&setup.configuration) {
         Ok(secret) => {
             page.add(&key(setup, secret.is_some()));
+            if let Some(finding) = secrets::file(&setup.configuration).and_then(open_key_file) {
+                page.add(&finding);
+            }
+            if let Some(why) = secret.as_ref().and_then(secrets::weakness) {
+                let fix = "lifeboat key generate > key && chmod 600 key && \
+                           lifeboat key rotate --new-key-file key";
+                page.add(&Finding::bad(Level::Warning, "key", why, fix));
+            }
             secret
         }
         Err(refusal) => {
@@ -174,6 +182,16 @@ fn key(setup: &Setup, is_there: bool) -> Finding {
         "none is configured: whoever can read the storage can read the backups",
         "lifeboat key generate > key && chmod 600 key    # and set LIFEBOAT_KEY_FILE to that",
     )
+}
+
+/// Whether others can read the file that holds the key.
+fn open_key_file(path: &Path) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let text = format!("others than its owner can use {} (mode {mode:03o})", path.display());
+        Finding::bad(Level::Warning, "key", text, format!("chmod 600 '{}'", path.display()))
+    })
 }
 
 async fn examine_place(

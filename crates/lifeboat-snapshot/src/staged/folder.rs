@@ -65,7 +65,7 @@ pub(super) fn create(target: &Path) -> io::Result<(File, Place)> {
     Ok((file, place))
 }
 
-/// Which permissions a new file gets in this folder: 0644, less what the
+/// Which permissions a new file gets in this folder: 0600, less what the
 /// umask, or the folder's default, takes away. Asked by creating one, because
 /// the umask cannot be read without being changed for all threads.
 #[cfg(unix)]
@@ -73,7 +73,7 @@ fn usual_mode(target: &Path, name: &OsStr) -> io::Result<u32> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let path = fresh_name(target, name)?;
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o644);
+    options.write(true).create_new(true).mode(0o600);
     let mode =
         options.open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode() & 0o777));
     std::fs::remove_file(&path)?;
