@@ -29,9 +29,11 @@ pub(crate) fn configured(configuration: &Configuration) -> Result<Option<Secret>
     if let Some(line) = &encryption.key_command {
         return key(&from_command(line, &from("key_command"))?, &from("key_command")).map(Some);
     }
+    // The line break that a file of a secret ends in is no part of a passphrase,
+    // whichever way it came: who types it on the night would not find it.
     if let Some(text) = &encryption.passphrase {
-        return passphrase(&Zeroizing::new(text.reveal().to_owned()), &from("passphrase"))
-            .map(Some);
+        let text = Zeroizing::new(text.reveal().to_owned());
+        return passphrase(&trimmed(text, &from("passphrase"))?, &from("passphrase")).map(Some);
     }
     if let Some(path) = &encryption.passphrase_file {
         return passphrase(&from_file(path)?, &path.display().to_string()).map(Some);
@@ -150,7 +152,7 @@ fn text_of(name: &str) -> Result<Option<(Zeroizing<String>, String)>, Refusal> {
     let set = [variable(name)?, variable(&file)?, variable(&command)?];
     match set {
         [None, None, None] => Ok(None),
-        [Some(text), None, None] => Ok(Some((text, name.to_owned()))),
+        [Some(text), None, None] => Ok(Some((trimmed(text, name)?, name.to_owned()))),
         [None, Some(path), None] => Ok(Some((from_file(Path::new(path.as_str()))?, file))),
         [None, None, Some(line)] => Ok(Some((from_command(&line, &command)?, command))),
         _ => Err(refusal(

@@ -101,6 +101,23 @@ fn the_key_in_use_is_not_removed() {
     assert_eq!(with_key(&folder, &["snapshots"]).code, 12);
 }
 
+/// The line break at the end of a secret's file is no part of a passphrase, however
+/// it comes: who types it on the night opens what a variable made.
+#[test]
+fn a_passphrase_with_a_line_break() {
+    let folder = with_database();
+    let broken = format!("{PASSPHRASE}\n");
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", &broken)], &["backup", "app.db"]).ok();
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", PASSPHRASE)], &["snapshots"]).ok();
+    std::fs::write(folder.path("words"), &broken).expect("writes");
+    run(&folder, &[("LIFEBOAT_PASSPHRASE_FILE", "words")], &["snapshots"]).ok();
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", &broken)], &["snapshots"]).ok();
+    let other = format!("another {broken}");
+    let new = [("LIFEBOAT_PASSPHRASE", PASSPHRASE), ("LIFEBOAT_NEW_PASSPHRASE", other.as_str())];
+    run(&folder, &new, &["key", "add"]).ok();
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", other.trim())], &["snapshots"]).ok();
+}
+
 /// What can be found by trying is said, wherever it begins to protect something.
 #[test]
 fn short_passphrases_are_warned_of() {
