@@ -120,6 +120,16 @@ fn a_fix_goes_to_the_same_place() {
     assert!(fixes.contains(&"lifeboat -r 'there' drill 'app'".into()), "{fixes:#?}");
 }
 
+/// What was meant and is not done is told, whoever's variables say it.
+#[test]
+fn where_backups_do_not_go() {
+    let folder = with_databases(&["app.db"]);
+    let (found, _) = findings(&folder, &[("BACKUP_USE_AWS", "true")], &["app.db"]);
+    has(&found, "warning", "BACKUP_USE_AWS is on, but BACKUP_S3_BUCKET is not set");
+    let (found, _) = findings(&folder, &[("BACKUP_S3_BUCKET", "b")], &["app.db"]);
+    has(&found, "ok", "BACKUP_S3_BUCKET is set, but BACKUP_USE_AWS is not on");
+}
+
 /// Nobody believes that something happens by itself because it is written down.
 #[test]
 fn settings_without_effect_are_named() {

@@ -15,7 +15,7 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
 use crate::setup::{Place, Setup};
-use crate::text::age;
+use crate::text::{age, several};
 use crate::{secrets, targets, unused};
 
 /// The time that each request to a place has, tries included: a page is read by
@@ -33,7 +33,11 @@ pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Rep
     examine(arguments, typed, &mut page).await;
     let [ok, warnings, problems] = page.counts;
     let exit = if problems > 0 { Exit::Failed } else { Exit::Ok };
-    let line = format!("{ok} ok, {warnings} warnings, {problems} problems");
+    let line = format!(
+        "{ok} ok, {}, {}",
+        several(warnings.into(), "warning"),
+        several(problems.into(), "problem")
+    );
     let summary =
         json!({ "ok": ok, "warnings": warnings, "problems": problems, "code": exit.code() });
     reporter.told(summary, &[line]);
@@ -69,6 +73,13 @@ impl Page<'_> {
 async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) {
     let setup = arguments.setup();
     page.add(&settings(setup));
+    for notice in setup.configuration.notices() {
+        page.add(&Finding::ok("settings", notice));
+    }
+    if let Some(reason) = setup.configuration.fallback_reason() {
+        let fix = "export BACKUP_S3_BUCKET=my-backups    # or set BACKUP_USE_AWS=false";
+        page.add(&Finding::bad(Level::Warning, "settings", reason, fix));
+    }
     for unused in unused::find(&setup.configuration) {
         let words = unused.words();
         page.add(&Finding::bad(Level::Warning, "settings", words, unused.instead));
