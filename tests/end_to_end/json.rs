@@ -109,7 +109,7 @@ fn keys() {
     let generated = folder.run(&["--json", "key", "generate"]).ok().last();
     assert_eq!(fields(&generated), documented("key generate: summary"));
     let key = generated["key"].as_str().expect("a text").to_owned();
-    for (file, text) in [("key", key.as_str()), ("words", "some other words")] {
+    for (file, text) in [("key", key.as_str()), ("words", "some other words, and many of them")] {
         std::fs::write(folder.path(file), text).expect("writes");
     }
     let run = |arguments: &[&str]| {

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod keep;
+mod output;
 mod prove;
 mod restore;
 mod run;
@@ -419,6 +420,7 @@ impl Arguments {
                 hint: "set LIFEBOAT_KEY instead, and consider this key known to others".into(),
             });
         }
+        output::check(&self.command)?;
         let needs_nothing = matches!(
             self.command,
             Command::Completions { .. } | Command::Key(KeyCommand::Generate)

@@ -1,5 +1,7 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
+use std::path::Path;
+
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{
     CaptureFailure, OpenError, PublishError, ReplaceError, StageError, UndoError,
@@ -53,6 +55,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         | Error::Publish(PublishError::TargetExists { .. }) => {
             "name a file that does not exist, or add --force: what is there is then set aside"
                 .into()
+        }
+        Error::Stage(StageError::Create { target: path, .. }) | Error::Path { path, .. } => {
+            return no_folder(path);
         }
         Error::Stage(StageError::SidecarExists { .. })
         | Error::Publish(PublishError::SidecarExists { .. }) => {
@@ -301,6 +306,13 @@ fn of_resolve(error: &ResolveError) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// A file is to be made in a directory that is not there.
+fn no_folder(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    let text = || format!("make the directory first: mkdir -p {}", shell_word(folder));
+    (!folder.exists()).then(text)
 }
 
 /// What a command was about, to say what became of data.

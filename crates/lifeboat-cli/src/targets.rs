@@ -75,6 +75,12 @@ pub(crate) fn name_of_path(path: &Path, setup: &Setup) -> String {
     same.map_or_else(|| default_name(path), name_of)
 }
 
+/// Whether this names a database in MotherDuck, which is no file.
+pub(crate) fn is_motherduck(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.starts_with("md:") || text.starts_with("motherduck:")
+}
+
 pub(crate) fn name_of(found: &FoundDatabase) -> String {
     found.name.clone().unwrap_or_else(|| default_name(&found.path))
 }

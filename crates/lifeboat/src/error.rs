@@ -119,6 +119,14 @@ pub enum Error {
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file of another tool is no database that can be used.
+    #[error("{what}")]
+    Foreign {
+        /// What is wrong with it, under its own name and not that of a copy.
+        what: String,
+        /// What kind of trouble it is.
+        kind: ErrorKind,
+    },
     /// A file or directory of this machine cannot be used.
     #[error("use {}", path.display())]
     Path {
@@ -169,6 +177,7 @@ impl Error {
             Self::NoRepository { .. } => ErrorKind::NoRepository,
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
+            Self::Foreign { kind, .. } => *kind,
             Self::Read(error) => read_kind(error),
             Self::Write(error) => write_kind(error),
             Self::Source(error) if error.is_source_unusable() => ErrorKind::Source,

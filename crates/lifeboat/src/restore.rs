@@ -97,6 +97,10 @@ impl Destination {
         // Staged first: what stands in the way is said before anything is read.
         let (staged, target) = if settings.force {
             let target = canonical(target)?;
+            if target.is_dir() {
+                let source = std::io::ErrorKind::IsADirectory.into();
+                return Err(Error::Path { path: target, source });
+            }
             (StagedFile::resume_beside(&target)?, target)
         } else {
             (StagedFile::resume(target)?, target.to_owned())

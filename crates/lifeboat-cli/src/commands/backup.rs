@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
 use crate::report::{Backed, Reporter};
+use crate::secrets;
 use crate::targets::{self, Target};
 
 pub(crate) async fn run(
@@ -98,7 +99,7 @@ impl<'a> Run<'a> {
 impl Run<'_> {
     async fn one(&mut self, target: &Target) -> Exit {
         let doing = target.path.display().to_string();
-        if is_motherduck(&doing) {
+        if targets::is_motherduck(&target.path) {
             self.skipped += 1;
             self.reporter.warn(&format!(
                 "{doing} is a database in MotherDuck, not a file on this machine; backups of it \
@@ -123,6 +124,10 @@ impl Run<'_> {
             let sealed = destination.repository().is_sealed();
             let how = if sealed { "encrypted" } else { "not encrypted" };
             self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
+            let secret = self.arguments.secret.as_ref().filter(|_| sealed);
+            if let Some(why) = secret.and_then(secrets::weakness) {
+                self.reporter.warn(&why);
+            }
         }
         self.chosen.push((target.places.clone(), chosen.clone()));
         Ok(chosen)
@@ -247,9 +252,4 @@ impl Run<'_> {
         let sound = report.damaged_records.is_empty() && report.damaged_objects.is_empty();
         if sound { Exit::Ok } else { Exit::Damage }
     }
-}
-
-/// Whether this names a database in MotherDuck.
-fn is_motherduck(path: &str) -> bool {
-    path.starts_with("md:") || path.starts_with("motherduck:")
 }

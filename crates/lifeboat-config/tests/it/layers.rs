@@ -210,16 +210,20 @@ fn databases_are_found_by_patterns() {
         .file(
             "lifeboat.toml",
             "[[database]]\npath = \"data/*/*.db\"\nname = \"{parent}-{stem}\"\n\
-             [[database]]\npath = \"one.db\"\n[[database]]\npath = \"none/*.db*\"\n",
+             [[database]]\npath = \"one.db\"\n[[database]]\npath = \"none/*.db*\"\n\
+             [[database]]\npath = \"all/*\"\n",
         )
         .file("data/a/app.db", "")
         .file("data/a/app.db-wal", "")
+        .file("all/app.db", "")
+        .file("all/app.db.before-restore-20261121T142743Z-106408cf", "")
+        .file("all/.app.db.lifeboat-0123abcd.partial", "")
         .file("data/b/app.db", "")
         .file("data/b/dir.db/x", "");
     let found = world.ok().databases(world.path()).expect("are patterns");
     let found: Vec<(Option<&str>, usize)> =
         found.iter().map(|one| (one.name.as_deref(), one.index)).collect();
-    assert_eq!(found, [(Some("a-app"), 0), (Some("b-app"), 0), (None, 1)]);
+    assert_eq!(found, [(Some("a-app"), 0), (Some("b-app"), 0), (None, 1), (None, 3)]);
     let broken = World::new().file("lifeboat.toml", "[[database]]\npath = \"a/[*.db\"\n");
     let error = broken.ok().databases(broken.path()).expect_err("no pattern");
     assert!(error.to_string().starts_with("lifeboat.toml:2: this is no pattern"), "{error}");

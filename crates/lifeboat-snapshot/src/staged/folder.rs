@@ -66,7 +66,7 @@ pub(super) fn create(target: &Path) -> io::Result<(File, Place)> {
     Ok((file, place))
 }
 
-/// Which permissions a new file gets in this folder: 0644, less what the
+/// Which permissions a new file gets in this folder: 0600, less what the
 /// umask, or the folder's default, takes away; and whose it is. Asked by creating
 /// one, because the umask cannot be read without being changed for all threads,
 /// and because a server may give files to somebody else.
@@ -75,7 +75,7 @@ pub(super) fn usual(target: &Path, name: &OsStr) -> io::Result<(u32, u32)> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
     let path = fresh_name(target, name)?;
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o644);
+    options.write(true).create_new(true).mode(0o600);
     let made = options.open(&path).and_then(|file| file.metadata());
     std::fs::remove_file(&path)?;
     made.map(|made| (made.mode() & 0o777, made.uid()))

@@ -68,7 +68,7 @@ impl ProvenFile {
     }
 
     /// Puts the file in its place, with the permissions that a new file gets
-    /// there (0644 less the umask), and makes the name durable. If something
+    /// there (0600 less the umask: who may read it is for its owner to say), and makes the name durable. If something
     /// appeared at the target meanwhile it stays untouched.
     pub fn publish(self) -> Result<(), PublishError> {
         let Self { file, mut place } = self;

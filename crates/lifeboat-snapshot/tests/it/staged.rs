@@ -55,7 +55,7 @@ fn the_whole_way() {
     proven.publish().expect("publishes");
     assert_eq!(fs::read(&target).expect("is there"), content());
     fs::write(folder.path().join("usual"), b"").expect("writes");
-    assert_eq!(mode(&target), mode(&folder.path().join("usual")) & 0o644);
+    assert_eq!(mode(&target), mode(&folder.path().join("usual")) & 0o600);
     assert_eq!(listing(folder.path()), ["app.db", "usual"]);
 }
 
