@@ -34,10 +34,14 @@
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
 //! - [`RetryPolicy`]: how long an operation goes on trying.
 //! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
+//! - [`objects`]: any object, on a primary store or a fallback.
+//! - [`Breaker`]: whether to ask again who failed a moment ago.
 
+mod breaker;
 mod classify;
 mod error;
 mod limit;
+pub mod objects;
 mod open;
 mod options;
 mod pace;
@@ -46,10 +50,12 @@ mod random;
 mod remote;
 mod retry;
 pub mod rounds;
+mod signing;
 mod upload;
 #[cfg(feature = "http-stores")]
 mod wire;
 
+pub use breaker::Breaker;
 pub use error::{Failure, OpenError, RemoteError};
 pub use options::{OptionError, Provider, RemoteOptions, Secret};
 pub use place::is_local_path;

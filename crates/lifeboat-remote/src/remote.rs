@@ -4,6 +4,7 @@ mod attempt;
 mod create;
 mod directory;
 mod list;
+mod object;
 mod read;
 
 use std::path::Path as FilePath;
@@ -20,11 +21,13 @@ pub(crate) use self::attempt::{Carried, Doing};
 pub use self::create::Created;
 pub use self::list::Listed;
 pub(crate) use self::list::Pages;
+pub(crate) use self::object::SentAs;
 
 use crate::limit::TimeLimit;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
 use crate::retry::RetryPolicy;
+use crate::signing::Signing;
 use crate::upload::Parts;
 
 /// A store, opened.
@@ -54,6 +57,7 @@ pub struct Remote {
     directory: Option<Arc<FilePath>>,
     parts: Option<Parts>,
     pages: Option<Pages>,
+    signing: Option<Signing>,
 }
 
 impl Remote {
@@ -77,6 +81,7 @@ impl Remote {
             directory: None,
             parts: None,
             pages: None,
+            signing: None,
         }
     }
 
@@ -138,6 +143,13 @@ impl Remote {
     #[cfg(any(test, feature = "http-stores"))]
     pub(crate) fn with_pages(mut self, pages: Pages) -> Self {
         self.pages = Some(pages);
+        self
+    }
+
+    /// URLs of objects can be signed.
+    #[cfg(feature = "http-stores")]
+    pub(crate) fn with_signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(signing);
         self
     }
 

@@ -138,7 +138,7 @@ fn lock(left: &Mutex<BTreeSet<Path>>) -> MutexGuard<'_, BTreeSet<Path>> {
 
 /// Whether an error says that the object is not there. A bucket that is not there
 /// is another matter: nothing may be concluded from it.
-fn absent(source: Error) -> Result<(), Error> {
+pub(super) fn absent(source: Error) -> Result<(), Error> {
     match source {
         Error::NotFound { .. } if !is_no_bucket(&source) => Ok(()),
         source => Err(source),

@@ -1,5 +1,7 @@
 //! Stores through the public API.
 
+mod objects;
+
 use lifeboat_remote::{Created, OpenError, Remote};
 
 fn local(dir: &tempfile::TempDir) -> Remote {
