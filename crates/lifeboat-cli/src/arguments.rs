@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod keep;
+mod object;
 mod prove;
 mod restore;
 
@@ -17,6 +18,7 @@ use crate::setup::{Disabled, Setup};
 pub(crate) use restore::RestoreArguments;
 
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
+pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
 /// The heading of the options that every command takes.
@@ -155,6 +157,8 @@ pub(crate) enum Command {
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Keep any object (a photo, a video) on a primary store or, when that fails, a fallback
+    Object(ObjectArguments),
     /// Look whether backups can work here, and say what would mend what does not
     Doctor {
         /// The database files, or names of configured ones [default: all that are configured]
@@ -400,7 +404,9 @@ impl Arguments {
         // The doctor has a line of its own for the key.
         let does_without = matches!(
             self.command,
-            Command::Config(ConfigCommand::Show { .. }) | Command::Doctor { .. }
+            Command::Config(ConfigCommand::Show { .. })
+                | Command::Doctor { .. }
+                | Command::Object(_)
         );
         if !does_without {
             self.secret = secrets::configured(&setup.configuration)?;
@@ -475,6 +481,7 @@ mod tests {
             "undelete",
             "prune",
             "diff",
+            "object",
             "stats",
             "status",
         ] {

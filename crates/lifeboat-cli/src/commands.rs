@@ -13,6 +13,7 @@ pub(crate) mod forget;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod object;
 pub(crate) mod prune;
 pub(crate) mod repair;
 pub(crate) mod restore;

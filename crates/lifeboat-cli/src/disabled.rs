@@ -55,6 +55,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         Command::Decrypt { .. }
         | Command::Doctor { .. }
         | Command::Config(_)
+        | Command::Object(_)
         | Command::Completions { .. } => return None,
     };
     reporter.warn(&format!("backups are disabled: {reason}; {hint}"));

@@ -35,6 +35,7 @@ mod migrate;
 mod placement;
 mod provider;
 mod remote_provider;
+mod save;
 
 pub use content::{Chunks, Content};
 pub use error::{Cause, ObjectError};

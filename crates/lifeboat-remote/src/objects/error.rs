@@ -100,6 +100,15 @@ pub enum ObjectError {
         #[source]
         source: std::io::Error,
     },
+    /// The file that an object is read to cannot be written.
+    #[error("write {}", path.display())]
+    Target {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The content that was to be stored is not as long as was said.
     #[error("read the content of {key}: it has not the {expected} bytes that it began with")]
     Length {
@@ -185,6 +194,7 @@ impl ObjectError {
             | Self::UnknownProvider { .. }
             | Self::Undeleted { .. }
             | Self::Content { .. }
+            | Self::Target { .. }
             | Self::Length { .. }
             | Self::TooLarge { .. }
             | Self::Differs { .. }

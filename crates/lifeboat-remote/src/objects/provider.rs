@@ -55,6 +55,11 @@ impl Object {
         Self { info, provider: provider.to_owned(), key: key.to_owned(), chunks }
     }
 
+    /// Its key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Its bytes, piece by piece.
     pub fn into_chunks(self) -> Chunks {
         self.chunks
