@@ -21,6 +21,7 @@ mod keeping;
 mod live;
 mod locks;
 mod memory;
+mod objects;
 mod permissions;
 mod place;
 mod policies;

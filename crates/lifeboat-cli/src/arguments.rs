@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod keep;
+mod object;
 mod output;
 mod prove;
 mod restore;
@@ -21,6 +22,7 @@ pub(crate) use restore::RestoreArguments;
 pub(crate) use run::{HealthArguments, RunArguments};
 
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
+pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
 /// The heading of the options that every command takes.
@@ -164,6 +166,8 @@ pub(crate) enum Command {
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Keep any object (a photo, a video) on a primary store or, when that fails, a fallback
+    Object(ObjectArguments),
     /// Look whether backups can work here, and say what would mend what does not
     Doctor {
         /// The database files, or names of configured ones [default: all that are configured]
@@ -440,6 +444,7 @@ impl Arguments {
             Command::Config(ConfigCommand::Show { .. })
                 | Command::Doctor { .. }
                 | Command::Storage(_)
+                | Command::Object(_)
         );
         if !does_without {
             self.secret = secrets::configured(&setup.configuration)?;
@@ -514,6 +519,7 @@ mod tests {
             "undelete",
             "prune",
             "diff",
+            "object",
             "stats",
             "status",
             "run",

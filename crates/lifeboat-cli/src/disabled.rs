@@ -58,6 +58,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         | Command::Doctor { .. }
         | Command::Storage(_)
         | Command::Config(_)
+        | Command::Object(_)
         | Command::Completions { .. } => return None,
     };
     reporter.warn(&format!("backups are disabled: {reason}; {hint}"));

@@ -60,8 +60,7 @@ pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
     Database, Destination, Drill, Encryption, Event, Health, Http, Links, LocalDisk, Notify,
-    Options,
-    Retention, Role, Schedule, SecretText, Settings, TakeOver,
+    Objects, Options, Retention, Role, Schedule, SecretText, Settings, TakeOver,
 };
 pub use show::Shown;
 pub use whereabouts::{FileSystem, Platform, Spot, Verdict, verdict};

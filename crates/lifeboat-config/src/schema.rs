@@ -71,6 +71,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("notify", Table(NOTIFY)),
     key("http", Table(HTTP)),
     key("links", Tables(LINKS)),
+    key("objects", Table(OBJECTS)),
 ];
 
 const DATABASE: &[Key] = &[
@@ -162,6 +163,14 @@ const LINKS: &[Key] = &[
     key("grace", Duration),
     key("url", Path),
     key("options", Pairs),
+];
+
+const OBJECTS: &[Key] = &[
+    key("primary", Path),
+    key("primary_name", Text),
+    key("fallback", Path),
+    key("fallback_name", Text),
+    key("public_base", Text),
 ];
 
 /// What `[storage.backup]` takes, in files of programs that had it before.

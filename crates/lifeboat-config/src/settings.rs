@@ -78,6 +78,9 @@ pub struct Settings {
     /// Columns that name objects of a bucket.
     #[serde(default)]
     pub links: Vec<Links>,
+    /// Where any object lies: photos and the like.
+    #[serde(default)]
+    pub objects: Objects,
 }
 
 /// What is known of the local disk.
@@ -384,6 +387,23 @@ pub struct Links {
     /// How the store is reached.
     #[serde(default)]
     pub options: Options,
+}
+
+/// Where any object lies: photos and the like, which are no backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Objects {
+    /// A path or URL. Without it, the bucket of media that the environment names.
+    pub primary: Option<String>,
+    /// What placements call it; by default what kind of store it is.
+    pub primary_name: Option<String>,
+    /// A path or URL for when the primary does not work.
+    pub fallback: Option<String>,
+    /// What placements call it.
+    pub fallback_name: Option<String>,
+    /// The URL under which everybody can read what the primary has.
+    pub public_base: Option<String>,
 }
 
 /// Durations pass through the layers as milliseconds.

@@ -29,6 +29,7 @@
 //! - [`Destination`]: any number of databases on one destination.
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
+//! - [`objects`]: any object, on a primary store or a fallback, as settings say.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -43,6 +44,7 @@ mod import;
 mod in_place;
 mod keep;
 mod mend;
+pub mod objects;
 mod restore;
 mod restore_all;
 mod salvage;
