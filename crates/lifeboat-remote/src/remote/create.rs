@@ -112,7 +112,6 @@ impl Remote {
         attributes: Attributes,
     ) -> Result<(), RemoteError> {
         let size = bytes.len() as u64;
-        let attributes = self.attributes_of(size, None);
         self.put_parts(key, PutPayload::from_bytes(bytes), size, attributes).await
     }
 

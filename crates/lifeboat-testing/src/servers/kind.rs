@@ -58,7 +58,7 @@ impl Request {
             }
             method if method == Method::POST && has("delete") => Kind::DeleteMany,
             _ if key.is_empty() => {
-                return Self { kind: Kind::Bucket, key: query.to_owned(), conditional };
+                return Self { kind: Kind::Bucket, key: query.to_owned(), conditional, range };
             }
             method if method == Method::GET => Kind::Get,
             method if method == Method::HEAD => Kind::Head,

@@ -47,7 +47,7 @@ pub(crate) fn schedule(setup: &Setup, target: &Target) -> Result<Schedule, Refus
     let own = target.index.and_then(|at| settings.databases[at].schedule.as_ref());
     let configured = own.unwrap_or(&settings.schedule);
     let mut schedule = match (&configured.cron, configured.every) {
-        (Some(line), _) => Schedule::cron(line, zone(configured)?).map_err(refusal)?,
+        (Some(line), _) => Schedule::cron(line.as_str(), zone(configured)?).map_err(refusal)?,
         (None, every) => Schedule::every(every.unwrap_or(EVERY)).map_err(refusal)?,
     };
     if let Some(jitter) = configured.jitter {
