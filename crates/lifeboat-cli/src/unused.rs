@@ -25,10 +25,6 @@ impl Unused {
 /// Those that are set.
 pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     let settings = configuration.settings();
-    let cron = match &settings.schedule.cron {
-        Some(cron) => format!("{cron} lifeboat backup    # a line for crontab -e"),
-        None => "0 * * * * lifeboat backup    # a line for crontab -e".into(),
-    };
     let tell = "lifeboat backup || mail -s 'the backup failed' you@example.org < /dev/null";
     let mut all = Vec::new();
     // A section that was derived has no place of its own, but what is in it has.
@@ -38,11 +34,6 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
             all.push(Unused { section, place: place.clone(), instead: instead.to_owned() });
         }
     };
-    let schedule = ["schedule", "schedule.every", "schedule.cron"];
-    add(&schedule, "[schedule]".into(), &cron);
-    for at in 0..settings.databases.len() {
-        add(&[&format!("database.{at}.schedule")], "[database.schedule]".into(), &cron);
-    }
     add(&["notify"], "[notify]".into(), tell);
     add(&["http"], "[http]".into(), "lifeboat status");
     for at in 0..settings.links.len() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lifeboat::agent::{Cause, Job, Start, Work};
 use lifeboat::format::record::Trigger;
-use lifeboat::repository::{CheckOptions, CollectOptions, Depth, Share};
+use lifeboat::repository::{CheckOptions, Depth, Share};
 use lifeboat::{Error, Missing};
 use time::{Duration, OffsetDateTime};
 
@@ -96,15 +96,27 @@ impl Worker {
         self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what was in the trash long enough, and deletes what nobody needs.
+    /// Forgets by the policy, where one is set; drops what was in the trash long
+    /// enough, and deletes what nobody needs.
     async fn prune(&self, arguments: &Arguments, target: &Target) -> Result<(), Error> {
         let chosen = super::super::choose(arguments, Missing::Refuse, &target.places).await?;
-        let database = chosen.destination.database(&target.name)?;
-        let report = database.collect(CollectOptions::default()).await?;
+        let (name, setup) = (&target.name, arguments.setup());
+        // Without a policy, or one that nobody can tell, everything is kept.
+        if let Ok(kept) = setup.keeping(name)
+            && let Some(policy) = &kept.policy
+        {
+            let plan = chosen.destination.forget_by(name, policy, &kept.zone).await?;
+            let forgotten = several(plan.forgotten().count() as u64, "snapshot");
+            if plan.forgotten().next().is_some() {
+                self.reporter.say(&format!("{name}: {forgotten} forgotten, by the policy"));
+            }
+        }
+        let database = chosen.destination.database(name)?;
+        let report = database.collect(setup.collecting(name)).await?;
         database.sweep_heartbeats().await?;
         if !report.deleted.is_empty() {
             let objects = several(report.deleted.len() as u64, "object");
-            self.reporter.say(&format!("{}: {objects} that nothing needs deleted", target.name));
+            self.reporter.say(&format!("{name}: {objects} that nothing needs deleted"));
         }
         Ok(())
     }
