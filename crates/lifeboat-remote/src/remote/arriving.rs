@@ -167,7 +167,9 @@ impl Remote {
         let taken = match taken {
             // An answer that ends early without a word is a broken one, and so is one
             // that has nothing where there is something: nobody asks for ever.
-            Ok(()) if arrived != len || (len == 0 && arriving.next().is_some()) => Err(RemoteError::of("read", key, Failure::Unavailable)),
+            Ok(()) if arrived != len || (len == 0 && arriving.next().is_some()) => {
+                Err(RemoteError::of("read", key, Failure::Unavailable))
+            }
             taken => taken,
         };
         if let Err(error) = taken {
