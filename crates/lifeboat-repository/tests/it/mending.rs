@@ -1,6 +1,7 @@
 //! Repair: what is mended, from what, and what is said of the rest.
 
 mod backups;
+mod lists;
 
 use std::time::Duration;
 
