@@ -127,18 +127,25 @@ impl Database {
         let all = CheckOptions::of_depth(Depth::Data(Share::All));
         let (mut report, mut survey, mut files) = self.examine(&all).await?;
         let (mut before, mut broken_before) = (Vec::new(), NumberSet::default());
-        let lists = self.mend_lists(&survey, &report.result.findings, apply).await?;
-        let anew: Vec<&str> = lists
-            .iter()
-            .filter(|list| list.hindrance.is_none())
-            .map(|list| list.object.as_str())
-            .collect();
-        if apply && !anew.is_empty() {
-            // What a list names is looked at only now that it can be read.
-            broken_before = report.broken;
-            before = report.result.findings;
-            before.retain(|finding| anew.contains(&finding.object.as_str()));
-            (report, survey, files) = self.examine(&all).await?;
+        let mut lists = Vec::new();
+        loop {
+            let found = self.mend_lists(&survey, &report.result.findings, apply).await?;
+            let (anew, not): (Vec<MendedObject>, Vec<MendedObject>) =
+                found.into_iter().partition(|list| list.hindrance.is_none());
+            let again = apply && !anew.is_empty();
+            if again {
+                // What a list names is looked at only now that it can be read; and
+                // it may say what others were.
+                let is_anew = |one: &Finding| anew.iter().any(|list| list.object == one.object);
+                before.extend(report.result.findings.into_iter().filter(is_anew));
+                broken_before = broken_before.iter().chain(report.broken.iter()).collect();
+                (report, survey, files) = self.examine(&all).await?;
+            }
+            lists.extend(anew);
+            if !again {
+                lists.extend(not);
+                break;
+            }
         }
         let findings = report.result.findings.clone();
         let damaged: Vec<(PackEntry, NumberSet)> = findings

@@ -90,6 +90,14 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         tell_finding(reporter, Some(name), finding, &report.called);
     }
     let mut lines = Vec::new();
+    for list in report.lists.iter().filter(|list| list.hindrance.is_none()) {
+        let how = if report.applied {
+            "made anew, byte for byte"
+        } else {
+            "can be made anew; the packs that it names are read then"
+        };
+        lines.push(format!("  {}: {how}", list.object));
+    }
     for pack in &report.packs {
         lines.push(pack_line(pack, report.applied));
     }
@@ -118,9 +126,17 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
             size(report.collected.bytes_freed)
         ));
     }
-    let others = report.left.iter().filter(|finding| !finding.object.starts_with("packs/"));
+    let can = |object: &str| {
+        report.lists.iter().any(|list| list.object == object && list.hindrance.is_none())
+    };
+    let others = report
+        .left
+        .iter()
+        .filter(|finding| !finding.object.starts_with("packs/") && !can(&finding.object));
     lines.extend(others.map(|finding| cannot(name, finding, report)));
-    let something = !report.packs.is_empty() || !report.collected.deleted.is_empty();
+    let something = !report.packs.is_empty()
+        || report.lists.iter().any(|list| list.hindrance.is_none())
+        || !report.collected.deleted.is_empty();
     if !report.applied && something {
         lines.push("  nothing was changed: --apply does it".to_owned());
     }
@@ -145,7 +161,11 @@ fn cannot(name: &str, finding: &Finding, report: &RepairReport) -> String {
              out, if it is one",
             rest.trim_start_matches('0')
         ),
-        "lists" => "nothing else holds a list of packs; the next backup does without it".to_owned(),
+        "lists" => {
+            let list = report.lists.iter().find(|list| list.object == *object);
+            let why = list.and_then(|list| list.hindrance).unwrap_or("nothing else holds it");
+            format!("{why}; the next backup does without it")
+        }
         "archives" => {
             "it is one stream, and never overwritten; the next archive is a new one".to_owned()
         }
@@ -191,9 +211,15 @@ fn object(name: &str, report: &RepairReport) -> Value {
             })
         })
         .collect();
+    let lists: Vec<Value> = report
+        .lists
+        .iter()
+        .map(|list| json!({ "object": list.object, "hindrance": list.hindrance }))
+        .collect();
     json!({
         "database": name,
         "findings": report.findings.len(),
+        "lists": lists,
         "packs": packs,
         "broken": list(&report.broken),
         "mended": list(&report.mended),

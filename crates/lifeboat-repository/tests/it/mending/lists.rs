@@ -1,6 +1,7 @@
 //! Lists of packs, made anew from what the snapshots around them say.
 
 use super::*;
+use crate::model::reference::closure;
 
 /// A repository with several lists, of which each serves several snapshots.
 async fn with_lists(sealed: bool) -> (Scene, Vec<String>) {
@@ -90,13 +91,31 @@ async fn lists_that_stay_lost() {
     assert!(!done.is_mended() && done.collected.deleted.is_empty());
     assert_eq!(scene.world.keys("/packs/").await, packs);
 
+    // Of a list and a pack that only it names not all can be had.
+    let (scene, _) = with_lists(false).await;
+    let newest = scene_latest(&scene).await;
+    let needed = |number| closure(&scene.world, &scene.database, RecordNo(number));
+    let (with, without) = (needed(newest).await, needed(newest - 20).await);
+    let key = with.iter().find(|key| key.contains("/lists/")).expect("has one");
+    scene.world.remove(key).await;
+    for pack in with.iter().filter(|key| key.contains("/packs/") && !without.contains(key)) {
+        scene.world.remove(pack).await;
+    }
+    let done = scene.repair(None, false).await;
+    assert!(done.lists.iter().any(|list| list.hindrance.is_some()), "{:?}", done.lists);
+}
+
+/// All of them at once: each says what the next one was.
+#[tokio::test]
+async fn one_list_after_the_other() {
     let (scene, lists) = with_lists(false).await;
-    let last = lists.len() - 1;
-    // Of a list and of the packs that only it names nothing can be had.
+    let all = scene.restorable().await;
     for key in &lists {
         scene.world.remove(key).await;
     }
-    let done = scene.repair(None, false).await;
-    assert_eq!(done.lists.len(), last + 1);
-    assert!(done.lists.iter().any(|list| list.hindrance.is_some()), "{:?}", done.lists);
+    let done = scene.repair(None, true).await;
+    assert!(done.lists.iter().all(|list| list.hindrance.is_none()), "{:?}", done.lists);
+    assert_eq!(scene.world.keys("/lists/").await, lists);
+    assert_eq!(scene.restorable().await, all);
+    assert!(done.is_mended());
 }
