@@ -6,6 +6,7 @@
 //! taken away that could still be used: a damaged pack stays until no snapshot
 //! names it any more.
 
+mod archives;
 mod content;
 mod lists;
 mod sink;
@@ -41,9 +42,9 @@ pub struct RepairReport {
     pub findings: Vec<Finding>,
     /// What becomes of each damaged pack.
     pub packs: Vec<MendedPack>,
-    /// What becomes of damaged or missing lists of packs. Where nothing is
-    /// written, the packs that such a list names have not been read.
-    pub lists: Vec<MendedObject>,
+    /// What becomes of damaged or missing lists of packs and archives. Where
+    /// nothing is written, the packs that such a list names have not been read.
+    pub objects: Vec<MendedObject>,
     /// The living snapshots that were broken.
     pub broken: NumberSet,
     /// Those of them that are whole with what was mended.
@@ -168,7 +169,13 @@ impl Database {
             }
             survey.repairs.insert(made.k, made.repair);
         }
-        let rest = self.findings_left(&findings, &survey, &files).await?;
+        let (source, archives) = self.mend_archives(source, &survey, &findings, apply).await?;
+        let mut rest = self.findings_left(&findings, &survey, &files).await?;
+        let is_anew = |one: &Finding| {
+            archives.iter().any(|a| a.hindrance.is_none() && a.object == one.object)
+        };
+        rest.retain(|finding| !is_anew(finding));
+        lists.extend(archives);
         let still: NumberSet = rest.iter().flat_map(|one| one.snapshots.iter()).collect();
         for number in broken_before.iter() {
             report.broken.insert(number);
@@ -198,7 +205,7 @@ impl Database {
         let report = RepairReport {
             findings: before,
             packs,
-            lists,
+            objects: lists,
             broken: report.broken,
             mended,
             whole,

@@ -90,11 +90,13 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         tell_finding(reporter, Some(name), finding, &report.called);
     }
     let mut lines = Vec::new();
-    for list in report.lists.iter().filter(|list| list.hindrance.is_none()) {
+    for list in report.objects.iter().filter(|list| list.hindrance.is_none()) {
         let how = if report.applied {
             "made anew, byte for byte"
-        } else {
+        } else if list.object.starts_with("lists/") {
             "can be made anew; the packs that it names are read then"
+        } else {
+            "can be made anew, byte for byte"
         };
         lines.push(format!("  {}: {how}", list.object));
     }
@@ -127,7 +129,7 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         ));
     }
     let can = |object: &str| {
-        report.lists.iter().any(|list| list.object == object && list.hindrance.is_none())
+        report.objects.iter().any(|list| list.object == object && list.hindrance.is_none())
     };
     let others = report
         .left
@@ -135,7 +137,7 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         .filter(|finding| !finding.object.starts_with("packs/") && !can(&finding.object));
     lines.extend(others.map(|finding| cannot(name, finding, report)));
     let something = !report.packs.is_empty()
-        || report.lists.iter().any(|list| list.hindrance.is_none())
+        || report.objects.iter().any(|list| list.hindrance.is_none())
         || !report.collected.deleted.is_empty();
     if !report.applied && something {
         lines.push("  nothing was changed: --apply does it".to_owned());
@@ -162,12 +164,14 @@ fn cannot(name: &str, finding: &Finding, report: &RepairReport) -> String {
             rest.trim_start_matches('0')
         ),
         "lists" => {
-            let list = report.lists.iter().find(|list| list.object == *object);
+            let list = report.objects.iter().find(|list| list.object == *object);
             let why = list.and_then(|list| list.hindrance).unwrap_or("nothing else holds it");
             format!("{why}; the next backup does without it")
         }
         "archives" => {
-            "it is one stream, and never overwritten; the next archive is a new one".to_owned()
+            let archive = report.objects.iter().find(|one| one.object == *object);
+            let why = archive.and_then(|one| one.hindrance).unwrap_or("nothing else holds it");
+            format!("{why}; the next one is whole")
         }
         "checks" => "a result proves nothing any more; check again, and nothing is lost".to_owned(),
         "repairs" => "the next repair of that pack is a new object".to_owned(),
@@ -211,7 +215,7 @@ fn object(name: &str, report: &RepairReport) -> Value {
             })
         })
         .collect();
-    let lists: Vec<Value> = report
+    let objects: Vec<Value> = report
         .lists
         .iter()
         .map(|list| json!({ "object": list.object, "hindrance": list.hindrance }))
@@ -219,7 +223,7 @@ fn object(name: &str, report: &RepairReport) -> Value {
     json!({
         "database": name,
         "findings": report.findings.len(),
-        "lists": lists,
+        "objects": objects,
         "packs": packs,
         "broken": list(&report.broken),
         "mended": list(&report.mended),

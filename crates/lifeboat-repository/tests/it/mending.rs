@@ -1,5 +1,6 @@
 //! Repair: what is mended, from what, and what is said of the rest.
 
+mod archives;
 mod backups;
 mod lists;
 

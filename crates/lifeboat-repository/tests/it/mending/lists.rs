@@ -44,11 +44,11 @@ async fn lists_are_made_anew() {
             assert!(looked.orphans.is_empty(), "{:?}", looked.orphans);
             scene.world.clear_calls();
             let planned = scene.repair(None, false).await;
-            assert_eq!((planned.lists.len(), planned.lists[0].hindrance), (1, None));
+            assert_eq!((planned.objects.len(), planned.objects[0].hindrance), (1, None));
             assert_eq!(scene.world.objects_put(), [""; 0]);
             assert!(!planned.is_mended(), "not yet");
             let done = scene.repair(None, true).await;
-            assert_eq!((done.lists.len(), done.lists[0].hindrance), (1, None), "{key}");
+            assert_eq!((done.objects.len(), done.objects[0].hindrance), (1, None), "{key}");
             assert_eq!((done.broken.len(), done.mended.len()), (hit as u64, hit as u64));
             assert!(done.is_mended(), "{:?}", done.left);
             assert!(bytes(&scene, key).await == good, "byte for byte");
@@ -87,7 +87,7 @@ async fn lists_that_stay_lost() {
     scene.host.advance(DAY * 30);
     scene.world.advance(DAY * 30);
     let done = scene.repair(Some(&scene.image), true).await;
-    assert!(done.lists[0].hindrance.is_some_and(|why| why.contains("encrypted")));
+    assert!(done.objects[0].hindrance.is_some_and(|why| why.contains("encrypted")));
     assert!(!done.is_mended() && done.collected.deleted.is_empty());
     assert_eq!(scene.world.keys("/packs/").await, packs);
 
@@ -102,7 +102,7 @@ async fn lists_that_stay_lost() {
         scene.world.remove(pack).await;
     }
     let done = scene.repair(None, false).await;
-    assert!(done.lists.iter().any(|list| list.hindrance.is_some()), "{:?}", done.lists);
+    assert!(done.objects.iter().any(|list| list.hindrance.is_some()), "{:?}", done.objects);
 }
 
 /// All of them at once: each says what the next one was.
@@ -114,7 +114,7 @@ async fn one_list_after_the_other() {
         scene.world.remove(key).await;
     }
     let done = scene.repair(None, true).await;
-    assert!(done.lists.iter().all(|list| list.hindrance.is_none()), "{:?}", done.lists);
+    assert!(done.objects.iter().all(|list| list.hindrance.is_none()), "{:?}", done.objects);
     assert_eq!(scene.world.keys("/lists/").await, lists);
     assert_eq!(scene.restorable().await, all);
     assert!(done.is_mended());
