@@ -1,5 +1,6 @@
 //! What a command goes by: settings, places and directories, read once.
 
+mod check;
 mod keeping;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) environment: Environment,
     pub(crate) configuration: Configuration,
     places: Vec<Place>,
+    mirrors: Vec<Place>,
     installation_id: Option<InstallationId>,
     keepings: Keepings,
 }
@@ -69,15 +71,21 @@ impl Setup {
                 hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
             }
         })?;
-        let places = places(&configuration)?;
+        let (places, mirrors) = places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
+        check::all(&configuration)?;
         let keepings = Keepings::read(&configuration)?;
-        Ok(Self { environment, configuration, places, installation_id, keepings })
+        Ok(Self { environment, configuration, places, mirrors, installation_id, keepings })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.
     pub(crate) fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    /// The places that get every snapshot as well.
+    pub(crate) fn mirrors(&self) -> &[Place] {
+        &self.mirrors
     }
 
     /// Where state and cache are.
@@ -174,7 +182,8 @@ fn elsewhere(platform: Option<Platform>) -> String {
     )
 }
 
-fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
+/// The places of backups, the primary first, and the mirrors.
+fn places(configuration: &Configuration) -> Result<(Vec<Place>, Vec<Place>), Refusal> {
     let settings = configuration.settings();
     let single = |url: &str| Place {
         name: url.to_owned(),
@@ -185,18 +194,16 @@ fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
         options: RemoteOptions::default(),
     };
     if let Some(url) = &settings.repository {
-        return Ok(vec![single(url)]);
+        return Ok((vec![single(url)], vec![]));
     }
     if settings.destinations.is_empty() {
-        return Ok(vec![single(DEFAULT_REPOSITORY)]);
+        return Ok((vec![single(DEFAULT_REPOSITORY)], vec![]));
     }
     let mut places = Vec::new();
     for (at, destination) in settings.destinations.iter().enumerate() {
-        // Checked, although nothing is sent there yet.
-        let options = options(configuration, at)?;
-        if destination.role == Role::Mirror {
-            continue;
-        }
+        let path = format!("destination.{at}");
+        let options = check::options(configuration, &path, &destination.options)?;
+        check::url(configuration, &format!("{path}.url"), &destination.url, &options)?;
         places.push(Place {
             name: destination.name.clone(),
             role: destination.role,
@@ -208,21 +215,5 @@ fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
     }
     // The primary first, the fallbacks in their order.
     places.sort_by_key(|place| place.role != Role::Primary);
-    Ok(places)
-}
-
-/// The options of a destination; only the store knows their names.
-fn options(configuration: &Configuration, at: usize) -> Result<RemoteOptions, Refusal> {
-    let mut options = RemoteOptions::default();
-    for (name, value) in &configuration.settings().destinations[at].options.0 {
-        options.set(name, value).map_err(|error| Refusal {
-            exit: Exit::Usage,
-            message: format!(
-                "{}: failed to {error}",
-                configuration.place(&format!("destination.{at}.options.{name}"))
-            ),
-            hint: "docs/storage.md lists the options of stores".into(),
-        })?;
-    }
-    Ok(options)
+    Ok(places.into_iter().partition(|place| place.role != Role::Mirror))
 }

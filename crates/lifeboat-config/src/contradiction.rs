@@ -1,5 +1,7 @@
 //! Settings that are each right and together cannot be meant.
 
+mod agent;
+
 use std::collections::BTreeMap;
 
 use crate::layers::Merged;
@@ -19,9 +21,7 @@ pub(crate) fn find(merged: &Merged) -> Vec<Problem> {
     if !matches!(settings.fallback_exit, 0 | 14) {
         finder.contradiction("fallback_exit", "fallback_exit is 0 or 14");
     }
-    if settings.http.token.is_some() && settings.http.token_file.is_some() {
-        finder.contradiction("http.token", "http.token and http.token_file exclude each other");
-    }
+    finder.agent(settings);
     finder.problems
 }
 
@@ -161,6 +161,14 @@ impl Finder<'_> {
         }
         if schedule.every.is_some_and(|every| every.is_zero()) {
             self.contradiction(&format!("{path}.every"), format!("{path}.every is above 0"));
+        }
+        if let (Some(every), Some(jitter)) = (schedule.every, schedule.jitter)
+            && jitter >= every
+        {
+            self.contradiction(
+                &format!("{path}.jitter"),
+                format!("{path}.jitter is below {path}.every: backups would be left out"),
+            );
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+
+use crate::cron::Cron;
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -75,6 +78,9 @@ pub struct Settings {
     /// Columns that name objects of a bucket.
     #[serde(default)]
     pub links: Vec<Links>,
+    /// Where any object lies: photos and the like.
+    #[serde(default)]
+    pub objects: Objects,
 }
 
 /// What is known of the local disk.
@@ -201,10 +207,10 @@ pub struct Schedule {
     #[serde(default, deserialize_with = "millis")]
     pub every: Option<Duration>,
     /// Five fields of cron.
-    pub cron: Option<String>,
-    /// The zone of `cron`.
+    pub cron: Option<Cron>,
+    /// The zone of `cron`, by its name in the database of zones.
     pub timezone: Option<String>,
-    /// A delay drawn anew each time, at most this long.
+    /// A delay drawn anew each time, at most this long; shorter than `every`.
     #[serde(default, deserialize_with = "millis")]
     pub jitter: Option<Duration>,
     /// One at the start as well.
@@ -315,13 +321,33 @@ pub struct Health {
 pub struct Notify {
     /// Of what.
     #[serde(default)]
-    pub on: Vec<String>,
-    /// A URL that is called at each run.
+    pub on: Vec<Event>,
+    /// A URL, http or https, that is called at each run: whoever is called
+    /// notices when nobody calls.
     pub ping_url: Option<SecretText>,
-    /// A URL that gets a message.
+    /// A URL, http or https, that gets a message.
     pub webhook_url: Option<SecretText>,
+    /// What signs those messages.
+    pub webhook_secret: Option<SecretText>,
+    /// The file that holds it.
+    pub webhook_secret_file: Option<PathBuf>,
     /// A command that gets a message.
     pub command: Option<String>,
+}
+
+/// What somebody may want to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Event {
+    /// A backup, a verification or a drill failed.
+    Failure,
+    /// What failed works again.
+    Recovery,
+    /// It worked, but not as it should: on a fallback, or late.
+    Warning,
+    /// It worked.
+    Success,
 }
 
 /// The web page.
@@ -329,8 +355,8 @@ pub struct Notify {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Http {
-    /// Address and port.
-    pub listen: Option<String>,
+    /// Address and port. Beyond this machine only with a token.
+    pub listen: Option<SocketAddr>,
     /// What a caller must show.
     pub token: Option<SecretText>,
     /// The file that holds it.
@@ -346,13 +372,38 @@ pub struct Links {
     pub name: Option<String>,
     /// The name of the database.
     pub database: String,
-    /// Tables and columns, as in `documents.file_key`.
+    /// Tables and columns, as in `documents.file_key`. Either these or a query.
+    #[serde(default)]
     pub columns: Vec<String>,
+    /// A query whose first column is the keys.
+    pub query: Option<String>,
+    /// The column, in the same row, that says on which side an object lies.
+    pub provider_column: Option<String>,
+    /// Objects that are younger than this count as being about to be mentioned.
+    #[serde(default, deserialize_with = "millis")]
+    pub grace: Option<Duration>,
     /// The bucket, with the prefix that the columns leave out.
     pub url: String,
     /// How the store is reached.
     #[serde(default)]
     pub options: Options,
+}
+
+/// Where any object lies: photos and the like, which are no backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Objects {
+    /// A path or URL. Without it, the bucket of media that the environment names.
+    pub primary: Option<String>,
+    /// What placements call it; by default what kind of store it is.
+    pub primary_name: Option<String>,
+    /// A path or URL for when the primary does not work.
+    pub fallback: Option<String>,
+    /// What placements call it.
+    pub fallback_name: Option<String>,
+    /// The URL under which everybody can read what the primary has.
+    pub public_base: Option<String>,
 }
 
 /// Durations pass through the layers as milliseconds.

@@ -215,6 +215,9 @@ impl Database {
                     None => continue,
                 }
             };
+            if !report.unchanged {
+                self.sweep_leftovers().await;
+            }
             report.damaged_records.splice(..0, damaged_records);
             report.adopted_from = adopted_from.map(|owner| owner.to_string());
             return Ok(Backup { source, report });

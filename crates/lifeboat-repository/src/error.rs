@@ -273,6 +273,14 @@ pub enum WriteError {
         /// The destination.
         place: String,
     },
+    /// The store was probed, and backups cannot lie there. Nothing was made.
+    #[error("use {place} for backups: {why}")]
+    Unfit {
+        /// The destination.
+        place: String,
+        /// What it does.
+        why: &'static str,
+    },
     /// Other writers were faster, every time.
     #[error("commit: other writers were faster {tries} times")]
     Contention {

@@ -18,12 +18,13 @@
 //!
 //! # Limitations
 //!
-//! Repositories on stores that honour a conditional create. Systems with Unix
-//! file handles.
+//! Where a store neither honours a conditional create nor lists what there is, one
+//! writer only ([`Repository::fencing`]). Systems with Unix file handles.
 //!
 //! # Code map
 //!
 //! - [`Repository`], [`Database`]: what is opened, and what can be done with it.
+//! - `store`: what the store does, found out and written down.
 //! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
 //! - `archive`: snapshots that are one file each.
@@ -32,9 +33,11 @@
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
 //!   found wrong, for backups.
+//! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
-//! - `local`: what an installation remembers, and its caches.
+//! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
+//!   directory.
 
 mod archive;
 mod backup;
@@ -45,8 +48,10 @@ pub mod consolidation;
 mod copy;
 mod doubts;
 mod error;
+mod heartbeats;
 mod images;
 mod keys;
+mod leftovers;
 mod local;
 mod log;
 mod mend;
@@ -59,6 +64,7 @@ mod repository;
 mod restore;
 mod snapshots;
 mod stats;
+mod store;
 mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};

@@ -25,6 +25,7 @@ use lifeboat_format::record::Content;
 use lifeboat_format::repair::{self, MAX_REPAIRS, Repair, healed_id};
 use lifeboat_format::source::PageSource;
 use lifeboat_remote::Created;
+use lifeboat_remote::rounds::Claim;
 
 use crate::check::{Called, CheckOptions, Data, Depth, Share, Survey};
 use crate::collect::{CollectOptions, CollectReport};
@@ -32,6 +33,7 @@ use crate::error::{BackupError, ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
 use crate::local::random;
 use crate::repository::Database;
+use crate::store::token_of;
 use content::Wanted;
 
 /// What a repair did, or would do.
@@ -390,8 +392,17 @@ impl Database {
         // What was stored is read back before anything points to it.
         self.pack_hashes(&made.repair.healed).await?;
         let object = repair::encode(&made.repair, made.k, &self.home());
-        let key = self.keys.at(&repair::key(made.repair.pack, made.k));
-        match self.remote().create(&key, object.into()).await? {
+        // Another may be mending the same pack: one of the two repairs counts, and
+        // who made the other is told.
+        let (pack, k) = (made.repair.pack, made.k);
+        let claim = Claim {
+            key: &self.keys.at(&repair::key(pack, k)),
+            bodies: &self.keys.repair_body(pack, k),
+            rounds: &self.keys.repair_rounds(pack, k),
+            digest: token_of,
+            limit: repair::MAX_REPAIR_LEN,
+        };
+        match self.remote().claim(&claim, object.into()).await? {
             Created::New => Ok(()),
             Created::Exists => Err(WriteError::Contention { tries: 1 }),
         }

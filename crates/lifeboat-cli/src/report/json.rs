@@ -57,6 +57,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "destination": done.destination,
         "unchanged": report.unchanged,
         "fallback_reason": done.fallback_reason,
+        "unfenced": done.unfenced,
         "pages_total": report.geometry.page_count(),
         "pages_changed": report.pages_changed,
         "bytes_read": report.bytes_read,
@@ -108,6 +109,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
             let seconds: f64 = many.iter().filter_map(|one| one["duration_seconds"].as_f64()).sum();
             object["duration_seconds"] = seconds.into();
             object["unchanged"] = many.iter().all(|one| one["unchanged"] == true).into();
+            object["unfenced"] = many.iter().any(|one| one["unfenced"] == true).into();
             object
         }
     };
@@ -185,6 +187,7 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "image_digest": body.image_digest,
         "bytes_fetched": done.report.bytes_fetched,
         "bytes_kept": done.report.bytes_kept,
+        "resumed": done.report.resumed,
         "checked": done.report.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),

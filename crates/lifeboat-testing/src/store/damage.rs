@@ -1,4 +1,4 @@
-//! What happens to stored objects behind everybody's back.
+//! What lies in the store, and what happens to it behind everybody's back.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,15 @@ impl ScriptedStore {
         keys.retain(|key| key.contains(part));
         keys.sort();
         keys
+    }
+
+    /// The bytes of the one object whose key ends in a text.
+    pub async fn read(&self, end: &str) -> Vec<u8> {
+        let mut keys = self.keys(end).await;
+        keys.retain(|key| key.ends_with(end));
+        let [key] = &keys[..] else { panic!("{end}: {keys:?}") };
+        let stored = self.inner.get(&Path::from(key.as_str())).await.expect("it is there");
+        stored.bytes().await.expect("the store below reads").to_vec()
     }
 
     /// All objects, each with its version: another one after every put, whoever
