@@ -216,7 +216,7 @@ fn object(name: &str, report: &RepairReport) -> Value {
         })
         .collect();
     let objects: Vec<Value> = report
-        .lists
+        .objects
         .iter()
         .map(|list| json!({ "object": list.object, "hindrance": list.hindrance }))
         .collect();

@@ -56,7 +56,7 @@ impl Database {
             let path = scratch.path().join("archive");
             let is_there = self.remote().size(&self.keys.at(&object)).await;
             let is_there = is_there.map_err(ReadError::from)?.is_some();
-            let mut found = self.from_others(record, findings, survey, &path).await?;
+            let mut found = self.others_image(record, findings, survey, &path).await?;
             if !found
                 && !is_there
                 && let Some(live) = source.take()
@@ -81,7 +81,7 @@ impl Database {
 
     /// Writes the image of an archive from another snapshot that has it; false if
     /// none does.
-    async fn from_others(
+    async fn others_image(
         &self,
         wanted: &Record,
         findings: &[Finding],
