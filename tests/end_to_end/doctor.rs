@@ -120,6 +120,16 @@ fn a_fix_goes_to_the_same_place() {
     assert!(fixes.contains(&"lifeboat -r 'there' drill 'app'".into()), "{fixes:#?}");
 }
 
+/// What was meant and is not done is told, whoever's variables say it.
+#[test]
+fn where_backups_do_not_go() {
+    let folder = with_databases(&["app.db"]);
+    let (found, _) = findings(&folder, &[("BACKUP_USE_AWS", "true")], &["app.db"]);
+    has(&found, "warning", "BACKUP_USE_AWS is on, but BACKUP_S3_BUCKET is not set");
+    let (found, _) = findings(&folder, &[("BACKUP_S3_BUCKET", "b")], &["app.db"]);
+    has(&found, "ok", "BACKUP_S3_BUCKET is set, but BACKUP_USE_AWS is not on");
+}
+
 /// Nobody believes that something happens by itself because it is written down.
 #[test]
 fn settings_without_effect_are_named() {
@@ -235,6 +245,28 @@ fn who_can_read_the_bucket() {
     has(&found, "warning", "whoever can read the storage can read the backups");
     let found = look(&answers_everybody());
     has(&found, "problem", "everybody can read it");
+}
+
+/// A key that others can read, or find by trying, is one of theirs.
+#[test]
+fn a_key_that_protects_little() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = with_databases(&["app.db"]);
+    write(&folder, "key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    let mode = |mode| {
+        let path = folder.path("key");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("is ours");
+    };
+    mode(0o644);
+    let variables = [("LIFEBOAT_KEY_FILE", "key")];
+    let (found, _) = findings(&folder, &variables, &["app.db"]);
+    has(&found, "warning", "others than its owner can use key (mode 644)");
+    mode(0o600);
+    let (found, _) = findings(&folder, &variables, &["app.db"]);
+    assert!(!format!("{found:?}").contains("others than its owner"), "{found:#?}");
+    let (found, _) = findings(&folder, &[("LIFEBOAT_PASSPHRASE", "hush")], &["app.db"]);
+    has(&found, "warning", "the passphrase has 4 characters");
 }
 
 /// What the store tells of versions and object lock, and what it does not tell.

@@ -60,6 +60,17 @@ fn fields_are_documented_and_nothing_else_is() {
 }
 
 #[test]
+fn health() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    folder.backup("app.db");
+    let objects = folder.run(&["--json", "health"]).ok().json();
+    assert_eq!(objects[0]["message_type"], "health");
+    assert_eq!(fields(&objects[0]), documented("health: one object a database"));
+    assert_eq!(fields(&objects[1]), documented("health: summary"));
+}
+
+#[test]
 fn single_files() {
     let folder = Folder::new();
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
@@ -98,7 +109,7 @@ fn keys() {
     let generated = folder.run(&["--json", "key", "generate"]).ok().last();
     assert_eq!(fields(&generated), documented("key generate: summary"));
     let key = generated["key"].as_str().expect("a text").to_owned();
-    for (file, text) in [("key", key.as_str()), ("words", "some other words")] {
+    for (file, text) in [("key", key.as_str()), ("words", "some other words, and many of them")] {
         std::fs::write(folder.path(file), text).expect("writes");
     }
     let run = |arguments: &[&str]| {

@@ -1,5 +1,8 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
+use std::path::Path;
+
+use lifeboat::objects::ObjectError;
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{
     CaptureFailure, OpenError, PublishError, ReplaceError, StageError, UndoError,
@@ -54,6 +57,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "name a file that does not exist, or add --force: what is there is then set aside"
                 .into()
         }
+        Error::Stage(StageError::Create { target: path, .. }) | Error::Path { path, .. } => {
+            return no_folder(path);
+        }
         Error::Stage(StageError::SidecarExists { .. })
         | Error::Publish(PublishError::SidecarExists { .. }) => {
             "it belongs to an earlier database there: move it away, or name another target".into()
@@ -76,6 +82,12 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
                 .into()
         }
         Error::File(error) => return of_file(error),
+        Error::Object(error) => return of_object(error),
+        Error::NoObjects => {
+            "name it with --primary, objects.primary, LIFEBOAT_OBJECTS__PRIMARY or \
+             AWS_S3_BUCKET_NAME"
+                .into()
+        }
         Error::Source(error) => return of_open(error),
         Error::Backup(lifeboat::repository::BackupError::Source(error)) => {
             return of_capture(error);
@@ -84,6 +96,29 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             ErrorKind::Storage => "look at the storage, then run the command again".into(),
             _ => return None,
         },
+    })
+}
+
+fn of_object(error: &ObjectError) -> Option<String> {
+    Some(match error {
+        ObjectError::Store(error) => error.hint().into(),
+        ObjectError::Exists { .. } => {
+            "use another key, or say --replace: a key is one object on all sides".into()
+        }
+        ObjectError::Everywhere { .. } => "look at the storage, then run the command again".into(),
+        ObjectError::Undeleted { .. } => {
+            "run the command again when these answer: what is gone stays gone".into()
+        }
+        ObjectError::UnknownProvider { .. } => {
+            "primary_name and fallback_name in [objects] say what placements call the two".into()
+        }
+        ObjectError::NoUrl { .. } => "objects.public_base names the address of a web server".into(),
+        ObjectError::Providers => {
+            "both are stores of one kind: name them with primary_name and fallback_name in \
+             [objects], or NAME=URL"
+                .into()
+        }
+        _ => return None,
     })
 }
 
@@ -303,6 +338,13 @@ fn of_resolve(error: &ResolveError) -> Option<String> {
     })
 }
 
+/// A file is to be made in a directory that is not there.
+fn no_folder(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    let text = || format!("make the directory first: mkdir -p {}", shell_word(folder));
+    (!folder.exists()).then(text)
+}
+
 /// What a command was about, to say what became of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
@@ -310,6 +352,7 @@ pub(crate) enum About {
     Restore,
     InPlace,
     Reading,
+    Object,
 }
 
 /// Whether data is safe, and in which words.
@@ -339,6 +382,9 @@ pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
         (About::InPlace, false) => (true, "The database is what it was."),
         (About::InPlace, true) => {
             (false, "The database is what it was, but stored data is damaged or missing.")
+        }
+        (About::Object, _) => {
+            (true, "Nothing was overwritten, and nothing is gone that was to stay.")
         }
         (About::Reading, false) => (true, "Nothing was changed."),
         (About::Reading, true) => (false, "Nothing was changed, but stored data is damaged."),

@@ -67,10 +67,12 @@ fn main() -> std::process::ExitCode {
             return Exit::Failed.into();
         }
     };
+    // What runs until it is told to stop hears of that itself.
+    let hears_signals = matches!(arguments.command, Command::Run(_));
     let exit = runtime.block_on(async {
         tokio::select! {
             exit = run(&arguments, &reporter) => exit,
-            signal = interrupted() => {
+            signal = interrupted(), if !hears_signals => {
                 reporter.interrupted(signal);
                 signal
             }
@@ -105,8 +107,11 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Prune(prune) => commands::prune::run(arguments, prune, reporter).await,
         Command::Diff(diff) => commands::diff::run(arguments, diff, reporter).await,
         Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
+        Command::Run(run) => commands::run::run(arguments, run, reporter).await,
+        Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,
         Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
+        Command::Object(object) => commands::object::run(arguments, object, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
         }

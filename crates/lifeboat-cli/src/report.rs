@@ -4,6 +4,7 @@ mod json;
 mod people;
 mod restored;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -99,6 +100,8 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) listing: Listing,
     pub(crate) proofs: Proofs,
+    /// Why the policy keeps them, where there is one; by their numbers.
+    pub(crate) kept_because: BTreeMap<u64, Vec<String>>,
 }
 
 impl Reporter {

@@ -176,6 +176,11 @@ pub fn check(name: &crate::check::CheckName) -> String {
     format!("checks/{name}")
 }
 
+/// The key of a heartbeat, relative to the folder of the database.
+pub fn heartbeat(name: &crate::heartbeat::HeartbeatName) -> String {
+    format!("heartbeats/{name}")
+}
+
 /// The key of a pack list, relative to the folder of the database.
 pub fn list(id: ListId) -> String {
     format!("lists/{id}")

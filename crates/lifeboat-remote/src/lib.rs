@@ -39,13 +39,17 @@
 //!   follows from it for two writers; [`rounds`]: what they do without conditions.
 //! - [`RetryPolicy`]: how long an operation goes on trying.
 //! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
+//! - [`objects`]: any object, on a primary store or a fallback.
+//! - [`Breaker`]: whether to ask again who failed a moment ago.
 
+mod breaker;
 mod bucket;
 mod classify;
 pub mod conformance;
 mod error;
 mod fencing;
 mod limit;
+pub mod objects;
 mod open;
 mod options;
 mod pace;
@@ -56,10 +60,12 @@ mod random;
 mod remote;
 mod retry;
 pub mod rounds;
+mod signing;
 mod upload;
 #[cfg(feature = "http-stores")]
 mod wire;
 
+pub use breaker::Breaker;
 pub use bucket::{BucketError, MadeBucket};
 pub use error::{Failure, OpenError, RemoteError};
 pub use fencing::Fencing;

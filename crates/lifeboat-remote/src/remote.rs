@@ -1,9 +1,11 @@
 //! One store, and how its operations are carried out.
 
+mod arriving;
 mod attempt;
 mod create;
 mod directory;
 mod list;
+mod object;
 mod read;
 
 use std::path::Path as FilePath;
@@ -20,6 +22,7 @@ pub(crate) use self::attempt::{Carried, Doing};
 pub use self::create::Created;
 pub use self::list::Listed;
 pub(crate) use self::list::Pages;
+pub(crate) use self::object::SentAs;
 
 use crate::fencing::Known;
 use crate::limit::TimeLimit;
@@ -28,6 +31,7 @@ use crate::open::AboutBucket;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
 use crate::retry::RetryPolicy;
+use crate::signing::Signing;
 use crate::upload::Parts;
 
 /// A store, opened.
@@ -61,6 +65,7 @@ pub struct Remote {
     trusted: bool,
     #[cfg(feature = "aws")]
     bucket: Option<Arc<AboutBucket>>,
+    signing: Option<Signing>,
 }
 
 impl Remote {
@@ -89,6 +94,7 @@ impl Remote {
             trusted: false,
             #[cfg(feature = "aws")]
             bucket: None,
+            signing: None,
         }
     }
 
@@ -178,6 +184,13 @@ impl Remote {
         self.bucket.as_deref()
     }
 
+    /// URLs of objects can be signed.
+    #[cfg(feature = "http-stores")]
+    pub(crate) fn with_signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(signing);
+        self
+    }
+
     pub(crate) fn parts(&self) -> Option<&Parts> {
         self.parts.as_ref()
     }
@@ -236,3 +249,6 @@ impl Remote {
 pub(crate) fn path(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,7 @@ impl Database {
     /// Killed or cancelled after its record, it leaves condemned objects
     /// behind; the next collection condemns and deletes them again.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, WriteError> {
+        self.sweep_leftovers().await;
         // Listed before the newest record is looked for: a pack that appears
         // later is in no plan.
         let listed = self.listed_objects().await?;

@@ -200,6 +200,16 @@ impl ReadError {
         move |source| Self::Unusable { key, source }
     }
 
+    /// Whether a record is gone or has other bytes than were written, so that one
+    /// may go on without it; one that lies in a wrong place is something else.
+    pub(crate) fn is_lost_record(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::Unusable { source, .. } => source.is_corruption(),
+            _ => false,
+        }
+    }
+
     /// Whether it shows that stored data was damaged or removed.
     pub fn is_damage(&self) -> bool {
         match self {

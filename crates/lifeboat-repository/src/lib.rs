@@ -31,10 +31,13 @@
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
-//! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
+//!   found wrong, for backups.
+//! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
-//! - `local`: what an installation remembers, and its caches.
+//! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
+//!   directory.
 
 mod archive;
 mod backup;
@@ -43,9 +46,12 @@ mod check;
 mod collect;
 pub mod consolidation;
 mod copy;
+mod doubts;
 mod error;
+mod heartbeats;
 mod images;
 mod keys;
+mod leftovers;
 mod local;
 mod log;
 mod mend;
@@ -63,7 +69,7 @@ mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
-pub use check::{CheckOptions, CheckReport, Depth, Share};
+pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,

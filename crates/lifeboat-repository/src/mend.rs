@@ -25,7 +25,7 @@ use lifeboat_format::source::PageSource;
 use lifeboat_remote::Created;
 use lifeboat_remote::rounds::Claim;
 
-use crate::check::{CheckOptions, Data, Depth, Share, Survey};
+use crate::check::{Called, CheckOptions, Data, Depth, Share, Survey};
 use crate::collect::{CollectOptions, CollectReport};
 use crate::error::{BackupError, ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
@@ -48,6 +48,8 @@ pub struct RepairReport {
     pub mended: NumberSet,
     /// The living snapshots that are whole in the end.
     pub whole: NumberSet,
+    /// What people call the snapshots.
+    pub called: Called,
     /// What is still wrong in the end.
     pub left: Vec<Finding>,
     /// What was collected, or would be.
@@ -154,6 +156,7 @@ impl Database {
             broken: report.broken,
             mended,
             whole,
+            called: report.called,
             left: rest,
             collected,
             applied: apply,

@@ -154,7 +154,9 @@ impl Repository {
         info.store = finding;
         // Whether it was made or was there, what is there now counts.
         let _: Created = claim_format(&remote, 1, &info).await?;
-        Ok(Self::open_with(remote, local, secret).await?)
+        let made = Self::open_with(remote, local, secret).await?;
+        made.sweep_leftovers().await;
+        Ok(made)
     }
 
     /// Makes another store a destination of this repository, and opens it there.

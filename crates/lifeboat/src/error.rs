@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lifeboat_format::id::ParseIdError;
+use lifeboat_remote::objects::ObjectError;
 use lifeboat_remote::{BucketError, OpenError as OpenRemoteError};
 use lifeboat_repository::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
@@ -119,6 +120,20 @@ pub enum Error {
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file of another tool is no database that can be used.
+    #[error("{what}")]
+    Foreign {
+        /// What is wrong with it, under its own name and not that of a copy.
+        what: String,
+        /// What kind of trouble it is.
+        kind: ErrorKind,
+    },
+    /// An object cannot be stored, read or deleted.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// Nothing says where objects lie.
+    #[error("find out where objects lie: neither the settings nor the environment say so")]
+    NoObjects,
     /// A file or directory of this machine cannot be used.
     #[error("use {}", path.display())]
     Path {
@@ -168,7 +183,10 @@ impl Error {
             Self::Bucket(_) => ErrorKind::Usage,
             Self::NoRepository { .. } => ErrorKind::NoRepository,
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
+            Self::NoObjects => ErrorKind::Usage,
+            Self::Object(error) => object_kind(error),
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
+            Self::Foreign { kind, .. } => *kind,
             Self::Read(error) => read_kind(error),
             Self::Write(error) => write_kind(error),
             Self::Source(error) if error.is_source_unusable() => ErrorKind::Source,
@@ -270,6 +288,19 @@ impl Error {
             | Self::Restore(RestoreError::Read(error)) => Some(error),
             _ => None,
         }
+    }
+}
+
+fn object_kind(error: &ObjectError) -> ErrorKind {
+    match error {
+        error if error.is_usage() => ErrorKind::Usage,
+        ObjectError::Store(_)
+        | ObjectError::Provider { .. }
+        | ObjectError::Everywhere { .. }
+        | ObjectError::Undeleted { .. } => ErrorKind::Storage,
+        ObjectError::Exists { .. } | ObjectError::Missing { .. } => ErrorKind::Refused,
+        ObjectError::Differs { .. } => ErrorKind::Damage,
+        _ => ErrorKind::Failed,
     }
 }
 

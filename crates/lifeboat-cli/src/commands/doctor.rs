@@ -15,7 +15,7 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
 use crate::setup::{Place, Setup};
-use crate::text::age;
+use crate::text::{age, several};
 use crate::{secrets, targets, unused};
 
 /// The time that each request to a place has, tries included: a page is read by
@@ -33,7 +33,11 @@ pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Rep
     examine(arguments, typed, &mut page).await;
     let [ok, warnings, problems] = page.counts;
     let exit = if problems > 0 { Exit::Failed } else { Exit::Ok };
-    let line = format!("{ok} ok, {warnings} warnings, {problems} problems");
+    let line = format!(
+        "{ok} ok, {}, {}",
+        several(warnings.into(), "warning"),
+        several(problems.into(), "problem")
+    );
     let summary =
         json!({ "ok": ok, "warnings": warnings, "problems": problems, "code": exit.code() });
     reporter.told(summary, &[line]);
@@ -69,6 +73,13 @@ impl Page<'_> {
 async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) {
     let setup = arguments.setup();
     page.add(&settings(setup));
+    for notice in setup.configuration.notices() {
+        page.add(&Finding::ok("settings", notice));
+    }
+    if let Some(reason) = setup.configuration.fallback_reason() {
+        let fix = "export BACKUP_S3_BUCKET=my-backups    # or set BACKUP_USE_AWS=false";
+        page.add(&Finding::bad(Level::Warning, "settings", reason, fix));
+    }
     for unused in unused::find(&setup.configuration) {
         let words = unused.words();
         page.add(&Finding::bad(Level::Warning, "settings", words, unused.instead));
@@ -91,6 +102,15 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     }
     let mut size = 0;
     for target in &databases {
+        if targets::is_motherduck(&target.path) {
+            page.add(&Finding::bad(
+                Level::Warning,
+                format!("database {}", target.path.display()),
+                "is in MotherDuck, and no file of this machine: backups of it are disabled",
+                "look at the snapshots that MotherDuck makes itself",
+            ));
+            continue;
+        }
         for finding in doctor::database(&target.path, &directories.cache).await {
             page.add(&finding);
         }
@@ -106,6 +126,14 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     let secret = match secrets::configured(&setup.configuration) {
         Ok(secret) => {
             page.add(&key(setup, secret.is_some()));
+            if let Some(finding) = secrets::file(&setup.configuration).and_then(open_key_file) {
+                page.add(&finding);
+            }
+            if let Some(why) = secret.as_ref().and_then(secrets::weakness) {
+                let fix = "lifeboat key generate > key && chmod 600 key && \
+                           lifeboat key rotate --new-key-file key";
+                page.add(&Finding::bad(Level::Warning, "key", why, fix));
+            }
             secret
         }
         Err(refusal) => {
@@ -165,6 +193,16 @@ fn key(setup: &Setup, is_there: bool) -> Finding {
         "none is configured: whoever can read the storage can read the backups",
         "lifeboat key generate > key && chmod 600 key    # and set LIFEBOAT_KEY_FILE to that",
     )
+}
+
+/// Whether others can read the file that holds the key.
+fn open_key_file(path: &Path) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let text = format!("others than its owner can use {} (mode {mode:03o})", path.display());
+        Finding::bad(Level::Warning, "key", text, format!("chmod 600 '{}'", path.display()))
+    })
 }
 
 async fn examine_place(

@@ -8,6 +8,7 @@ use crate::arguments::{Arguments, InitArguments, Refusal};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::Reporter;
+use crate::secrets;
 use crate::setup::Place;
 
 pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &Reporter) -> Exit {
@@ -28,6 +29,11 @@ pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &
         Ok(destination) => {
             let repository = destination.repository();
             let id = repository.info().repository.to_string();
+            if destination.is_new()
+                && let Some(why) = arguments.secret.as_ref().and_then(secrets::weakness)
+            {
+                reporter.warn(&why);
+            }
             let fencing = repository.fencing();
             reporter.initialised(destination.shown(), &id, repository.is_sealed(), fencing);
             Exit::Ok

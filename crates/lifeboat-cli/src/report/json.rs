@@ -73,6 +73,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "new_base": report.new_base,
         "notices": report.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damaged_records": report.damaged_records.iter().map(|n| n.0).collect::<Vec<_>>(),
+        "damaged_objects": report.damaged_objects,
     });
     if let Some(archive) = &report.archive {
         object["archive"] = archive.as_str().into();
@@ -144,10 +145,13 @@ fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -
 
 pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     let mut total = 0;
-    for Listed { name, listing, proofs } in all {
+    for Listed { name, listing, proofs, kept_because } in all {
         for one in &listing.snapshots {
             let proof = proofs.of(one.number());
-            line("snapshot", snapshot(name, one, &proof, destination));
+            let mut object = snapshot(name, one, &proof, destination);
+            object["kept_because"] =
+                kept_because.get(&one.number().0).cloned().unwrap_or_default().into();
+            line("snapshot", object);
             total += 1;
         }
         for (number, error) in &listing.broken {
@@ -183,6 +187,7 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "image_digest": body.image_digest,
         "bytes_fetched": done.report.bytes_fetched,
         "bytes_kept": done.report.bytes_kept,
+        "resumed": done.report.resumed,
         "checked": done.report.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),

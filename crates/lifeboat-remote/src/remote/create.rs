@@ -75,10 +75,21 @@ impl Remote {
         content_type: Option<&str>,
     ) -> Result<Created, RemoteError> {
         let size = parts.iter().map(|part| part.len() as u64).sum();
+        self.create_with(key, parts, self.attributes_of(size, content_type)).await
+    }
+
+    /// As [`create_of_parts`](Self::create_of_parts), with all that is kept beside
+    /// the bytes.
+    pub(super) async fn create_with(
+        &self,
+        key: &str,
+        parts: Vec<Bytes>,
+        attributes: Attributes,
+    ) -> Result<Created, RemoteError> {
+        let size = parts.iter().map(|part| part.len() as u64).sum();
         let carried = Carried::default();
         carried.bytes(size);
         let doing = Doing { operation: "create", key };
-        let attributes = self.attributes_of(size, content_type);
         self.pace_up(size).await;
         let once = || self.create_once(key, &parts, size, attributes.clone());
         self.attempt(doing, &carried, once).await
@@ -89,8 +100,18 @@ impl Remote {
     /// it. Doing it twice is harmless. Cancelled, the object is there whole or it is
     /// as it was.
     pub async fn put_own(&self, key: &str, bytes: Bytes) -> Result<(), RemoteError> {
+        let attributes = self.attributes_of(bytes.len() as u64, None);
+        self.put_with(key, bytes, attributes).await
+    }
+
+    /// As [`put_own`](Self::put_own), with all that is kept beside the bytes.
+    pub(super) async fn put_with(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        attributes: Attributes,
+    ) -> Result<(), RemoteError> {
         let size = bytes.len() as u64;
-        let attributes = self.attributes_of(size, None);
         self.put_parts(key, PutPayload::from_bytes(bytes), size, attributes).await
     }
 
@@ -148,7 +169,7 @@ impl Remote {
         if !(conflict || self.may_have_arrived(failed.what)) {
             return Err(failed);
         }
-        match self.get_once(key, size, &Carried::default()).await {
+        match self.get_once(key, size).await {
             Ok(Some(there)) if is_concat(&there, parts) => {
                 tracing::debug!(key, "the object is there already, byte for byte");
                 self.sync_found(key).await?;

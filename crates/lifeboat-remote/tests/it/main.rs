@@ -1,5 +1,6 @@
 //! Stores through the public API.
 
+mod objects;
 mod stores;
 
 use lifeboat_remote::{Created, OpenError, Remote};
