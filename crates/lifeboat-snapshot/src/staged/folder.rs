@@ -75,9 +75,9 @@ fn usual_mode(target: &Path, name: &OsStr) -> io::Result<u32> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let mode =
-        options.open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode() & 0o777));
+        options.open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode() & 0o777))?;
     std::fs::remove_file(&path)?;
-    mode
+    Ok(mode)
 }
 
 fn fresh_name(target: &Path, name: &OsStr) -> io::Result<PathBuf> {
