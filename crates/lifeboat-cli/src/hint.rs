@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lifeboat::objects::ObjectError;
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{
     CaptureFailure, OpenError, PublishError, ReplaceError, StageError, UndoError,
@@ -35,6 +36,8 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "the first backup makes one; -r names another place".into()
         }
         Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
+        Error::Bucket(error) => error.hint(),
+        Error::Store(error) => error.hint().into(),
         Error::Destination { .. } => "-r takes a directory or a URL".into(),
         Error::Local(_) => {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
@@ -80,6 +83,12 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
                 .into()
         }
         Error::File(error) => return of_file(error),
+        Error::Object(error) => return of_object(error),
+        Error::NoObjects => {
+            "name it with --primary, objects.primary, LIFEBOAT_OBJECTS__PRIMARY or \
+             AWS_S3_BUCKET_NAME"
+                .into()
+        }
         Error::Source(error) => return of_open(error),
         Error::Backup(lifeboat::repository::BackupError::Source(error)) => {
             return of_capture(error);
@@ -88,6 +97,29 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             ErrorKind::Storage => "look at the storage, then run the command again".into(),
             _ => return None,
         },
+    })
+}
+
+fn of_object(error: &ObjectError) -> Option<String> {
+    Some(match error {
+        ObjectError::Store(error) => error.hint().into(),
+        ObjectError::Exists { .. } => {
+            "use another key, or say --replace: a key is one object on all sides".into()
+        }
+        ObjectError::Everywhere { .. } => "look at the storage, then run the command again".into(),
+        ObjectError::Undeleted { .. } => {
+            "run the command again when these answer: what is gone stays gone".into()
+        }
+        ObjectError::UnknownProvider { .. } => {
+            "primary_name and fallback_name in [objects] say what placements call the two".into()
+        }
+        ObjectError::NoUrl { .. } => "objects.public_base names the address of a web server".into(),
+        ObjectError::Providers => {
+            "both are stores of one kind: name them with primary_name and fallback_name in \
+             [objects], or NAME=URL"
+                .into()
+        }
+        _ => return None,
     })
 }
 
@@ -195,6 +227,11 @@ fn of_write(error: &WriteError) -> Option<String> {
                 .into()
         }
         WriteError::Contention { .. } => "run the command again".into(),
+        WriteError::Unfit { .. } => {
+            "allow to list the bucket, or take another storage; `lifeboat storage probe` says what \
+             this one does"
+                .into()
+        }
         _ => return None,
     })
 }
@@ -322,6 +359,7 @@ pub(crate) enum About {
     Restore,
     InPlace,
     Reading,
+    Object,
 }
 
 /// Whether data is safe, and in which words.
@@ -351,6 +389,9 @@ pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
         (About::InPlace, false) => (true, "The database is what it was."),
         (About::InPlace, true) => {
             (false, "The database is what it was, but stored data is damaged or missing.")
+        }
+        (About::Object, _) => {
+            (true, "Nothing was overwritten, and nothing is gone that was to stay.")
         }
         (About::Reading, false) => (true, "Nothing was changed."),
         (About::Reading, true) => (false, "Nothing was changed, but stored data is damaged."),

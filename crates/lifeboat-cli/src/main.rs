@@ -20,7 +20,7 @@ mod when;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, StorageCommand};
 use exit::Exit;
 use out::errln;
 
@@ -67,10 +67,12 @@ fn main() -> std::process::ExitCode {
             return Exit::Failed.into();
         }
     };
+    // What runs until it is told to stop hears of that itself.
+    let hears_signals = matches!(arguments.command, Command::Run(_));
     let exit = runtime.block_on(async {
         tokio::select! {
             exit = run(&arguments, &reporter) => exit,
-            signal = interrupted() => {
+            signal = interrupted(), if !hears_signals => {
                 reporter.interrupted(signal);
                 signal
             }
@@ -84,7 +86,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     match &arguments.command {
-        Command::Init(_) => commands::init::run(arguments, reporter).await,
+        Command::Init(init) => commands::init::run(arguments, init, reporter).await,
         Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
         Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
         Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
@@ -105,10 +107,16 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Prune(prune) => commands::prune::run(arguments, prune, reporter).await,
         Command::Diff(diff) => commands::diff::run(arguments, diff, reporter).await,
         Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
+        Command::Run(run) => commands::run::run(arguments, run, reporter).await,
+        Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,
         Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
+        Command::Object(object) => commands::object::run(arguments, object, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
+        }
+        Command::Storage(StorageCommand::Probe { url }) => {
+            commands::storage::probe(arguments, url.as_deref(), reporter).await
         }
         Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),

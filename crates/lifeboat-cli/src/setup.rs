@@ -1,6 +1,7 @@
 //! What a command goes by: settings, places and directories, read once.
 
 mod check;
+mod keeping;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use lifeboat::repository::LocalOptions;
 
 use crate::arguments::Refusal;
 use crate::exit::Exit;
+use keeping::Keepings;
+pub(crate) use keeping::Kept;
 
 /// The repository where none is named.
 pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
@@ -26,6 +29,7 @@ pub(crate) struct Setup {
     places: Vec<Place>,
     mirrors: Vec<Place>,
     installation_id: Option<InstallationId>,
+    keepings: Keepings,
 }
 
 /// Somewhere backups go.
@@ -70,7 +74,8 @@ impl Setup {
         let (places, mirrors) = places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
         check::all(&configuration)?;
-        Ok(Self { environment, configuration, places, mirrors, installation_id })
+        let keepings = Keepings::read(&configuration)?;
+        Ok(Self { environment, configuration, places, mirrors, installation_id, keepings })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.

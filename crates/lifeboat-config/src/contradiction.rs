@@ -184,8 +184,10 @@ impl Finder<'_> {
             retention.keep_yearly,
         ];
         let keeps = counts.iter().flatten().any(|count| *count > 0)
-            || retention.keep_within.is_some_and(|within| !within.is_zero())
-            || !retention.keep_tags.is_empty();
+            || retention.times().iter().filter_map(|(_, time)| *time).any(|time| !is_zero(time))
+            || !retention.keep_tag.is_empty()
+            || retention.keep_preset
+            || retention.max_bytes.is_some_and(|most| most > 0);
         if !keeps {
             self.contradiction(
                 path,
@@ -196,4 +198,9 @@ impl Finder<'_> {
             );
         }
     }
+}
+
+/// Whether a length of time is none, however it is written.
+fn is_zero(time: &str) -> bool {
+    !time.contains(|c: char| ('1'..='9').contains(&c))
 }

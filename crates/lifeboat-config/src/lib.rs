@@ -59,8 +59,8 @@ pub use family::MediaBucket;
 pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
-    Database, Destination, Encryption, Event, Health, Http, Links, LocalDisk, Notify, Options,
-    Retention, Role, Schedule, SecretText, Settings, TakeOver,
+    Database, Destination, Drill, Encryption, Event, Health, Http, Links, LocalDisk, Notify,
+    Objects, Options, Retention, Role, Schedule, SecretText, Settings, TakeOver,
 };
 pub use show::Shown;
 pub use whereabouts::{FileSystem, Platform, Spot, Verdict, verdict};

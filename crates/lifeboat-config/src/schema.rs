@@ -66,10 +66,12 @@ pub(crate) const ROOT: &[Key] = &[
     key("encryption", Table(ENCRYPTION)),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
+    key("drill", Table(DRILL)),
     key("health", Table(HEALTH)),
     key("notify", Table(NOTIFY)),
     key("http", Table(HTTP)),
     key("links", Tables(LINKS)),
+    key("objects", Table(OBJECTS)),
 ];
 
 const DATABASE: &[Key] = &[
@@ -78,6 +80,7 @@ const DATABASE: &[Key] = &[
     key("destinations", Texts),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
+    key("drill", Table(DRILL)),
 ];
 
 const DESTINATION: &[Key] = &[
@@ -114,11 +117,23 @@ const RETENTION: &[Key] = &[
     key("keep_weekly", Count),
     key("keep_monthly", Count),
     key("keep_yearly", Count),
-    key("keep_within", Duration),
-    key("keep_tags", Texts),
+    key("keep_within", Text),
+    key("keep_within_hourly", Text),
+    key("keep_within_daily", Text),
+    key("keep_within_weekly", Text),
+    key("keep_within_monthly", Text),
+    key("keep_within_yearly", Text),
+    key("keep_tag", Texts),
+    key("keep_preset", Flag),
+    key("max_bytes", Size),
+    key("min_snapshots", Count),
     key("trash", Duration),
+    key("floor_snapshots", Count),
+    key("floor_age", Duration),
     key("timezone", Text),
 ];
+
+const DRILL: &[Key] = &[key("assert", Texts)];
 
 const HEALTH: &[Key] = &[
     key("warn_age", Duration),
@@ -148,6 +163,14 @@ const LINKS: &[Key] = &[
     key("grace", Duration),
     key("url", Path),
     key("options", Pairs),
+];
+
+const OBJECTS: &[Key] = &[
+    key("primary", Path),
+    key("primary_name", Text),
+    key("fallback", Path),
+    key("fallback_name", Text),
+    key("public_base", Text),
 ];
 
 /// What `[storage.backup]` takes, in files of programs that had it before.

@@ -63,6 +63,9 @@ pub struct Settings {
     pub schedule: Schedule,
     /// What is kept.
     pub retention: Option<Retention>,
+    /// What a drill must show.
+    #[serde(default)]
+    pub drill: Drill,
     /// When to worry.
     #[serde(default)]
     pub health: Health,
@@ -75,6 +78,9 @@ pub struct Settings {
     /// Columns that name objects of a bucket.
     #[serde(default)]
     pub links: Vec<Links>,
+    /// Where any object lies: photos and the like.
+    #[serde(default)]
+    pub objects: Objects,
 }
 
 /// What is known of the local disk.
@@ -117,6 +123,8 @@ pub struct Database {
     pub schedule: Option<Schedule>,
     /// Its own retention, instead of the common one.
     pub retention: Option<Retention>,
+    /// What a drill of it must show besides.
+    pub drill: Option<Drill>,
 }
 
 /// A place for backups.
@@ -226,17 +234,63 @@ pub struct Retention {
     pub keep_monthly: Option<u32>,
     /// One of each of so many years.
     pub keep_yearly: Option<u32>,
-    /// All that are younger than this.
-    #[serde(default, deserialize_with = "millis")]
-    pub keep_within: Option<Duration>,
+    /// Whatever it was within this time, such as `7d` or `2y5m7d3h`. Whoever
+    /// keeps knows what that means; so with the other times.
+    pub keep_within: Option<String>,
+    /// One of each hour within this time.
+    pub keep_within_hourly: Option<String>,
+    /// One of each day within this time.
+    pub keep_within_daily: Option<String>,
+    /// One of each week within this time.
+    pub keep_within_weekly: Option<String>,
+    /// One of each month within this time.
+    pub keep_within_monthly: Option<String>,
+    /// One of each year within this time.
+    pub keep_within_yearly: Option<String>,
     /// All with one of these tags.
     #[serde(default)]
-    pub keep_tags: Vec<String>,
+    pub keep_tag: Vec<String>,
+    /// The rules that most people need, instead of any other.
+    #[serde(default)]
+    pub keep_preset: bool,
+    /// The oldest go until the rest was sent in so many bytes.
+    pub max_bytes: Option<u64>,
+    /// Never fewer than this.
+    pub min_snapshots: Option<u32>,
     /// How long what was forgotten can be brought back.
     #[serde(default, deserialize_with = "millis")]
     pub trash: Option<Duration>,
+    /// So many of the newest are never dropped from the trash.
+    pub floor_snapshots: Option<u32>,
+    /// What is younger than this is never dropped from the trash.
+    #[serde(default, deserialize_with = "millis")]
+    pub floor_age: Option<Duration>,
     /// The zone in which days begin.
     pub timezone: Option<String>,
+}
+
+impl Retention {
+    /// The times that rules have, with the names of the rules.
+    pub fn times(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("keep_within", self.keep_within.as_deref()),
+            ("keep_within_hourly", self.keep_within_hourly.as_deref()),
+            ("keep_within_daily", self.keep_within_daily.as_deref()),
+            ("keep_within_weekly", self.keep_within_weekly.as_deref()),
+            ("keep_within_monthly", self.keep_within_monthly.as_deref()),
+            ("keep_within_yearly", self.keep_within_yearly.as_deref()),
+        ]
+    }
+}
+
+/// What a drill must show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Drill {
+    /// Statements that must each return 1.
+    #[serde(default)]
+    pub assert: Vec<String>,
 }
 
 /// When to worry.
@@ -333,6 +387,23 @@ pub struct Links {
     /// How the store is reached.
     #[serde(default)]
     pub options: Options,
+}
+
+/// Where any object lies: photos and the like, which are no backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Objects {
+    /// A path or URL. Without it, the bucket of media that the environment names.
+    pub primary: Option<String>,
+    /// What placements call it; by default what kind of store it is.
+    pub primary_name: Option<String>,
+    /// A path or URL for when the primary does not work.
+    pub fallback: Option<String>,
+    /// What placements call it.
+    pub fallback_name: Option<String>,
+    /// The URL under which everybody can read what the primary has.
+    pub public_base: Option<String>,
 }
 
 /// Durations pass through the layers as milliseconds.

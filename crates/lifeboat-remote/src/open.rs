@@ -75,6 +75,7 @@ impl Remote {
         Self::from_store(Arc::new(InMemory::new()), "memory://")
             .with_identity(format!("memory://{number:016x}"))
             .with_attributes()
+            .trusted()
     }
 }
 

@@ -4,7 +4,8 @@ use std::io::SeekFrom;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
@@ -13,10 +14,11 @@ use object_store::{
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::error::{Failure, RemoteError};
+use crate::objects::{Chunks, ObjectError};
 use crate::remote::{Carried, Created, Doing, Remote, path};
 
 /// What is put in one request; a larger object goes up in parts of this size.
-const PART_LEN: u64 = 8 * 1024 * 1024;
+pub(crate) const PART_LEN: u64 = 8 * 1024 * 1024;
 
 /// The parts of objects, each of which can be sent again on its own.
 #[derive(Clone)]
@@ -42,28 +44,93 @@ impl Parts {
     }
 }
 
-/// The file that is sent, and what it is called there.
+/// Where the bytes come from.
+enum Bodies {
+    File(tokio::fs::File),
+    /// A stream, and what came of it beyond the last part.
+    Stream(Chunks, BytesMut),
+}
+
+/// What is sent, and what it is called there.
 struct Sending<'a> {
     key: &'a str,
-    file: tokio::fs::File,
+    from: Bodies,
     size: u64,
     attributes: Attributes,
 }
 
 impl Sending<'_> {
-    /// The bytes of a part.
-    async fn part(&mut self, at: u64) -> Result<Bytes, RemoteError> {
+    /// The bytes of the next part, which begins there.
+    async fn part(&mut self, at: u64) -> Result<Bytes, SendError> {
         let key = self.key;
         let io = |error| RemoteError::local("create", key, error);
-        self.file.seek(SeekFrom::Start(at)).await.map_err(io)?;
-        let mut part = vec![0; PART_LEN.min(self.size - at) as usize];
-        self.file.read_exact(&mut part).await.map_err(io)?;
-        Ok(part.into())
+        let len = PART_LEN.min(self.size - at) as usize;
+        match &mut self.from {
+            Bodies::File(file) => {
+                file.seek(SeekFrom::Start(at)).await.map_err(io)?;
+                let mut part = vec![0; len];
+                file.read_exact(&mut part).await.map_err(io)?;
+                Ok(part.into())
+            }
+            Bodies::Stream(chunks, left) => {
+                while left.len() < len {
+                    match chunks.try_next().await.map_err(SendError::Content)? {
+                        Some(chunk) => left.extend_from_slice(&chunk),
+                        None => return Err(self.wrong_length()),
+                    }
+                }
+                let part = left.split_to(len).freeze();
+                let is_last = at + len as u64 == self.size;
+                // More than was said must not become an object that was cut off.
+                if is_last && (!left.is_empty() || goes_on(chunks).await?) {
+                    return Err(self.wrong_length());
+                }
+                Ok(part)
+            }
+        }
+    }
+
+    fn wrong_length(&self) -> SendError {
+        let (key, expected) = (self.key.to_owned(), self.size);
+        SendError::Content(ObjectError::Length { key, expected })
     }
 
     fn doing(&self) -> Doing<'_> {
         Doing { operation: "create", key: self.key }
     }
+}
+
+/// Why something was not sent.
+enum SendError {
+    Store(RemoteError),
+    /// What is sent cannot be read.
+    Content(ObjectError),
+}
+
+impl From<RemoteError> for SendError {
+    fn from(error: RemoteError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl SendError {
+    /// Of what was sent from a file of our own.
+    fn own(self) -> RemoteError {
+        match self {
+            Self::Store(error) => error,
+            Self::Content(error) => RemoteError::local("read", "", std::io::Error::other(error)),
+        }
+    }
+}
+
+/// Whether there is more where there should be nothing.
+async fn goes_on(chunks: &mut Chunks) -> Result<bool, SendError> {
+    while let Some(chunk) = chunks.try_next().await.map_err(SendError::Content)? {
+        if !chunk.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Remote {
@@ -92,11 +159,8 @@ impl Remote {
             return Ok(Created::Exists);
         }
         let attributes = self.attributes_of(size, Some(content_type));
-        let mut sending = Sending { key, file, size, attributes };
-        let sent = match self.parts().cloned() {
-            Some(parts) => self.send_parts(&parts, &mut sending).await,
-            None => self.send_once(&mut sending).await,
-        };
+        let from = Bodies::File(file);
+        let sent = self.send(Sending { key, from, size, attributes }).await.map_err(SendError::own);
         // An answer may have been lost, and what was sent may not be what is there:
         // the store has the last word on both.
         match (self.size(key).await, sent) {
@@ -106,13 +170,34 @@ impl Remote {
         }
     }
 
+    /// Sends a large object that comes as a stream of so many bytes, over whatever
+    /// lies under the key. On an error nothing is there that was not before, or,
+    /// where an answer was lost, the whole object.
+    pub(crate) async fn send_stream(
+        &self,
+        key: &str,
+        size: u64,
+        chunks: Chunks,
+        attributes: Attributes,
+    ) -> Result<(), ObjectError> {
+        let from = Bodies::Stream(chunks, BytesMut::new());
+        match self.send(Sending { key, from, size, attributes }).await {
+            Ok(()) => Ok(()),
+            Err(SendError::Content(error)) => Err(error),
+            Err(SendError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    async fn send(&self, mut sending: Sending<'_>) -> Result<(), SendError> {
+        match self.parts().cloned() {
+            Some(parts) => self.send_parts(&parts, &mut sending).await,
+            None => self.send_once(&mut sending).await,
+        }
+    }
+
     /// To a store that takes parts by their numbers: each is tried again as any
     /// other call is.
-    async fn send_parts(
-        &self,
-        parts: &Parts,
-        sending: &mut Sending<'_>,
-    ) -> Result<(), RemoteError> {
+    async fn send_parts(&self, parts: &Parts, sending: &mut Sending<'_>) -> Result<(), SendError> {
         let key = sending.key;
         let location = parts.path(key);
         let fail = |source| RemoteError::new("create", key, source);
@@ -137,7 +222,7 @@ impl Remote {
         sending: &mut Sending<'_>,
         location: &Path,
         id: &MultipartId,
-    ) -> Result<(), RemoteError> {
+    ) -> Result<(), SendError> {
         let key = sending.key;
         let fail = |source| RemoteError::new("create", key, source);
         let mut ids: Vec<PartId> = Vec::new();
@@ -161,11 +246,11 @@ impl Remote {
             let done = parts.store.complete_multipart(location, id, ids.clone()).await;
             done.map(drop).map_err(fail)
         };
-        self.attempt(sending.doing(), &Carried::default(), complete).await
+        Ok(self.attempt(sending.doing(), &Carried::default(), complete).await?)
     }
 
     /// To a store that takes parts one after the other: what fails, fails.
-    async fn send_once(&self, sending: &mut Sending<'_>) -> Result<(), RemoteError> {
+    async fn send_once(&self, sending: &mut Sending<'_>) -> Result<(), SendError> {
         let key = sending.key;
         let fail = |source| RemoteError::new("create", key, source);
         let attributes = sending.attributes.clone();
@@ -188,7 +273,7 @@ impl Remote {
         &self,
         upload: &mut dyn MultipartUpload,
         sending: &mut Sending<'_>,
-    ) -> Result<(), RemoteError> {
+    ) -> Result<(), SendError> {
         let key = sending.key;
         let fail = |source| RemoteError::new("create", key, source);
         let mut at = 0;
@@ -200,6 +285,6 @@ impl Remote {
             upload.put_part(PutPayload::from_bytes(bytes)).await.map_err(fail)?;
         }
         self.count();
-        upload.complete().await.map(drop).map_err(fail)
+        Ok(upload.complete().await.map(drop).map_err(fail)?)
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use lifeboat_format::id::ParseIdError;
-use lifeboat_remote::OpenError as OpenRemoteError;
+use lifeboat_remote::objects::ObjectError;
+use lifeboat_remote::{BucketError, OpenError as OpenRemoteError};
 use lifeboat_repository::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
@@ -27,6 +28,12 @@ pub enum Error {
         #[source]
         source: OpenRemoteError,
     },
+    /// The bucket cannot be made.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] lifeboat_remote::RemoteError),
     /// There is no repository at the destination, and none is made there
     /// without being asked for.
     #[error("find a repository at {place}")]
@@ -121,6 +128,12 @@ pub enum Error {
         /// What kind of trouble it is.
         kind: ErrorKind,
     },
+    /// An object cannot be stored, read or deleted.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// Nothing says where objects lie.
+    #[error("find out where objects lie: neither the settings nor the environment say so")]
+    NoObjects,
     /// A file or directory of this machine cannot be used.
     #[error("use {}", path.display())]
     Path {
@@ -165,8 +178,13 @@ impl Error {
                 source if source.is_usage() => ErrorKind::Usage,
                 _ => ErrorKind::Storage,
             },
+            Self::Bucket(BucketError::Store { .. }) | Self::Store(_) => ErrorKind::Storage,
+            Self::Bucket(BucketError::Open(source)) if !source.is_usage() => ErrorKind::Storage,
+            Self::Bucket(_) => ErrorKind::Usage,
             Self::NoRepository { .. } => ErrorKind::NoRepository,
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
+            Self::NoObjects => ErrorKind::Usage,
+            Self::Object(error) => object_kind(error),
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
             Self::Foreign { kind, .. } => *kind,
             Self::Read(error) => read_kind(error),
@@ -273,6 +291,19 @@ impl Error {
     }
 }
 
+fn object_kind(error: &ObjectError) -> ErrorKind {
+    match error {
+        error if error.is_usage() => ErrorKind::Usage,
+        ObjectError::Store(_)
+        | ObjectError::Provider { .. }
+        | ObjectError::Everywhere { .. }
+        | ObjectError::Undeleted { .. } => ErrorKind::Storage,
+        ObjectError::Exists { .. } | ObjectError::Missing { .. } => ErrorKind::Refused,
+        ObjectError::Differs { .. } => ErrorKind::Damage,
+        _ => ErrorKind::Failed,
+    }
+}
+
 fn read_kind(error: &ReadError) -> ErrorKind {
     use lifeboat_format::object::DecodeError;
     match error {
@@ -299,6 +330,7 @@ fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
         WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
+        WriteError::Unfit { .. } => ErrorKind::Storage,
         WriteError::OtherOrigin { .. } | WriteError::NotPossible { .. } => ErrorKind::Usage,
         _ => ErrorKind::Failed,
     }

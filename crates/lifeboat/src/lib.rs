@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`config`], [`crypto`], [`mod@format`],
+//! used one by one and are re-exported here: [`agent`], [`config`], [`crypto`], [`mod@format`],
 //! [`remote`], [`repository`], [`retention`], [`snapshot`].
 //!
 //! # Limitations
@@ -29,6 +29,7 @@
 //! - [`Destination`]: any number of databases on one destination.
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
+//! - [`objects`]: any object, on a primary store or a fallback, as settings say.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -38,16 +39,19 @@ mod directories;
 pub mod doctor;
 mod drill;
 mod error;
+mod health;
 mod import;
 mod in_place;
 mod keep;
 mod mend;
+pub mod objects;
 mod restore;
 mod restore_all;
 mod salvage;
 mod single_file;
 mod take;
 
+pub use lifeboat_agent as agent;
 pub use lifeboat_config as config;
 pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
@@ -65,7 +69,7 @@ pub use drill::{DrillReport, DrillSettings};
 pub use error::{Error, ErrorKind};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
-pub use keep::Inventory;
+pub use keep::{Inventory, Keeping, KeepingError};
 pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
 pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
 pub use salvage::SalvageReport;

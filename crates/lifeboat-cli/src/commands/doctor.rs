@@ -234,9 +234,7 @@ async fn examine_place(
                 page.add(&finding);
                 return;
             }
-            let now = OffsetDateTime::now_utc();
-            let nonce = format!("{}-{}", std::process::id(), now.unix_timestamp_nanos());
-            let probe = PlaceProbe::new(&about, now, nonce);
+            let probe = PlaceProbe::new(&about, OffsetDateTime::now_utc());
             for finding in doctor::place(&remote, &probe).await {
                 page.add(&finding);
             }

@@ -1,12 +1,16 @@
 //! `lifeboat snapshots`: what there is.
 
-use lifeboat::{Destination, Error, Missing};
+use std::collections::BTreeMap;
+
+use lifeboat::{Destination, Error, Inventory, Missing};
+use time::OffsetDateTime;
 
 use super::restore::name_of;
 use crate::arguments::{Arguments, SnapshotsArguments};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::{Listed, Reporter};
+use crate::setup::Kept;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -40,7 +44,31 @@ async fn read(
     let mut all = Vec::new();
     for name in names {
         let inventory = destination.inventory(&name, list.expect).await?;
-        all.push(Listed { name, listing: inventory.listing, proofs: inventory.proofs });
+        let kept_because = kept_because(arguments, &name, &inventory);
+        let Inventory { listing, proofs, .. } = inventory;
+        all.push(Listed { name, listing, proofs, kept_because });
     }
     Ok(all)
+}
+
+/// Why the policy of the settings keeps each snapshot, by its number: nothing
+/// where there is none, or where it cannot be applied as it is.
+fn kept_because(
+    arguments: &Arguments,
+    name: &str,
+    inventory: &Inventory,
+) -> BTreeMap<u64, Vec<String>> {
+    let Ok(Kept { policy: Some(policy), zone, .. }) = arguments.setup().keeping(name) else {
+        return BTreeMap::new();
+    };
+    match inventory.plan(policy, OffsetDateTime::now_utc(), zone) {
+        Ok(plan) => plan
+            .kept()
+            .map(|one| (one.number, one.reasons.iter().map(ToString::to_string).collect()))
+            .collect(),
+        Err(error) => {
+            tracing::warn!("{name}: failed to {}", crate::report::causes(&error));
+            BTreeMap::new()
+        }
+    }
 }

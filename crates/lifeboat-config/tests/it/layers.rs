@@ -69,7 +69,7 @@ fn variables_reach_every_setting() {
         ("LIFEBOAT_STATE_DIR", "/state"),
         ("LIFEBOAT_SCHEDULE__EVERY", "1h 30m"),
         ("LIFEBOAT_RETENTION__KEEP_DAILY", "7"),
-        ("LIFEBOAT_RETENTION__KEEP_TAGS", "a, b"),
+        ("LIFEBOAT_RETENTION__KEEP_TAG", "a, b"),
         ("LIFEBOAT_ENCRYPTION__ENABLED", "yes"),
         ("LIFEBOAT_HEALTH__MIN_FREE_SPACE", "1GiB"),
         ("LIFEBOAT_INSTALLATION_ID", "1234"),
@@ -85,7 +85,7 @@ fn variables_reach_every_setting() {
     assert_eq!(settings.state_dir.as_deref(), Some("/state".as_ref()));
     assert_eq!(settings.schedule.every, Some(Duration::from_secs(5400)));
     let retention = settings.retention.as_ref().expect("is set");
-    assert_eq!((retention.keep_daily, retention.keep_tags.len()), (Some(7), 2));
+    assert_eq!((retention.keep_daily, retention.keep_tag.len()), (Some(7), 2));
     assert_eq!(settings.encryption.enabled, Some(true));
     assert_eq!(settings.health.min_free_space, Some(1 << 30));
     assert_eq!(settings.installation_id.as_deref(), Some("1234"));

@@ -19,6 +19,7 @@ use crate::error::OpenError;
 use crate::options::RemoteOptions;
 use crate::place::Bucket;
 use crate::remote::{Pages, Remote};
+use crate::signing::Signing;
 use crate::upload::Parts;
 use crate::wire::{Connector, no_retries};
 
@@ -38,12 +39,14 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
     };
     let parts = Parts::new(store.clone(), bucket.prefix.as_str());
     let pages = Pages::new(store.clone(), bucket.prefix.as_str());
+    let signing = Signing::new(store.clone(), bucket.prefix.as_str());
     let store = PrefixStore::new(store, bucket.prefix.as_str());
     Ok(Remote::from_store(Arc::new(store), &bucket.shown)
         .with_identity(identity)
         .with_parts(parts)
         .with_pages(pages)
         .with_bucket(about)
+        .with_signing(signing)
         .over_http(options))
 }
 

@@ -1,5 +1,8 @@
 //! Stores through the public API.
 
+mod objects;
+mod stores;
+
 use lifeboat_remote::{Created, OpenError, Remote};
 
 fn local(dir: &tempfile::TempDir) -> Remote {

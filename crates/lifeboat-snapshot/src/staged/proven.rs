@@ -16,8 +16,8 @@ const FINDINGS: usize = 100;
 /// A staged file whose content was read again and is the image's. Still
 /// nothing lies at the target; dropped, the file is removed.
 pub struct ProvenFile {
-    file: File,
     place: Place,
+    file: File,
 }
 
 /// What SQLite says of a restored database.
@@ -39,7 +39,7 @@ impl CheckReport {
 
 impl ProvenFile {
     pub(super) fn new(file: File, place: Place) -> Self {
-        Self { file, place }
+        Self { place, file }
     }
 
     /// Where the file lies now.

@@ -124,7 +124,8 @@ mod tests {
         when(Kind::Put, "records/").once(Fault::LoseAnswer);
         when(Kind::Put, "").times(2, Fault::Hang);
         let put = |key: &str| {
-            rules.take(&Request { kind: Kind::Put, key: key.into(), conditional: true })
+            let kind = Kind::Put;
+            rules.take(&Request { kind, key: key.into(), conditional: true, range: None })
         };
         assert_eq!(rules.waiting(), 3);
         assert_eq!(put("packs/1"), Some(Fault::Hang));

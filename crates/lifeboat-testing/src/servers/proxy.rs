@@ -66,6 +66,11 @@ impl FaultProxy {
         self.rules.waiting()
     }
 
+    /// Forgets the requests so far.
+    pub fn forget_requests(&self) {
+        self.requests.lock().expect("nothing panics while holding it").clear();
+    }
+
     /// Every request that arrived here, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("nothing panics while holding it").clone()

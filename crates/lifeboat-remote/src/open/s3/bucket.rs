@@ -1,4 +1,5 @@
-//! Questions about the bucket itself, which the storage library does not ask.
+//! Questions about the bucket itself, which the storage library does not ask, and
+//! how one is made.
 
 use std::sync::Arc;
 
@@ -25,16 +26,38 @@ pub(crate) struct AboutBucket {
 impl AboutBucket {
     /// The answer to `GET ?what`, as XML.
     pub(crate) async fn ask(&self, doing: Doing<'_>, what: &str) -> Result<String, RemoteError> {
-        self.answer(what).await.map_err(|error| RemoteError::new(doing.operation, doing.key, error))
+        let answer = self.answer(Method::GET, &format!("?{what}"), HttpRequestBody::empty()).await;
+        answer.map_err(|error| RemoteError::new(doing.operation, doing.key, error))
     }
 
-    async fn answer(&self, what: &str) -> Result<String, Error> {
+    /// Makes the bucket in the region that is configured. Nobody but its owner can
+    /// read it: that is what stores do where nothing else is asked for.
+    pub(crate) async fn make(&self, doing: Doing<'_>) -> Result<(), RemoteError> {
+        let body = match self.region.as_str() {
+            // Where nothing is to be said: Amazon's first region, and R2's only one.
+            "us-east-1" | "auto" => HttpRequestBody::empty(),
+            region => format!(
+                "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                 <LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+            )
+            .into(),
+        };
+        let answer = self.answer(Method::PUT, "", body).await;
+        answer.map(drop).map_err(|error| RemoteError::new(doing.operation, doing.key, error))
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        query: &str,
+        body: HttpRequestBody,
+    ) -> Result<String, Error> {
         // Below a host of its own the bucket is the root, which has a path.
         let slash = if self.base.matches('/').count() == 2 { "/" } else { "" };
         let mut request = Request::builder()
-            .method(Method::GET)
-            .uri(format!("{}{slash}?{what}", self.base))
-            .body(HttpRequestBody::empty())
+            .method(method)
+            .uri(format!("{}{slash}{query}", self.base))
+            .body(body)
             .map_err(|error| generic(error.into()))?;
         if let Some(credentials) = &self.credentials {
             let credential = credentials.get_credential().await?;
