@@ -120,6 +120,30 @@ fn a_fix_goes_to_the_same_place() {
     assert!(fixes.contains(&"lifeboat -r 'there' drill 'app'".into()), "{fixes:#?}");
 }
 
+/// Every destination is looked at, and each for itself.
+#[test]
+fn all_destinations() {
+    let folder = with_databases(&["app.db"]);
+    write(
+        &folder,
+        "lifeboat.toml",
+        "[[destination]]\nname = \"one\"\nrole = \"fallback\"\nurl = \"one\"\n\
+         [[destination]]\nname = \"two\"\nrole = \"primary\"\nurl = \"two\"\n\
+         [[destination]]\nname = \"three\"\nrole = \"mirror\"\nurl = \"three\"\n",
+    );
+    write(&folder, "one", "no directory");
+    folder.backup("app.db");
+    let (found, code) = findings(&folder, &[], &["app.db"]);
+    assert_eq!(code, 1, "{found:#?}");
+    has(&found, "problem", "one is not a directory");
+    has(&found, "ok", "the last backup is from");
+    let about = |place: &str| {
+        let about = format!("destination {place}");
+        found.iter().any(|one| one["about"] == about.as_str())
+    };
+    assert!(about("one") && about("two") && about("three"), "{found:#?}");
+}
+
 /// What was meant and is not done is told, whoever's variables say it.
 #[test]
 fn where_backups_do_not_go() {
