@@ -1,7 +1,7 @@
 //! Settings that are understood and have no effect in this version. Nobody should
 //! find that out on the day they are needed.
 
-use lifeboat::config::{Configuration, Place, Role};
+use lifeboat::config::{Configuration, Http, Notify, Place, Role};
 
 /// A section without effect.
 pub(crate) struct Unused {
@@ -34,8 +34,13 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
             all.push(Unused { section, place: place.clone(), instead: instead.to_owned() });
         }
     };
-    add("notify", "[notify]".into(), tell);
-    add("http", "[http]".into(), "lifeboat status");
+    // An empty section wants nothing.
+    if settings.notify != Notify::default() {
+        add("notify", "[notify]".into(), tell);
+    }
+    if settings.http != Http::default() {
+        add("http", "[http]".into(), "lifeboat status");
+    }
     for at in 0..settings.links.len() {
         let instead = "list the bucket, and compare with the columns by hand";
         add(&format!("links.{at}"), "[[links]]".into(), instead);
