@@ -5,6 +5,7 @@ mod command;
 mod configuration;
 mod consolidation;
 mod crashes;
+mod destinations;
 mod disabled;
 mod doctor;
 mod embedding;

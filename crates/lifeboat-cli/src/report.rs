@@ -7,9 +7,11 @@ mod restored;
 use std::path::Path;
 use std::time::Duration;
 
-use lifeboat::repository::{Listing, Proofs, Snapshot};
+use lifeboat::repository::Snapshot;
 use lifeboat::snapshot::Replaced;
-use lifeboat::{BackupReport, Error, InPlaceReport, OneOfAll, RestoreReport, SalvageReport};
+use lifeboat::{
+    BackupReport, Error, InPlaceReport, Merged, OneOfAll, RestoreReport, SalvageReport,
+};
 
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
 use crate::exit::Exit;
@@ -94,8 +96,7 @@ pub(crate) struct AllBrought<'a> {
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) name: String,
-    pub(crate) listing: Listing,
-    pub(crate) proofs: Proofs,
+    pub(crate) merged: Merged,
 }
 
 impl Reporter {

@@ -22,6 +22,7 @@ pub(crate) struct Setup {
     pub(crate) environment: Environment,
     pub(crate) configuration: Configuration,
     places: Vec<Place>,
+    mirrors: Vec<Place>,
     installation_id: Option<InstallationId>,
 }
 
@@ -64,14 +65,20 @@ impl Setup {
                 hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
             }
         })?;
-        let places = places(&configuration)?;
+        let (mirrors, places) =
+            places(&configuration)?.into_iter().partition(|place| place.role == Role::Mirror);
         let installation_id = installation_id(&configuration)?;
-        Ok(Self { environment, configuration, places, installation_id })
+        Ok(Self { environment, configuration, places, mirrors, installation_id })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.
     pub(crate) fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    /// The places that get every snapshot as well.
+    pub(crate) fn mirrors(&self) -> &[Place] {
+        &self.mirrors
     }
 
     /// Where state and cache are.
@@ -186,11 +193,7 @@ fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
     }
     let mut places = Vec::new();
     for (at, destination) in settings.destinations.iter().enumerate() {
-        // Checked, although nothing is sent there yet.
         let options = options(configuration, at)?;
-        if destination.role == Role::Mirror {
-            continue;
-        }
         places.push(Place {
             name: destination.name.clone(),
             role: destination.role,

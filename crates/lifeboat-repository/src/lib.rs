@@ -32,7 +32,8 @@
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
-//! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
+//! - `change`, `collect`: forgetting, collecting.
+//! - `copy`, `missed`, `heal`: other destinations, and what each has of the others.
 //! - `local`: what an installation remembers, and its caches.
 
 mod archive;
@@ -43,11 +44,13 @@ mod collect;
 pub mod consolidation;
 mod copy;
 mod error;
+mod heal;
 mod images;
 mod keys;
 mod local;
 mod log;
 mod mend;
+mod missed;
 mod ownership;
 mod packs;
 mod progress;
@@ -66,6 +69,7 @@ pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
+pub use heal::HealReport;
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};

@@ -1,6 +1,6 @@
 //! `lifeboat snapshots`: what there is.
 
-use lifeboat::{Destination, Error, Missing};
+use lifeboat::{Error, Merged, Missing};
 
 use super::restore::name_of;
 use crate::arguments::{Arguments, SnapshotsArguments};
@@ -13,34 +13,61 @@ pub(crate) async fn run(
     list: &SnapshotsArguments,
     reporter: &Reporter,
 ) -> Exit {
-    let destination = match super::open(arguments, Missing::Refuse).await {
-        Ok(destination) => destination,
-        Err(error) => return reporter.error("", &error, About::Reading),
+    let several = arguments.setup().places().len() + arguments.setup().mirrors().len() > 1;
+    let read = match list.expect {
+        // A number is of one destination.
+        None if several => of_all(arguments, list, reporter).await,
+        _ => of_one(arguments, list).await,
     };
-    let all = match read(arguments, &destination, list).await {
-        Ok(all) => all,
+    let (all, shown) = match read {
+        Ok(read) => read,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
     let damaged =
-        all.iter().any(|one| !one.listing.broken.is_empty() || !one.listing.burnt.is_empty());
+        all.iter().any(|one| !one.merged.broken.is_empty() || !one.merged.burnt.is_empty());
     let exit = if damaged { Exit::Damage } else { Exit::Ok };
-    reporter.snapshots(&all, destination.shown(), exit);
+    reporter.snapshots(&all, &shown, exit);
     exit
 }
 
-async fn read(
+async fn of_one(
     arguments: &Arguments,
-    destination: &Destination,
     list: &SnapshotsArguments,
-) -> Result<Vec<Listed>, Error> {
-    let names = match list.name.as_deref() {
-        Some(name) => vec![name_of(arguments, name)],
-        None => destination.databases().await?.iter().map(ToString::to_string).collect(),
-    };
+) -> Result<(Vec<Listed>, String), Error> {
+    let destination = super::open(arguments, Missing::Refuse).await?;
+    let names = super::names(arguments, &destination, list.name.as_deref()).await?;
     let mut all = Vec::new();
     for name in names {
         let inventory = destination.inventory(&name, list.expect).await?;
-        all.push(Listed { name, listing: inventory.listing, proofs: inventory.proofs });
+        let merged = Merged::of([(destination.shown().to_owned(), inventory)]);
+        all.push(Listed { name, merged });
     }
-    Ok(all)
+    Ok((all, destination.shown().to_owned()))
+}
+
+/// The snapshots of all destinations together. One that does not answer is told:
+/// what only it has is not shown.
+async fn of_all(
+    arguments: &Arguments,
+    list: &SnapshotsArguments,
+    reporter: &Reporter,
+) -> Result<(Vec<Listed>, String), Error> {
+    let destinations = super::destinations(arguments);
+    let (names, mut troubles) = match list.name.as_deref() {
+        Some(name) => (vec![name_of(arguments, name)], Vec::new()),
+        None => destinations.databases().await?,
+    };
+    let mut all = Vec::new();
+    for name in names {
+        let (merged, causes) = destinations.inventory(&name).await?;
+        if troubles.is_empty() {
+            troubles = causes;
+        }
+        all.push(Listed { name, merged });
+    }
+    for cause in &troubles {
+        reporter.warn(&format!("what is only there is not shown: {cause}"));
+    }
+    let places: Vec<&str> = destinations.settings().map(|one| one.name.as_str()).collect();
+    Ok((all, places.join(", ")))
 }
