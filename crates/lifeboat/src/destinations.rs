@@ -72,6 +72,10 @@ impl DestinationSettings {
     /// The options with which it is asked whether it works.
     fn impatient(&self) -> RemoteOptions {
         let mut options = self.options.clone();
+        if self.is_local() {
+            // These mean nothing for a directory.
+            return options;
+        }
         options.connect_timeout = options.connect_timeout.min(IMPATIENCE);
         options.request_timeout = options.request_timeout.min(IMPATIENCE);
         options.retry_budget = options.retry_budget.min(IMPATIENCE);

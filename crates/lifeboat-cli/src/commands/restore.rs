@@ -135,7 +135,12 @@ impl Command<'_> {
     /// Puts back what is damaged on one destination and whole on another.
     async fn heal(&self, id: &SnapshotId) -> Result<Exit, Error> {
         let mut exit = Exit::Ok;
-        for (place, report) in super::destinations(self.arguments).heal(&self.name, id).await? {
+        let (reports, causes) = super::destinations(self.arguments).heal(&self.name, id).await?;
+        for cause in &causes {
+            self.reporter.warn(&format!("not healed: {cause}"));
+            exit = Exit::Damage;
+        }
+        for (place, report) in reports {
             for key in &report.healed {
                 let object = serde_json::json!({
                     "database": self.name, "destination": place, "object": key,
