@@ -272,6 +272,32 @@ fn snapshots_of_both_sides_are_kept() {
     assert!(std::fs::read(pair.restore("latest")).expect("reads") == states[4].1);
 }
 
+/// A bucket that is set and a directory that is there: nothing more is needed.
+#[test]
+fn a_bucket_and_the_usual_directory() {
+    let pair = pair();
+    std::fs::remove_file(pair.folder.path("lifeboat.toml")).expect("removes");
+    let mut connection = one_row_a_page(&pair.folder.path("app.db"), "delete", 50, 1);
+    let run = |arguments: &[&str]| -> Ran {
+        let mut command = pair.command(arguments);
+        command.env("LIFEBOAT_REPOSITORY", "s3://bucket/far").output().expect("runs").into()
+    };
+    run(&["init", "--no-encryption"]).ok();
+    run(&["backup", "app.db"]).ok();
+    assert!(!pair.folder.path("backups").exists(), "it is not made unasked");
+    pair.wire().when(Kind::Any, "").always(Fault::Refuse(503, "SlowDown"));
+    std::fs::create_dir(pair.folder.path("backups")).expect("makes it");
+    // Who types the place means that one.
+    let typed = "s3://bucket/far?retry_budget=1s";
+    assert_eq!(run(&["-r", typed, "backup", "app.db"]).code, 13);
+    overwrite(&mut connection, 10, 2);
+    let ran = run(&["backup", "app.db"]);
+    assert_eq!((ran.code, ran.last()["destination"].as_str()), (14, Some("./backups")), "{ran:?}");
+    pair.wire().heal();
+    // The fallback took the id of the repository from what is kept of it.
+    assert_eq!(run(&["sync"]).ok().last()["copied"], 1);
+}
+
 /// What was forgotten at the primary does not come back from the fallback.
 #[test]
 fn what_was_forgotten_stays_forgotten() {

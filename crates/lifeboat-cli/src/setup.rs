@@ -41,6 +41,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The one place that there is.
+    fn at(url: &str) -> Self {
+        Self {
+            name: url.to_owned(),
+            role: Role::Primary,
+            url: url.to_owned(),
+            create: false,
+            max_snapshots: None,
+            options: RemoteOptions::default(),
+        }
+    }
+
     pub(crate) fn is_local(&self) -> bool {
         is_local_path(&self.url)
     }
@@ -68,7 +80,27 @@ impl Setup {
         let (mirrors, places) =
             places(&configuration)?.into_iter().partition(|place| place.role == Role::Mirror);
         let installation_id = installation_id(&configuration)?;
-        Ok(Self { environment, configuration, places, mirrors, installation_id })
+        let mut setup = Self { environment, configuration, places, mirrors, installation_id };
+        setup.places.extend(setup.usual_fallback());
+        Ok(setup)
+    }
+
+    /// The usual directory, where the one place that is set is a bucket, and the
+    /// directory is there and lasts. Who typed the place means that one alone.
+    fn usual_fallback(&self) -> Option<Place> {
+        let [only] = &self.places[..] else { return None };
+        let set = self.configuration.settings().repository.is_some();
+        if !set || self.place_was_typed() || only.is_local() {
+            return None;
+        }
+        let path = self.environment.directory().join(DEFAULT_REPOSITORY);
+        let lasts = || {
+            let local_disk = self.configuration.settings().local_disk;
+            let spots = [Spot::of(&path)];
+            !matches!(verdict(&self.environment, local_disk, &[], &spots), Verdict::Vanishes { .. })
+        };
+        (path.is_dir() && lasts())
+            .then(|| Place { role: Role::Fallback, ..Place::at(DEFAULT_REPOSITORY) })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.
@@ -177,19 +209,11 @@ fn elsewhere(platform: Option<Platform>) -> String {
 
 fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
     let settings = configuration.settings();
-    let single = |url: &str| Place {
-        name: url.to_owned(),
-        role: Role::Primary,
-        url: url.to_owned(),
-        create: false,
-        max_snapshots: None,
-        options: RemoteOptions::default(),
-    };
     if let Some(url) = &settings.repository {
-        return Ok(vec![single(url)]);
+        return Ok(vec![Place::at(url)]);
     }
     if settings.destinations.is_empty() {
-        return Ok(vec![single(DEFAULT_REPOSITORY)]);
+        return Ok(vec![Place::at(DEFAULT_REPOSITORY)]);
     }
     let mut places = Vec::new();
     for (at, destination) in settings.destinations.iter().enumerate() {
