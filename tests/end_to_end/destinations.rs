@@ -285,8 +285,10 @@ fn a_bucket_and_the_usual_directory() {
     run(&["init", "--no-encryption"]).ok();
     run(&["backup", "app.db"]).ok();
     assert!(!pair.folder.path("backups").exists(), "it is not made unasked");
-    pair.wire().when(Kind::Any, "").always(Fault::Refuse(503, "SlowDown"));
     std::fs::create_dir(pair.folder.path("backups")).expect("makes it");
+    assert_eq!(run(&["backup", "app.db"]).ok().last()["unchanged"], true);
+    assert!(files(&pair.folder.path("backups")).is_empty(), "nothing goes there unasked");
+    pair.wire().when(Kind::Any, "").always(Fault::Refuse(503, "SlowDown"));
     // Who types the place means that one.
     let typed = "s3://bucket/far?retry_budget=1s";
     assert_eq!(run(&["-r", typed, "backup", "app.db"]).code, 13);

@@ -321,6 +321,10 @@ impl Destinations {
             if let Some(opened) = member.state().opened.clone() {
                 return Ok(Some(opened));
             }
+            if !member.state().breaker.allows(Instant::now()) {
+                // It failed a moment ago.
+                continue;
+            }
             let asked = self.open_as(settings, settings.impatient(), Missing::Refuse);
             if let Ok(Ok(destination)) = tokio::time::timeout(PATIENCE, asked).await {
                 return Ok(Some(destination));
