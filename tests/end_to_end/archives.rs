@@ -215,6 +215,65 @@ fn whole_files_of_nonce_ciphertext_and_tag() {
     assert_eq!(ran.code, 2, "{ran:?}");
 }
 
+/// A database goes into no file that others can read, whatever the umask says.
+#[test]
+fn what_is_written_is_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = with_rows();
+    sealed(&folder, &["backup", "app.db"]).ok();
+    for arguments in [
+        &["restore", "app", "--target", "restored.db"][..],
+        &["restore", "app", "--force", "--target", "forced.db"],
+        &["restore", "--all", "--into", "all"],
+        &["export", "app", "-o", "plain.db"],
+        &["export", "app", "--zstd", "-o", "app.zst"],
+        &["export", "app", "--sealed", "-o", "app.sealed"],
+        &["decrypt", "app.sealed", "-o", "decrypted.db"],
+        &["decrypt", "app.zst", "-o", "decoded.db"],
+    ] {
+        sealed(&folder, arguments).ok();
+    }
+    for file in [
+        "restored.db",
+        "forced.db",
+        "all/app.db",
+        "plain.db",
+        "app.zst",
+        "app.sealed",
+        "decrypted.db",
+        "decoded.db",
+    ] {
+        let mode = std::fs::metadata(folder.path(file)).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    // What is replaced keeps what its owner wanted.
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(folder.path("forced.db"), mode).expect("is ours");
+    sealed(&folder, &["restore", "app", "--force", "--target", "forced.db"]).ok();
+    let mode = std::fs::metadata(folder.path("forced.db")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+/// Elsewhere "-" is standard output; nobody wants a file of this name.
+#[test]
+fn no_file_is_called_a_dash() {
+    let folder = with_rows();
+    sealed(&folder, &["backup", "app.db"]).ok();
+    for arguments in [
+        &["export", "app", "-o", "-"][..],
+        &["decrypt", "app.db", "-o", "-"],
+        &["restore", "app", "--target", "-"],
+        &["restore", "app", "--force", "--target", "-"],
+        &["key", "kit", "-o", "-"],
+    ] {
+        let ran = sealed(&folder, arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("HINT:") && ran.out.is_empty(), "{ran:?}");
+        assert!(!folder.path("-").exists());
+    }
+}
+
 #[test]
 fn backups_of_another_tool_are_taken_over() {
     let folder = with_rows();
@@ -257,6 +316,8 @@ fn backups_of_another_tool_are_taken_over() {
     {
         assert!(ran.err.contains(words), "{ran:?}");
     }
+    let copy = folder.path("cache").display().to_string();
+    assert!(!ran.err.contains(&copy), "the copy is nobody's business: {ran:?}");
     assert_eq!(rows(&folder.restore("app", "latest")), rows(&folder.path(file)));
     for day in [4, 6] {
         let file = format!("old/nightly-app_2025030{day}_040506.db");

@@ -118,6 +118,20 @@ fn mistakes_stop_everything_and_nothing_is_written() {
     check(&[], "enabled = \"yes\"\n", "lifeboat.toml:1: enabled is true or false");
     check(&[], "repository = \"${NOWHERE}\"\n", "${NOWHERE} in repository is not set");
     check(&[], "[retention]\nkeep_last = 0\n", "lifeboat.toml:1: [retention] keeps nothing");
+    let destination = "[[destination]]\nname = \"a\"\nurl = ";
+    for (url, words) in [
+        ("\"ftp://b\"", "lifeboat.toml:3: failed to open a URL of the scheme \"ftp\""),
+        ("\"s3://k:hush@b\"", "lifeboat.toml:3: failed to take credentials from the URL"),
+        ("\"s3://b?regin=x\"", "lifeboat.toml:3: failed to know the option \"regin\""),
+    ] {
+        check(&[], &format!("{destination}{url}\n"), words);
+    }
+    check(&[], "repository = \"ftp://b\"\n", "lifeboat.toml:1: failed to open a URL");
+    let zone = "[schedule]\ncron = \"0 3 * * *\"\ntimezone = \"Mars/Base\"\n";
+    check(&[], zone, "lifeboat.toml:3: \"Mars/Base\" is no time zone");
+    let links = "[[database]]\npath = \"app.db\"\n[[links]]\ndatabase = \"app\"\n\
+                 columns = [\"t.a\"]\nurl = \"s3://m\"\noptions = { regin = \"x\" }\n";
+    check(&[], links, "lifeboat.toml:7: failed to know the option \"regin\"");
     check(&[("LIFEBOAT_REPOSITRY", "x")], "", "did you mean LIFEBOAT_REPOSITORY?");
     check(&[("LIFEBOAT_CONFIG", "no.toml")], "", "no.toml: cannot be read");
 }

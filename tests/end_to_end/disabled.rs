@@ -57,6 +57,35 @@ fn on_platforms_that_forget() {
     check_disabled(&folder, &[STREAMLIT, ("BACKUP_LOCAL_DIR", "./backups")], "this is Streamlit");
 }
 
+/// Each platform by each of its variables; one that is empty says nothing.
+#[test]
+fn every_platform_by_its_variables() {
+    let folder = with_databases(&["app.db"]);
+    for (variable, platform) in [
+        ("STREAMLIT_SHARING_MODE", "Streamlit Community Cloud"),
+        ("K_SERVICE", "Cloud Run"),
+        ("CLOUD_RUN_JOB", "Cloud Run"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "AWS Lambda"),
+        ("DYNO", "Heroku"),
+        ("VERCEL", "Vercel"),
+        ("GAE_APPLICATION", "App Engine"),
+        ("GAE_SERVICE", "App Engine"),
+        ("RENDER", "Render"),
+        ("FLY_APP_NAME", "Fly"),
+    ] {
+        let ran = on(&folder, &[(variable, "1")], &["backup", "app.db"]).ok();
+        let words = format!("backups are disabled: this is {platform} ({variable} is set)");
+        assert!(ran.err.contains(&words), "{ran:?}");
+        let ran = on(&folder, &[(variable, "1")], &["--json", "doctor", "app.db"]);
+        assert!(ran.out.contains(&format!("this is {platform}")), "{ran:?}");
+        let ran = on(&folder, &[(variable, "")], &["-r", "backups", "snapshots"]);
+        assert_eq!(ran.code, 10, "empty says nothing: {ran:?}");
+    }
+    let ran = on(&folder, &[], &["backup", "/mount/src/app/app.db"]).ok();
+    assert!(ran.err.contains("the database is /mount/src/app/app.db"), "{ran:?}");
+    assert!(!folder.path("backups").exists());
+}
+
 #[test]
 fn each_skip_is_in_the_detailed_log() {
     let folder = with_databases(&["app.db"]);
@@ -108,6 +137,8 @@ fn databases_of_other_kinds() {
     let ran = folder.run(&["--json", "backup", "md:my_db", "app.db"]).ok();
     assert_eq!(ran.last()["databases"], 1, "{ran:?}");
     assert!(ran.json()[0]["message"].as_str().expect("a warning").contains("in MotherDuck"));
+    let ran = folder.run(&["doctor", "md:my_db"]).ok();
+    assert!(ran.out.contains("warning  database md:my_db: is in MotherDuck"), "{ran:?}");
     let mut duck = vec![7u8; 8];
     duck.extend_from_slice(b"DUCK");
     duck.resize(12_288, 0);

@@ -63,8 +63,101 @@ fn a_place_is_tried_and_left_as_it_was() {
     ] {
         has(&found, "ok", words);
     }
-    has(&found, "warning", "no verification and no drill");
+    has(&found, "warning", "no verification is recorded");
+    has(&found, "warning", "no drill is recorded");
     assert_eq!(folder.objects(), before);
+}
+
+/// What a check and a drill recorded is seen, and how old it may be is set.
+#[test]
+fn what_was_proven_and_how_long_ago() {
+    let folder = with_databases(&["app.db"]);
+    folder.backup("app.db");
+    folder.run(&["check", "app", "--read-data"]).ok();
+    let (found, _) = findings(&folder, &[], &["app.db"]);
+    has(&found, "ok", "the last verification is from");
+    has(&found, "warning", "no drill is recorded");
+    folder.run(&["drill", "app"]).ok();
+    let (found, _) = findings(&folder, &[], &["app.db"]);
+    has(&found, "ok", "the last drill is from");
+    let at_once = [
+        ("LIFEBOAT_HEALTH__WARN_AGE", "0s"),
+        ("LIFEBOAT_HEALTH__MAX_VERIFY_AGE", "0s"),
+        ("LIFEBOAT_HEALTH__MAX_DRILL_AGE", "0s"),
+        ("LIFEBOAT_HEALTH__MIN_FREE_SPACE", "900000TiB"),
+    ];
+    let (found, code) = findings(&folder, &at_once, &["app.db"]);
+    assert_eq!(code, 0, "{found:#?}");
+    for what in ["backup", "verification", "drill"] {
+        has(&found, "warning", &format!("the last {what} is from"));
+    }
+    has(&found, "warning", "health.min_free_space is");
+}
+
+/// What a check finds is a problem until it is mended.
+#[test]
+fn what_a_check_found() {
+    let folder = with_databases(&["app.db"]);
+    folder.backup("app.db");
+    let pack = folder.objects_of("packs/").remove(0);
+    let mut bytes = std::fs::read(&pack).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&pack, bytes).expect("writes");
+    assert_eq!(folder.run(&["check", "app", "--read-data"]).code, 4);
+    let (found, code) = findings(&folder, &[], &["app.db"]);
+    assert_eq!(code, 1, "{found:#?}");
+    has(&found, "problem", "is damaged: ");
+}
+
+/// What is to be copied means the place that was typed.
+#[test]
+fn a_fix_goes_to_the_same_place() {
+    let folder = with_databases(&["app.db"]);
+    folder.run(&["-r", "there", "backup", "app.db"]).ok();
+    let ran = folder.run(&["-r", "there", "--json", "doctor", "app.db"]).ok();
+    let fixes: Vec<Value> = ran.json().iter().map(|one| one["fix"].clone()).collect();
+    assert!(fixes.contains(&"lifeboat -r 'there' drill 'app'".into()), "{fixes:#?}");
+}
+
+/// What was meant and is not done is told, whoever's variables say it.
+#[test]
+fn where_backups_do_not_go() {
+    let folder = with_databases(&["app.db"]);
+    let (found, _) = findings(&folder, &[("BACKUP_USE_AWS", "true")], &["app.db"]);
+    has(&found, "warning", "BACKUP_USE_AWS is on, but BACKUP_S3_BUCKET is not set");
+    let (found, _) = findings(&folder, &[("BACKUP_S3_BUCKET", "b")], &["app.db"]);
+    has(&found, "ok", "BACKUP_S3_BUCKET is set, but BACKUP_USE_AWS is not on");
+}
+
+/// Nobody believes that something happens by itself because it is written down.
+#[test]
+fn settings_without_effect_are_named() {
+    let folder = with_databases(&["app.db"]);
+    write(
+        &folder,
+        "lifeboat.toml",
+        "[schedule]\ncron = \"5 3 * * *\"\n[notify]\ncommand = \"tell\"\n[http]\n\
+         listen = \"localhost:1\"\n[[database]]\npath = \"app.db\"\n[database.schedule]\n\
+         every = \"1h\"\n[[links]]\ndatabase = \"app\"\ncolumns = [\"t.a\"]\nurl = \"s3://m\"\n",
+    );
+    let (found, code) = findings(&folder, &[], &[]);
+    assert_eq!(code, 0, "{found:#?}");
+    let ran = folder.run(&["config", "check"]).ok();
+    for section in [
+        "[schedule] (lifeboat.toml:1)",
+        "[notify] (lifeboat.toml:3)",
+        "[http] (lifeboat.toml:5)",
+        "[database.schedule] (lifeboat.toml:9)",
+        "[[links]] (lifeboat.toml:11)",
+    ] {
+        let words = format!("{section} is understood, and has no effect in this version");
+        has(&found, "warning", &words);
+        assert!(ran.err.contains(&words), "{ran:?}");
+    }
+    let line = found.iter().find_map(|one| one["fix"].as_str().filter(|fix| fix.contains("5 3")));
+    assert!(line.is_some_and(|line| line.starts_with("5 3 * * * lifeboat backup")), "{found:#?}");
+    folder.run(&["backup"]).ok();
 }
 
 #[test]
@@ -152,6 +245,109 @@ fn who_can_read_the_bucket() {
     has(&found, "warning", "whoever can read the storage can read the backups");
     let found = look(&answers_everybody());
     has(&found, "problem", "everybody can read it");
+}
+
+/// A key that others can read, or find by trying, is one of theirs.
+#[test]
+fn a_key_that_protects_little() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = with_databases(&["app.db"]);
+    write(&folder, "key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    let mode = |mode| {
+        let path = folder.path("key");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("is ours");
+    };
+    mode(0o644);
+    let variables = [("LIFEBOAT_KEY_FILE", "key")];
+    let (found, _) = findings(&folder, &variables, &["app.db"]);
+    has(&found, "warning", "others than its owner can use key (mode 644)");
+    mode(0o600);
+    let (found, _) = findings(&folder, &variables, &["app.db"]);
+    assert!(!format!("{found:?}").contains("others than its owner"), "{found:#?}");
+    let (found, _) = findings(&folder, &[("LIFEBOAT_PASSPHRASE", "hush")], &["app.db"]);
+    has(&found, "warning", "the passphrase has 4 characters");
+}
+
+/// What the store tells of versions and object lock, and what it does not tell.
+#[test]
+fn what_protects_from_deletion() {
+    use lifeboat_testing::servers::{
+        ACCESS_KEY, Fault, FaultProxy, Kind, REGION, S3Server, SECRET_KEY,
+    };
+
+    let folder = with_databases(&["app.db"]);
+    let server = S3Server::start("bucket");
+    let proxy = FaultProxy::before(server.address());
+    let look = |versioning: Option<Fault>, lock: Option<Fault>| {
+        for (what, fault) in [("versioning", versioning), ("object-lock", lock)] {
+            if let Some(fault) = fault {
+                proxy.when(Kind::Bucket, what).once(fault);
+            }
+        }
+        let url = proxy.url();
+        let variables = [
+            ("LIFEBOAT_REPOSITORY", "s3://bucket/a/prefix?retry_budget=1s&request_timeout=1s"),
+            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("AWS_REGION", REGION),
+        ];
+        let found = findings(&folder, &variables, &["app.db"]).0;
+        assert_eq!(proxy.waiting(), 0, "both are asked");
+        let about = |end: &str| {
+            let fits = |one: &&Value| one["about"].as_str().is_some_and(|text| text.ends_with(end));
+            found.iter().find(fits).unwrap_or_else(|| panic!("{end}: {found:#?}")).clone()
+        };
+        (about(": versioning"), about(": object lock"))
+    };
+    let check = |one: &Value, level: &str, words: &str| {
+        assert_eq!(one["level"], level, "{one}");
+        assert!(one["message"].as_str().is_some_and(|text| text.contains(words)), "{words}: {one}");
+    };
+    // The server takes the signature, and knows nothing of either.
+    let (versions, lock) = look(None, None);
+    check(&versions, "warning", "not known: failed to ask the bucket for versioning");
+    check(&versions, "warning", "NotImplemented");
+    check(&lock, "warning", "not known: failed to ask the bucket for object-lock");
+    let (versions, lock) = look(
+        Some(Fault::Say("<VersioningConfiguration/>")),
+        Some(Fault::Refuse(404, "ObjectLockConfigurationNotFoundError")),
+    );
+    check(&versions, "warning", "can delete the backups for good");
+    let fix = versions["fix"].as_str().expect("there is one");
+    assert!(fix.contains("put-bucket-versioning --bucket 'bucket' "), "{fix}");
+    check(&lock, "ok", "off");
+    const ON: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    const HOLDS: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>\
+         <Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>30</Days></DefaultRetention></Rule>\
+         </ObjectLockConfiguration>";
+    let (versions, lock) = look(Some(Fault::Say(ON)), Some(Fault::Say(HOLDS)));
+    check(&versions, "ok", "can be had back");
+    check(&lock, "ok", "for 30 days, nobody can end it sooner");
+    let denied = Some(Fault::Refuse(403, "AccessDenied"));
+    let (versions, lock) = look(denied, denied);
+    check(&versions, "warning", "AccessDenied (403)");
+    assert!(versions["fix"].as_str().is_some_and(|fix| fix.contains("s3:GetBucketVersioning")));
+    check(&lock, "warning", "not known");
+}
+
+/// Somebody waits for the page: where nobody answers, one question is enough.
+#[test]
+fn a_place_that_does_not_answer() {
+    let folder = with_databases(&["app.db"]);
+    let variables = [
+        ("LIFEBOAT_REPOSITORY", "s3://bucket?retry_budget=100ms"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    let (found, code) = findings(&folder, &variables, &["app.db"]);
+    assert_eq!(code, 1);
+    has(&found, "problem", "the storage cannot be reached");
+    let there = |one: &&Value| one["about"].as_str().is_some_and(|about| about.contains("s3://"));
+    assert_eq!(found.iter().filter(there).count(), 1, "{found:#?}");
+    has(&found, "ok", "can be read");
 }
 
 /// The URL of a server that gives one byte to everybody who asks for anything.

@@ -185,6 +185,34 @@ fn what_the_tables_and_variables_amount_to() {
     ] {
         assert!(out.contains(line), "{line} in {out}");
     }
+    let with = |more: &[(&'static str, &'static str)]| shown(&[&aws[..], more].concat(), &[]);
+    for (more, line) in [
+        (("AWS_REGION", "eu-north-1"), "options.region = \"eu-north-1\" # AWS_REGION"),
+        (("AWS_REGION", ""), "options.region = \"us-west-2\" # default"),
+        (("BACKUP_LOCAL_DIR", "mine"), "destination[1].url = \"mine\" # BACKUP_LOCAL_DIR"),
+        (("BACKUP_LOCAL_MAX_COUNT", "3"), "max_snapshots = 3 # BACKUP_LOCAL_MAX_COUNT"),
+        (("BACKUP_LOCAL_MAX_COUNT", ""), "max_snapshots = 10 # default"),
+        (("BACKUP_ENCRYPTION_KEY", KEY), "encryption.key = \"********\" # BACKUP_ENCRYPTION_KEY"),
+    ] {
+        let out = with(&[more]);
+        assert!(out.contains(line), "{line} in {out}");
+    }
+    // A region belongs to the bucket of this family and to no other.
+    assert!(!shown(&[("AWS_REGION", "eu-north-1")], &["-r", "s3://b"]).contains("region"));
+    assert!(!with(&[("AWS_ROLE_ARN", "")]).contains("role_arn = \"\""));
+    let own = "interval_seconds = 3600\nretention_count = 3\n[cloudflare]";
+    write(&folder, "app.toml", &text.replace("[cloudflare]", own));
+    let pair = [("BACKUP_S3_ACCESS_KEY", "id2"), ("BACKUP_S3_SECRET_KEY", "hush2")];
+    let out = shown(&pair, &["--config", "app.toml"]);
+    for line in [
+        "schedule.every = \"1h\" # app.toml:6",
+        "retention.keep_last = 3 # app.toml:7",
+        "options.access_key_id = \"id2\" # BACKUP_S3_ACCESS_KEY",
+        "options.secret_access_key = \"********\" # BACKUP_S3_SECRET_KEY",
+    ] {
+        assert!(out.contains(line), "{line} in {out}");
+    }
+    assert!(!out.contains("region"), "that of R2 follows from the account: {out}");
 }
 
 /// The bucket does not work, for many reasons: each is told, the directory is

@@ -146,6 +146,45 @@ fn a_download_is_reset() {
     survives_in_restore(Kind::Get, "/packs/", Fault::CutAnswer(1000));
 }
 
+/// A line on which no answer gets further than so many bytes still brings a
+/// backup back: what arrived is kept, and smaller and smaller ranges are asked
+/// for. Returns how often each byte was asked for, and the smallest range.
+fn over_a_line_that_breaks(every: usize) -> (f64, u64) {
+    let folder = Folder::at(Place::Faulty);
+    drop(one_row_a_page(&folder.path("app.db"), "delete", 700, 1));
+    folder.backup("app.db");
+    let wire = folder.store().proxy();
+    wire.when(Kind::Get, "/packs/").always(Fault::CutAnswer(every));
+    wire.forget_requests();
+    let start = Instant::now();
+    let done = folder.run(&["--json", "restore", "app", "--target", "new.db"]).ok().last();
+    assert!(same_bytes(&folder.path("new.db"), &folder.path("app.db")));
+    let fetched = done["bytes_fetched"].as_u64().expect("a number");
+    // The budget, and the time for the bytes at `min_rate`.
+    assert!(start.elapsed() < MOST + Duration::from_secs(fetched / 100_000));
+    let ranges = wire.requests().into_iter().filter_map(|request| request.range);
+    // The last 64 KiB of a pack, which hold its index, are read first.
+    let lens: Vec<u64> = ranges.map(|range| range.end - range.start).collect();
+    let (asked, wanted) = (lens.iter().sum::<u64>(), fetched + 64 * 1024);
+    eprintln!("{every}: {} ranges, {asked} bytes asked for, {wanted} wanted", lens.len());
+    (asked as f64 / wanted as f64, lens[..lens.len() - 1].iter().copied().min().expect("some"))
+}
+
+#[test]
+fn every_answer_breaks_after_200_kib() {
+    let (times, smallest) = over_a_line_that_breaks(200 * 1024);
+    assert!(times > 1.2 && times < 3.0, "{times}");
+    assert!(smallest >= 64 * 1024, "{smallest}");
+}
+
+#[test]
+fn every_answer_breaks_after_48_kib() {
+    let (times, smallest) = over_a_line_that_breaks(48 * 1024);
+    // Of each 64 KiB the last 16 are asked for again.
+    assert!(times > 1.2 && times < 3.0 + 64.0 / 48.0, "{times}");
+    assert!(smallest >= 16 * 1024, "{smallest}");
+}
+
 #[test]
 fn a_record_is_reset_while_it_is_read() {
     survives_in_restore(Kind::Get, "/records/", Fault::CutAnswer(100));

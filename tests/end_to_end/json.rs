@@ -35,6 +35,8 @@ fn fields_are_documented_and_nothing_else_is() {
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
     let init = folder.run(&["--json", "init"]).ok().last();
     assert_eq!(fields(&init), documented("init: summary"));
+    let probed = folder.run(&["--json", "storage", "probe"]).ok().last();
+    assert_eq!(fields(&probed), documented("storage probe: summary"));
     let objects = folder.run(&["--json", "backup", "app.db"]).ok().json();
     assert_eq!(objects.len(), 2);
     assert_eq!(objects[0]["message_type"], "backup");
@@ -55,6 +57,17 @@ fn fields_are_documented_and_nothing_else_is() {
     assert_eq!(error.code, 7);
     assert_eq!(error.last()["message_type"], "error");
     assert_eq!(fields(&error.last()), documented("error"));
+}
+
+#[test]
+fn health() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    folder.backup("app.db");
+    let objects = folder.run(&["--json", "health"]).ok().json();
+    assert_eq!(objects[0]["message_type"], "health");
+    assert_eq!(fields(&objects[0]), documented("health: one object a database"));
+    assert_eq!(fields(&objects[1]), documented("health: summary"));
 }
 
 #[test]
@@ -121,7 +134,7 @@ fn keys() {
     let generated = folder.run(&["--json", "key", "generate"]).ok().last();
     assert_eq!(fields(&generated), documented("key generate: summary"));
     let key = generated["key"].as_str().expect("a text").to_owned();
-    for (file, text) in [("key", key.as_str()), ("words", "some other words")] {
+    for (file, text) in [("key", key.as_str()), ("words", "some other words, and many of them")] {
         std::fs::write(folder.path(file), text).expect("writes");
     }
     let run = |arguments: &[&str]| {

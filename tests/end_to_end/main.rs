@@ -1,10 +1,13 @@
 //! The built binary and the public API, as their users run them.
 
+mod agent;
 mod archives;
 mod command;
 mod configuration;
+mod conformance;
 mod consolidation;
 mod crashes;
+mod credentials;
 mod destinations;
 mod disabled;
 mod doctor;
@@ -22,10 +25,13 @@ mod memory;
 mod objects;
 mod permissions;
 mod place;
+mod policies;
 mod proving;
 mod requests;
 mod restores;
+mod resuming;
 mod sealed;
 mod sizes;
+mod storage;
 mod two_at_once;
 mod years;

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use lifeboat::remote::{Remote, RemoteOptions, Secret};
 use lifeboat_testing::servers::{ACCESS_KEY, FaultProxy, REGION, S3Server, SECRET_KEY};
 
 /// Makes a test for each place out of a function that takes one.
@@ -56,6 +57,8 @@ pub(crate) enum Place {
     Own,
     /// The same, behind a proxy that breaks things.
     Faulty,
+    /// A store in this process that ignores conditions.
+    Careless,
 }
 
 /// Where things go wrong on purpose, nobody wants to wait for long.
@@ -79,6 +82,11 @@ impl Store {
             Place::Store => Some(Self::outside().unwrap_or_else(|| Self::own(false))),
             Place::Own => Some(Self::own(false)),
             Place::Faulty => Some(Self::own(true)),
+            Place::Careless => {
+                let store = Self::own(false);
+                store.server().ignore_conditions();
+                Some(store)
+            }
         }
     }
 
@@ -125,6 +133,20 @@ impl Store {
     /// The folder that holds the objects of the repository as files.
     pub(crate) fn folder(&self) -> PathBuf {
         self.server().folder().join(&self.prefix)
+    }
+
+    /// As a library opens it; a store outside as the environment of this process
+    /// says.
+    pub(crate) fn remote(&self) -> Remote {
+        let mut options = RemoteOptions::default();
+        if let Some(server) = &self.server {
+            options.environment = false;
+            options.endpoint = Some(server.url());
+            options.region = Some(REGION.to_owned());
+            options.access_key_id = Some(ACCESS_KEY.to_owned());
+            options.secret_access_key = Some(Secret::new(SECRET_KEY));
+        }
+        Remote::open_with(&self.url, options).expect("opens")
     }
 
     /// What a command needs to know to reach it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use lifeboat_testing::databases::open;
 use serde_json::Value;
 
-use crate::command::Folder;
+use crate::command::{Folder, same_bytes};
 
 /// Two snapshots of a database of a few hundred pages.
 fn folder() -> Folder {
@@ -94,6 +94,104 @@ fn damage_is_found_and_mended() {
         folder.restore("app", id);
     }
     assert!(pack.exists(), "nothing is taken away");
+}
+
+/// What a check found, the next backup does not build on, though nothing changed:
+/// it says so, once, and what it stores is whole.
+#[test]
+fn a_backup_after_damage_was_found() {
+    let folder = folder();
+    let pack = largest_pack(&folder);
+    flip(&pack, |len| len / 2);
+    assert_eq!(folder.backup("app.db")["unchanged"], true, "nobody has looked");
+    assert_eq!(folder.run(&["check", "--read-data"]).code, 4);
+    let done = folder.run(&["--json", "backup", "app.db"]);
+    assert_eq!(done.code, 4, "{done:?}");
+    let summary = done.last();
+    assert_eq!(summary["unchanged"], false);
+    let named = summary["damaged_objects"][0].as_str().expect("one");
+    assert!(pack.ends_with(named), "{summary}");
+    folder.restore("app", "latest");
+    assert_eq!(folder.backup("app.db")["unchanged"], true);
+    let refused = folder.run(&["restore", "app", "latest~1", "--target", "x.db"]);
+    assert_eq!(refused.code, 4);
+}
+
+/// A restore that meets a damaged pack begins anew with what heals it: into a new
+/// file, over one, and in place, where part of it was written already.
+#[test]
+fn restores_that_begin_anew() {
+    for journal in ["delete", "wal"] {
+        let folder = Folder::new();
+        let connection = open(&folder.path("app.db"), journal);
+        connection
+            .execute_batch(
+                "CREATE TABLE t(a, b); WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM \
+                 r WHERE x < 900) INSERT INTO t SELECT x, randomblob(3000) FROM r",
+            )
+            .expect("writes");
+        folder.run(&["backup", "app.db"]).ok();
+        connection.execute_batch("UPDATE t SET b = randomblob(3000) WHERE a < 10").expect("writes");
+        folder.run(&["backup", "app.db"]).ok();
+        // Late in the pack, so that much of it has reached the file by then.
+        let pack = largest_pack(&folder);
+        flip(&pack, |len| len * 7 / 8);
+        folder.run(&["repair", "app", "--apply"]).ok();
+        assert!(pack.exists());
+        let good = folder.restore("app", "latest");
+        connection
+            .execute_batch("UPDATE t SET b = randomblob(3000) WHERE a % 2 = 0")
+            .expect("writes");
+        drop(connection);
+        std::fs::copy(folder.path("app.db"), folder.path("copy.db")).expect("copies");
+        let forced = ["--json", "restore", "app", "latest", "--target", "copy.db", "--force"];
+        let forced = folder.run(&forced).ok().last();
+        let kept = forced["bytes_kept"].as_u64().expect("is said");
+        assert!(kept > 0 && kept <= forced["size"].as_u64().expect("is said"), "{forced}");
+        assert!(same_bytes(&folder.path("copy.db"), &good), "{journal}");
+        folder.run(&["restore", "app", "latest", "--in-place"]).ok();
+        assert!(same_bytes(&folder.path("app.db"), &good), "{journal}");
+        let planned = folder.run(&["restore", "app", "latest", "--target", "n.db", "--dry-run"]);
+        planned.ok();
+    }
+}
+
+/// A name that is not there is said by all of them.
+#[test]
+fn nothing_of_that_name() {
+    let folder = folder();
+    for command in ["check", "drill", "repair", "prune", "stats", "snapshots"] {
+        let ran = folder.run(&[command, "nosuch"]);
+        if command == "snapshots" {
+            assert_eq!(ran.code, 0, "an empty list is a list: {ran:?}");
+            continue;
+        }
+        assert_eq!(ran.code, 7, "{command}: {ran:?}");
+        assert!(ran.err.contains("there is: app"), "{command}: {ran:?}");
+    }
+}
+
+/// Whoever may only read learns what is found: the result is not stored, which is
+/// said, and the exit code is that of the finding.
+#[test]
+fn a_store_that_is_only_read() {
+    let folder = folder();
+    flip(&largest_pack(&folder), |len| len / 2);
+    for own in ["state", "cache"] {
+        std::fs::remove_dir_all(folder.path(own)).expect("another machine");
+    }
+    crate::command::as_nobody(&folder, &["snapshots"]).ok();
+    let before = folder.objects();
+    let checked = crate::command::as_nobody(&folder, &["--json", "check", "--read-data"]);
+    assert_eq!(checked.code, 4, "{checked:?}");
+    let report = checked.json().into_iter().find(|one| one["message_type"] == "check");
+    let report = report.expect("is told");
+    assert!(report["result"].is_null() && report["findings"] == 1, "{report}");
+    assert!(checked.out.contains("could not be stored"), "{checked:?}");
+    let drilled = crate::command::as_nobody(&folder, &["drill"]);
+    assert_eq!(drilled.code, 4, "{drilled:?}");
+    assert!(drilled.err.contains("pack damaged"), "{drilled:?}");
+    assert_eq!(folder.objects(), before);
 }
 
 /// Missing objects need no reading to be found; without the live database it is

@@ -16,6 +16,23 @@ fn flip(path: &Path, at: usize) {
 }
 
 /// Only the difference is fetched, and what was there is set aside.
+/// A directory that is not there, and one where a file should be.
+#[test]
+fn where_no_file_can_be() {
+    let folder = Folder::new();
+    one_row_a_page(&folder.path("app.db"), "delete", 10, 1);
+    folder.backup("app.db");
+    for more in [&[][..], &["--force"]] {
+        let ran = folder.run(&[&["restore", "app", "--target", "not there/a.db"], more].concat());
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.err.contains("HINT: make the directory first: mkdir -p "), "{ran:?}");
+    }
+    fs::create_dir(folder.path("folder")).expect("is made");
+    let ran = folder.run(&["restore", "app", "--target", "folder", "--force"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("is a directory") && !ran.out.contains("restoring"), "{ran:?}");
+}
+
 #[test]
 fn over_an_existing_file() {
     let folder = Folder::new();

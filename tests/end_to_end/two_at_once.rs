@@ -7,6 +7,12 @@ use crate::place::{Place, in_every_place};
 
 in_every_place!(both_end_well_and_every_snapshot_restores);
 
+/// The same where the store overwrites what it is asked to create.
+#[test]
+fn where_conditions_are_ignored() {
+    both_end_well_and_every_snapshot_restores(Place::Careless);
+}
+
 fn both_end_well_and_every_snapshot_restores(place: Place) {
     let folder = Folder::at(place);
     let path = folder.path("app.db");

@@ -40,9 +40,7 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
     let Some(recipe) = recipes::ALL.iter().find(|recipe| recipe.name == wanted) else {
         bail!("there is no recipe for `{wanted}`; `cargo xtask conformance --list` names them");
     };
-    process::run(
-        process::cargo(&["build", "--package", "lifeboat-cli"]).current_dir(process::root()?),
-    )?;
+    process::run(process::cargo(&["build", "--workspace"]).current_dir(process::root()?))?;
     let start = Instant::now();
     let store = (recipe.start)()?;
     eprintln!("{} runs after {:.1} s", store.what, start.elapsed().as_secs_f32());

@@ -67,7 +67,8 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("argon2", &["lifeboat-crypto"]),
     ("zeroize", &["lifeboat-crypto"]),
     // The calendar; the command reads and prints times of the local zone.
-    ("jiff", &["lifeboat-retention", "lifeboat-cli"]),
+    ("jiff", &["lifeboat-retention", "lifeboat-agent", "lifeboat-config", "lifeboat-cli"]),
+    ("croner", &["lifeboat-agent", "lifeboat-config"]),
     // Asynchrony lives at the edges; everything else is plain functions.
     (
         "tokio",

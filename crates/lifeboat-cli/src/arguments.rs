@@ -2,10 +2,13 @@
 
 mod keep;
 mod object;
+mod output;
 mod prove;
 mod restore;
+mod run;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -16,6 +19,7 @@ use crate::exit::Exit;
 use crate::secrets;
 use crate::setup::{Disabled, Setup};
 pub(crate) use restore::RestoreArguments;
+pub(crate) use run::{HealthArguments, RunArguments};
 
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
 pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
@@ -37,7 +41,8 @@ Examples:
   lifeboat snapshots                           what there is
   lifeboat restore app --target restored.db    the latest, proven page by page
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 7 restore refused or nothing
+Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 5 health warning, 6 health
+critical, 7 restore refused or nothing
 of that name or time, 10 no repository, 11 held by another owner, 12 key missing or wrong,
 13 storage unreachable, 14 done on a fallback, 15 the source is not a usable SQLite database,
 130 and 143 interrupted."
@@ -154,6 +159,10 @@ pub(crate) enum Command {
     },
     /// Show how the backups of every database are
     Status,
+    /// Back up by the schedule until told to stop; with a command, for as long as that runs
+    Run(RunArguments),
+    /// Say whether the backups are healthy, and why not
+    Health(HealthArguments),
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
@@ -175,6 +184,9 @@ pub(crate) enum Command {
         #[arg(value_name = "DATABASE")]
         databases: Vec<PathBuf>,
     },
+    /// Find out what a storage really does
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Show and check the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -187,12 +199,16 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
+    /// Make the bucket first, if there is none; only its owner can read it
+    #[arg(long)]
+    pub(crate) create_bucket: bool,
+
     /// Do without encryption (in a local directory that is the default)
     #[arg(long)]
     pub(crate) no_encryption: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct BackupArguments {
     /// The database files, or names of configured ones [default: all that are configured]
     #[arg(value_name = "DATABASE")]
@@ -320,6 +336,19 @@ pub(crate) enum KeyCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Try out what a storage does when several write at once, list, read and delete
+    ///
+    /// Works below probes/ and leaves nothing there, unless deletes are refused. Some three hundred
+    /// small requests.
+    Probe {
+        /// The storage: a directory or URL [default: the repository]
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Show what is set; secrets are masked
     Show {
@@ -404,6 +433,13 @@ impl Arguments {
         setup.disabled(&databases)
     }
 
+    /// What was typed at the start, with the settings as they are now.
+    pub(crate) fn again() -> Result<Arc<Self>, Refusal> {
+        let mut arguments = Self::parse();
+        arguments.prepare()?;
+        Ok(Arc::new(arguments))
+    }
+
     /// Reads settings and key, and refuses what must not go on.
     pub(crate) fn prepare(&mut self) -> Result<(), Refusal> {
         if self.key.is_some() {
@@ -413,6 +449,7 @@ impl Arguments {
                 hint: "set LIFEBOAT_KEY instead, and consider this key known to others".into(),
             });
         }
+        output::check(&self.command)?;
         let needs_nothing = matches!(
             self.command,
             Command::Completions { .. } | Command::Key(KeyCommand::Generate)
@@ -431,6 +468,7 @@ impl Arguments {
             self.command,
             Command::Config(ConfigCommand::Show { .. })
                 | Command::Doctor { .. }
+                | Command::Storage(_)
                 | Command::Object(_)
         );
         if !does_without {
@@ -511,6 +549,9 @@ mod tests {
             "object",
             "stats",
             "status",
+            "run",
+            "health",
+            "storage",
         ] {
             let sub = command.find_subcommand_mut(name).expect("exists").clone();
             let sub = sub.bin_name(format!("lifeboat {name}"));

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod drill;
 pub(crate) mod export;
 pub(crate) mod forget;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
@@ -17,12 +18,15 @@ pub(crate) mod object;
 pub(crate) mod prune;
 pub(crate) mod repair;
 pub(crate) mod restore;
+pub(crate) mod run;
 pub(crate) mod snapshots;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod storage;
 pub(crate) mod sync;
 pub(crate) mod trash;
 
+use lifeboat::repository::{ResolveError, Selector};
 use lifeboat::{Chosen, Destination, Destinations, Error, Missing};
 
 use crate::arguments::Arguments;
@@ -47,6 +51,15 @@ async fn choose(
 /// All places of the settings.
 fn destinations(arguments: &Arguments) -> Destinations {
     choice::destinations(arguments.setup(), arguments.secret.as_ref())
+}
+
+/// The error that says which databases there are, where there is none of this
+/// name. Nothing else is asked: what is damaged is told by others.
+async fn must_be_there(destination: &Destination, name: &str) -> Result<(), Error> {
+    match destination.resolve(name, &Selector::Latest(0)).await {
+        Err(error @ Error::Resolve(ResolveError::NoSnapshots { .. })) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The databases that were meant: the one that was named, or all.

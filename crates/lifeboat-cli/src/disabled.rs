@@ -54,8 +54,11 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
             reporter.refuse(&refusal);
             return Some(refusal.exit);
         }
+        // These have words of their own for it.
+        Command::Run(_) | Command::Health(_) => return None,
         Command::Decrypt { .. }
         | Command::Doctor { .. }
+        | Command::Storage(_)
         | Command::Config(_)
         | Command::Object(_)
         | Command::Completions { .. } => return None,

@@ -10,6 +10,8 @@ pub(crate) enum Exit {
     Usage,
     PartlyDone,
     Damage,
+    Warning,
+    Critical,
     Refused,
     NoRepository,
     HeldByOther,
@@ -19,6 +21,8 @@ pub(crate) enum Exit {
     Source,
     Interrupted,
     Terminated,
+    /// That of an application that was run.
+    Other(u8),
 }
 
 impl Exit {
@@ -29,6 +33,8 @@ impl Exit {
             Self::Usage => 2,
             Self::PartlyDone => 3,
             Self::Damage => 4,
+            Self::Warning => 5,
+            Self::Critical => 6,
             Self::Refused => 7,
             Self::NoRepository => 10,
             Self::HeldByOther => 11,
@@ -38,6 +44,7 @@ impl Exit {
             Self::Source => 15,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Other(code) => code,
         }
     }
 

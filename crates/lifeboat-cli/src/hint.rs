@@ -1,5 +1,7 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
+use std::path::Path;
+
 use lifeboat::objects::ObjectError;
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{
@@ -34,6 +36,8 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "the first backup makes one; -r names another place".into()
         }
         Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
+        Error::Bucket(error) => error.hint(),
+        Error::Store(error) => error.hint().into(),
         Error::Destination { .. } => "-r takes a directory or a URL".into(),
         Error::Local(_) => {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
@@ -52,6 +56,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         | Error::Publish(PublishError::TargetExists { .. }) => {
             "name a file that does not exist, or add --force: what is there is then set aside"
                 .into()
+        }
+        Error::Stage(StageError::Create { target: path, .. }) | Error::Path { path, .. } => {
+            return no_folder(path);
         }
         Error::Stage(StageError::SidecarExists { .. })
         | Error::Publish(PublishError::SidecarExists { .. }) => {
@@ -219,6 +226,11 @@ fn of_write(error: &WriteError) -> Option<String> {
                 .into()
         }
         WriteError::Contention { .. } => "run the command again".into(),
+        WriteError::Unfit { .. } => {
+            "allow to list the bucket, or take another storage; `lifeboat storage probe` says what \
+             this one does"
+                .into()
+        }
         _ => return None,
     })
 }
@@ -324,6 +336,13 @@ fn of_resolve(error: &ResolveError) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// A file is to be made in a directory that is not there.
+fn no_folder(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    let text = || format!("make the directory first: mkdir -p {}", shell_word(folder));
+    (!folder.exists()).then(text)
 }
 
 /// What a command was about, to say what became of data.

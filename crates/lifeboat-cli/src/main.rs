@@ -14,12 +14,13 @@ mod secrets;
 mod setup;
 mod targets;
 mod text;
+mod unused;
 mod when;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, StorageCommand};
 use exit::Exit;
 use out::errln;
 
@@ -66,10 +67,12 @@ fn main() -> std::process::ExitCode {
             return Exit::Failed.into();
         }
     };
+    // What runs until it is told to stop hears of that itself.
+    let hears_signals = matches!(arguments.command, Command::Run(_));
     let exit = runtime.block_on(async {
         tokio::select! {
             exit = run(&arguments, &reporter) => exit,
-            signal = interrupted() => {
+            signal = interrupted(), if !hears_signals => {
                 reporter.interrupted(signal);
                 signal
             }
@@ -83,7 +86,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     match &arguments.command {
-        Command::Init(_) => commands::init::run(arguments, reporter).await,
+        Command::Init(init) => commands::init::run(arguments, init, reporter).await,
         Command::Backup(backup) => commands::backup::run(arguments, backup, reporter).await,
         Command::Snapshots(list) => commands::snapshots::run(arguments, list, reporter).await,
         Command::Restore(restore) => commands::restore::run(arguments, restore, reporter).await,
@@ -104,6 +107,8 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Prune(prune) => commands::prune::run(arguments, prune, reporter).await,
         Command::Diff(diff) => commands::diff::run(arguments, diff, reporter).await,
         Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
+        Command::Run(run) => commands::run::run(arguments, run, reporter).await,
+        Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,
         Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
         Command::Copy(copy) => commands::sync::copy(arguments, copy, reporter).await,
@@ -113,6 +118,9 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Object(object) => commands::object::run(arguments, object, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
+        }
+        Command::Storage(StorageCommand::Probe { url }) => {
+            commands::storage::probe(arguments, url.as_deref(), reporter).await
         }
         Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),
@@ -137,9 +145,11 @@ async fn interrupted() -> Exit {
 
 fn log_to_stderr(arguments: &Arguments) {
     let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "lifeboat=info,warn",
+        // Where there are no credentials, AWS's library tells it for each place
+        // where it looked; the error that follows says it once.
+        (true, _) => "error,aws_config=off",
+        (false, 0) => "warn,aws_config=off",
+        (false, 1) => "lifeboat=info,warn,aws_config=off",
         (false, 2) => "lifeboat=debug,info",
         (false, _) => "trace",
     };

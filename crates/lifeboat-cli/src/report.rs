@@ -4,9 +4,11 @@ mod json;
 mod people;
 mod restored;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use lifeboat::remote::Fencing;
 use lifeboat::repository::Snapshot;
 use lifeboat::snapshot::Replaced;
 use lifeboat::{
@@ -35,6 +37,8 @@ pub(crate) struct Backed<'a> {
     pub(crate) report: &'a BackupReport,
     pub(crate) destination: &'a str,
     pub(crate) fallback_reason: Option<&'a str>,
+    /// Nothing keeps another writer from undoing this.
+    pub(crate) unfenced: bool,
     pub(crate) requests: u64,
     pub(crate) duration: Duration,
 }
@@ -97,6 +101,8 @@ pub(crate) struct AllBrought<'a> {
 pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) merged: Merged,
+    /// Why the policy keeps them, where there is one; by their ids.
+    pub(crate) kept_because: BTreeMap<String, Vec<String>>,
 }
 
 impl Reporter {
@@ -181,11 +187,17 @@ impl Reporter {
     }
 
     /// A repository was made, or was there.
-    pub(crate) fn initialised(&self, place: &str, id: &str, sealed: bool) {
+    pub(crate) fn initialised(&self, place: &str, id: &str, sealed: bool, fencing: Fencing) {
         if self.json {
+            let fencing = crate::commands::storage::fencing(fencing);
             json::line(
                 "summary",
-                serde_json::json!({ "destination": place, "repository": id, "encrypted": sealed }),
+                serde_json::json!({
+                    "destination": place,
+                    "repository": id,
+                    "encrypted": sealed,
+                    "fencing": fencing,
+                }),
             );
             return;
         }

@@ -29,9 +29,11 @@ pub(crate) fn configured(configuration: &Configuration) -> Result<Option<Secret>
     if let Some(line) = &encryption.key_command {
         return key(&from_command(line, &from("key_command"))?, &from("key_command")).map(Some);
     }
+    // The line break that a file of a secret ends in is no part of a passphrase,
+    // whichever way it came: who types it on the night would not find it.
     if let Some(text) = &encryption.passphrase {
-        return passphrase(&Zeroizing::new(text.reveal().to_owned()), &from("passphrase"))
-            .map(Some);
+        let text = Zeroizing::new(text.reveal().to_owned());
+        return passphrase(&trimmed(text, &from("passphrase"))?, &from("passphrase")).map(Some);
     }
     if let Some(path) = &encryption.passphrase_file {
         return passphrase(&from_file(path)?, &path.display().to_string()).map(Some);
@@ -47,6 +49,28 @@ pub(crate) fn configured(configuration: &Configuration) -> Result<Option<Secret>
         ));
     }
     Ok(None)
+}
+
+/// The file that holds the secret, where it is one.
+pub(crate) fn file(configuration: &Configuration) -> Option<&Path> {
+    let encryption = &configuration.settings().encryption;
+    encryption.key_file.as_deref().or(encryption.passphrase_file.as_deref())
+}
+
+/// A passphrase of fewer characters is found by trying, sooner or later.
+const LONG_ENOUGH: usize = 20;
+
+/// Why a secret protects little, if so.
+pub(crate) fn weakness(secret: &Secret) -> Option<String> {
+    let Secret::Passphrase(passphrase) = secret else { return None };
+    let length = passphrase.length();
+    (length < LONG_ENOUGH).then(|| {
+        format!(
+            "the passphrase has {length} character{}: whoever copies the storage can try as many \
+             as they like; take six random words or more, or a key",
+            if length == 1 { "" } else { "s" }
+        )
+    })
 }
 
 /// The new secret that `key add` and `key rotate` are about.
@@ -128,7 +152,7 @@ fn text_of(name: &str) -> Result<Option<(Zeroizing<String>, String)>, Refusal> {
     let set = [variable(name)?, variable(&file)?, variable(&command)?];
     match set {
         [None, None, None] => Ok(None),
-        [Some(text), None, None] => Ok(Some((text, name.to_owned()))),
+        [Some(text), None, None] => Ok(Some((trimmed(text, name)?, name.to_owned()))),
         [None, Some(path), None] => Ok(Some((from_file(Path::new(path.as_str()))?, file))),
         [None, None, Some(line)] => Ok(Some((from_command(&line, &command)?, command))),
         _ => Err(refusal(

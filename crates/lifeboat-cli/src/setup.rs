@@ -1,5 +1,8 @@
 //! What a command goes by: settings, places and directories, read once.
 
+mod check;
+mod keeping;
+
 use std::path::{Path, PathBuf};
 
 use lifeboat::Directories;
@@ -12,6 +15,8 @@ use lifeboat::repository::LocalOptions;
 
 use crate::arguments::Refusal;
 use crate::exit::Exit;
+use keeping::Keepings;
+pub(crate) use keeping::Kept;
 
 /// The repository where none is named.
 pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
@@ -24,6 +29,7 @@ pub(crate) struct Setup {
     places: Vec<Place>,
     mirrors: Vec<Place>,
     installation_id: Option<InstallationId>,
+    keepings: Keepings,
 }
 
 /// Somewhere backups go.
@@ -77,10 +83,12 @@ impl Setup {
                 hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
             }
         })?;
-        let (mirrors, places) =
-            places(&configuration)?.into_iter().partition(|place| place.role == Role::Mirror);
+        let (places, mirrors) = places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
-        let mut setup = Self { environment, configuration, places, mirrors, installation_id };
+        check::all(&configuration)?;
+        let keepings = Keepings::read(&configuration)?;
+        let mut setup =
+            Self { environment, configuration, places, mirrors, installation_id, keepings };
         setup.places.extend(setup.usual_fallback());
         Ok(setup)
     }
@@ -207,17 +215,20 @@ fn elsewhere(platform: Option<Platform>) -> String {
     )
 }
 
-fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
+/// The places of backups, the primary first, and the mirrors.
+fn places(configuration: &Configuration) -> Result<(Vec<Place>, Vec<Place>), Refusal> {
     let settings = configuration.settings();
     if let Some(url) = &settings.repository {
-        return Ok(vec![Place::at(url)]);
+        return Ok((vec![Place::at(url)], vec![]));
     }
     if settings.destinations.is_empty() {
-        return Ok(vec![Place::at(DEFAULT_REPOSITORY)]);
+        return Ok((vec![Place::at(DEFAULT_REPOSITORY)], vec![]));
     }
     let mut places = Vec::new();
     for (at, destination) in settings.destinations.iter().enumerate() {
-        let options = options(configuration, at)?;
+        let path = format!("destination.{at}");
+        let options = check::options(configuration, &path, &destination.options)?;
+        check::url(configuration, &format!("{path}.url"), &destination.url, &options)?;
         places.push(Place {
             name: destination.name.clone(),
             role: destination.role,
@@ -229,21 +240,5 @@ fn places(configuration: &Configuration) -> Result<Vec<Place>, Refusal> {
     }
     // The primary first, the fallbacks in their order.
     places.sort_by_key(|place| place.role != Role::Primary);
-    Ok(places)
-}
-
-/// The options of a destination; only the store knows their names.
-fn options(configuration: &Configuration, at: usize) -> Result<RemoteOptions, Refusal> {
-    let mut options = RemoteOptions::default();
-    for (name, value) in &configuration.settings().destinations[at].options.0 {
-        options.set(name, value).map_err(|error| Refusal {
-            exit: Exit::Usage,
-            message: format!(
-                "{}: failed to {error}",
-                configuration.place(&format!("destination.{at}.options.{name}"))
-            ),
-            hint: "docs/storage.md lists the options of stores".into(),
-        })?;
-    }
-    Ok(options)
+    Ok(places.into_iter().partition(|place| place.role != Role::Mirror))
 }

@@ -16,6 +16,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// The places that it goes to, by name; all if there are none.
     pub(crate) places: Vec<String>,
+    /// Which of the configured databases it is.
+    pub(crate) index: Option<usize>,
 }
 
 /// The databases that a backup is about.
@@ -38,6 +40,7 @@ pub(crate) fn named(typed: &[PathBuf], setup: &Setup) -> Result<Vec<Target>, Ref
         path: found.path.clone(),
         name: name_of(found),
         places: setup.configuration.settings().databases[found.index].destinations.clone(),
+        index: Some(found.index),
     };
     let targets: Vec<Target> = if typed.is_empty() {
         known.iter().map(target).collect()
@@ -46,10 +49,22 @@ pub(crate) fn named(typed: &[PathBuf], setup: &Setup) -> Result<Vec<Target>, Ref
             .iter()
             .map(|typed| match find(typed, &known, setup) {
                 Some(found) => target(found),
-                None => Target { path: typed.clone(), name: default_name(typed), places: vec![] },
+                None => Target {
+                    path: typed.clone(),
+                    name: default_name(typed),
+                    places: vec![],
+                    index: None,
+                },
             })
             .collect()
     };
+    Ok(targets)
+}
+
+/// All databases that are configured.
+pub(crate) fn configured(setup: &Setup) -> Result<Vec<Target>, Refusal> {
+    let targets = named(&[], setup)?;
+    two_of_one_name(&targets)?;
     Ok(targets)
 }
 
@@ -60,7 +75,13 @@ pub(crate) fn name_of_path(path: &Path, setup: &Setup) -> String {
     same.map_or_else(|| default_name(path), name_of)
 }
 
-fn name_of(found: &FoundDatabase) -> String {
+/// Whether this names a database in MotherDuck, which is no file.
+pub(crate) fn is_motherduck(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.starts_with("md:") || text.starts_with("motherduck:")
+}
+
+pub(crate) fn name_of(found: &FoundDatabase) -> String {
     found.name.clone().unwrap_or_else(|| default_name(&found.path))
 }
 

@@ -1,10 +1,12 @@
 //! Values against the schema: from what stands somewhere to what a setting is.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use figment::value::{Dict, Value};
 
+use crate::cron::Cron;
 use crate::nearest::nearest;
 use crate::node::{Node, Raw};
 use crate::problem::{Place, Problem, What};
@@ -73,17 +75,26 @@ impl Checker<'_> {
     fn value(&mut self, node: &Node, kind: &'static Kind, path: &str) -> Option<Value> {
         let value = match (kind, &node.value) {
             (Kind::Table(keys), Raw::Table(_)) => self.table(node, keys, path).map(Value::from),
-            (Kind::Tables(keys), Raw::List(nodes)) => self.list(nodes, path, |this, node, path| {
-                let dict = this.table(node, keys, path)?;
-                this.checked.places.insert(path.to_owned(), node.place.clone());
-                Some(Value::from(dict))
-            }),
+            (Kind::Tables(keys), Raw::List(nodes)) => {
+                self.list(nodes, path, kind.expected(), |this, node, path| {
+                    let dict = this.table(node, keys, path)?;
+                    this.checked.places.insert(path.to_owned(), node.place.clone());
+                    Some(Value::from(dict))
+                })
+            }
             (Kind::Texts, Raw::List(nodes)) => {
-                self.list(nodes, path, |_, node, _| text(node).map(Value::from))
+                self.list(nodes, path, kind.expected(), |_, node, _| text(node).map(Value::from))
             }
             (Kind::Texts, Raw::Loose(text)) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Some(items.collect::<Vec<_>>().into())
+            }
+            (Kind::Words(words), Raw::List(nodes)) => {
+                self.list(nodes, path, kind.expected(), |_, node, _| word(&text(node)?, words))
+            }
+            (Kind::Words(words), Raw::Loose(text)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map(|item| word(item, words)).collect::<Option<Vec<_>>>().map(Value::from)
             }
             (Kind::Pairs, Raw::Table(entries)) => {
                 let mut dict = Dict::new();
@@ -103,21 +114,17 @@ impl Checker<'_> {
             }
             (kind, _) => single(node, kind, self.base),
         };
-        if value.is_none() && !self.explained(node, kind) {
+        if value.is_none() && !explained(node, kind) {
             self.refuse(node, path, kind.expected());
         }
         value
-    }
-
-    /// Whether an item of a list was refused already.
-    fn explained(&self, node: &Node, kind: &Kind) -> bool {
-        matches!((kind, &node.value), (Kind::Tables(_) | Kind::Texts, Raw::List(_)))
     }
 
     fn list(
         &mut self,
         nodes: &[Node],
         path: &str,
+        expected: String,
         item: impl Fn(&mut Self, &Node, &str) -> Option<Value>,
     ) -> Option<Value> {
         let mut values = Vec::new();
@@ -125,7 +132,7 @@ impl Checker<'_> {
             let below = join(path, &at.to_string());
             match item(self, node, &below) {
                 Some(value) => values.push(value),
-                None => self.refuse(node, path, "a list of what it should hold".into()),
+                None => self.refuse(node, path, expected.clone()),
             }
         }
         (values.len() == nodes.len()).then(|| values.into())
@@ -135,6 +142,18 @@ impl Checker<'_> {
         let what = What::Value { key: written(path), expected, found: node.found() };
         self.checked.problems.push(Problem { place: node.place.clone(), what });
     }
+}
+
+/// Whether an item of a list was refused already.
+fn explained(node: &Node, kind: &Kind) -> bool {
+    let is_list = matches!(kind, Kind::Tables(_) | Kind::Texts | Kind::Words(_));
+    is_list && matches!(node.value, Raw::List(_))
+}
+
+/// One of the words that are known, as they are written.
+fn word(text: &str, words: &[&str]) -> Option<Value> {
+    let text = text.to_ascii_lowercase();
+    words.contains(&text.as_str()).then(|| text.into())
 }
 
 fn text(node: &Node) -> Option<String> {
@@ -173,13 +192,32 @@ fn single(node: &Node, kind: &Kind, base: Option<&Path>) -> Option<Value> {
             let millis = units::duration(&text(node)?)?.as_millis();
             u64::try_from(millis).ok().map(Value::from)
         }
-        Kind::Word(words) => {
-            let text = text(node)?.to_ascii_lowercase();
-            words.contains(&text.as_str()).then(|| text.into())
-        }
+        Kind::Word(words) => word(&text(node)?, words),
         Kind::Text | Kind::Secret => text(node).map(Value::from),
+        Kind::Cron => Some(Cron::parse(&text(node)?)?.to_string().into()),
+        Kind::SecretUrl => text(node).filter(|text| is_web_url(text)).map(Value::from),
+        Kind::Address => Some(address(&text(node)?)?.to_string().into()),
         Kind::Path => Some(based(&text(node)?, base).into()),
-        Kind::Texts | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => None,
+        Kind::Texts | Kind::Words(_) | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => None,
+    }
+}
+
+/// Whether somebody could be called there.
+fn is_web_url(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let rest = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let host = host.map(|host| host.rsplit_once('@').map_or(host, |(_, host)| host));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with(':'))
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// An address with its port. Names are not looked up: what a name server says may
+/// change, and with it who can call.
+fn address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?))),
+        None => text.parse().ok(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Settings that are each right and together cannot be meant.
 
+mod agent;
+
 use std::collections::BTreeMap;
 
 use crate::layers::Merged;
@@ -19,9 +21,7 @@ pub(crate) fn find(merged: &Merged) -> Vec<Problem> {
     if !matches!(settings.fallback_exit, 0 | 14) {
         finder.contradiction("fallback_exit", "fallback_exit is 0 or 14");
     }
-    if settings.http.token.is_some() && settings.http.token_file.is_some() {
-        finder.contradiction("http.token", "http.token and http.token_file exclude each other");
-    }
+    finder.agent(settings);
     finder.problems
 }
 
@@ -162,6 +162,14 @@ impl Finder<'_> {
         if schedule.every.is_some_and(|every| every.is_zero()) {
             self.contradiction(&format!("{path}.every"), format!("{path}.every is above 0"));
         }
+        if let (Some(every), Some(jitter)) = (schedule.every, schedule.jitter)
+            && jitter >= every
+        {
+            self.contradiction(
+                &format!("{path}.jitter"),
+                format!("{path}.jitter is below {path}.every: backups would be left out"),
+            );
+        }
     }
 
     /// A policy that keeps nothing has destroyed backups: it is never meant.
@@ -176,8 +184,10 @@ impl Finder<'_> {
             retention.keep_yearly,
         ];
         let keeps = counts.iter().flatten().any(|count| *count > 0)
-            || retention.keep_within.is_some_and(|within| !within.is_zero())
-            || !retention.keep_tags.is_empty();
+            || retention.times().iter().filter_map(|(_, time)| *time).any(|time| !is_zero(time))
+            || !retention.keep_tag.is_empty()
+            || retention.keep_preset
+            || retention.max_bytes.is_some_and(|most| most > 0);
         if !keeps {
             self.contradiction(
                 path,
@@ -188,4 +198,9 @@ impl Finder<'_> {
             );
         }
     }
+}
+
+/// Whether a length of time is none, however it is written.
+fn is_zero(time: &str) -> bool {
+    !time.contains(|c: char| ('1'..='9').contains(&c))
 }

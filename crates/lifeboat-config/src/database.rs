@@ -24,8 +24,8 @@ pub(crate) fn is_pattern(path: &str) -> bool {
 
 impl Configuration {
     /// The databases of the settings. A pattern finds the files that are there
-    /// now, but none of those that SQLite keeps beside a database; relative
-    /// paths begin in `directory`.
+    /// now, but none of those that SQLite or a restore keeps beside a database;
+    /// relative paths begin in `directory`.
     pub fn databases(&self, directory: &Path) -> Result<Vec<FoundDatabase>, Problem> {
         let mut found = Vec::new();
         for (index, database) in self.settings().databases.iter().enumerate() {
@@ -55,10 +55,14 @@ impl Configuration {
     }
 }
 
-/// The files that SQLite keeps beside a database.
+/// The files that SQLite keeps beside a database, and what restores leave there: a
+/// database that was set aside, or one that is being written.
 fn is_beside(path: &Path) -> bool {
-    let name = path.to_string_lossy();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let staged = name.starts_with('.') && name.ends_with(".partial");
     ["-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end))
+        || name.contains(".before-restore-")
+        || (staged && name.contains(".lifeboat-"))
 }
 
 /// Fills a template in.

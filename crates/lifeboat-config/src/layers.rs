@@ -24,6 +24,7 @@ const GROUPS: &[&[&str]] = &[
     ],
     &["schedule.every", "schedule.cron"],
     &["http.token", "http.token_file"],
+    &["notify.webhook_secret", "notify.webhook_secret_file"],
 ];
 
 /// One layer, checked.

@@ -23,6 +23,7 @@
 //! - [`Environment`]: variables and working directory, as a value.
 //! - [`Configuration`]: the settings and where each comes from.
 //! - [`Settings`]: what can be set.
+//! - [`Cron`]: five fields of cron, understood.
 //! - [`Problems`]: what is wrong, with place and nearest known name.
 //! - [`env_file`]: files of variables.
 //! - [`verdict`]: where this runs, and whether its disk lasts.
@@ -31,6 +32,7 @@
 mod check;
 mod configuration;
 mod contradiction;
+mod cron;
 mod database;
 mod document;
 pub mod env_file;
@@ -50,14 +52,15 @@ mod variables;
 mod whereabouts;
 
 pub use configuration::{Configuration, Request};
+pub use cron::Cron;
 pub use database::FoundDatabase;
 pub use environment::Environment;
 pub use family::MediaBucket;
 pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
-    Database, Destination, Encryption, Health, Http, Links, LocalDisk, Notify, Objects, Options,
-    Retention, Role, Schedule, SecretText, Settings, TakeOver,
+    Database, Destination, Drill, Encryption, Event, Health, Http, Links, LocalDisk, Notify,
+    Objects, Options, Retention, Role, Schedule, SecretText, Settings, TakeOver,
 };
 pub use show::Shown;
 pub use whereabouts::{FileSystem, Platform, Spot, Verdict, verdict};

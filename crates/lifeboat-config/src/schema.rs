@@ -24,6 +24,14 @@ pub(crate) enum Kind {
     Size,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A list of some of these words.
+    Words(&'static [&'static str]),
+    /// Five fields of cron.
+    Cron,
+    /// A URL, http or https, that is never shown: whoever knows it may use it.
+    SecretUrl,
+    /// Address and port of this machine.
+    Address,
     /// A list of texts.
     Texts,
     /// Names and values that somebody else knows.
@@ -38,7 +46,10 @@ const fn key(name: &'static str, kind: Kind) -> Key {
     Key { name, kind }
 }
 
-use Kind::{Count, Duration, Flag, Pairs, Path, Secret, Size, Table, Tables, Text, Texts, Word};
+use Kind::{
+    Address, Count, Cron, Duration, Flag, Pairs, Path, Secret, SecretUrl, Size, Table, Tables,
+    Text, Texts, Word, Words,
+};
 
 /// The settings of a file.
 pub(crate) const ROOT: &[Key] = &[
@@ -55,6 +66,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("encryption", Table(ENCRYPTION)),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
+    key("drill", Table(DRILL)),
     key("health", Table(HEALTH)),
     key("notify", Table(NOTIFY)),
     key("http", Table(HTTP)),
@@ -68,6 +80,7 @@ const DATABASE: &[Key] = &[
     key("destinations", Texts),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
+    key("drill", Table(DRILL)),
 ];
 
 const DESTINATION: &[Key] = &[
@@ -91,7 +104,7 @@ const ENCRYPTION: &[Key] = &[
 
 const SCHEDULE: &[Key] = &[
     key("every", Duration),
-    key("cron", Text),
+    key("cron", Cron),
     key("timezone", Text),
     key("jitter", Duration),
     key("on_start", Flag),
@@ -104,11 +117,23 @@ const RETENTION: &[Key] = &[
     key("keep_weekly", Count),
     key("keep_monthly", Count),
     key("keep_yearly", Count),
-    key("keep_within", Duration),
-    key("keep_tags", Texts),
+    key("keep_within", Text),
+    key("keep_within_hourly", Text),
+    key("keep_within_daily", Text),
+    key("keep_within_weekly", Text),
+    key("keep_within_monthly", Text),
+    key("keep_within_yearly", Text),
+    key("keep_tag", Texts),
+    key("keep_preset", Flag),
+    key("max_bytes", Size),
+    key("min_snapshots", Count),
     key("trash", Duration),
+    key("floor_snapshots", Count),
+    key("floor_age", Duration),
     key("timezone", Text),
 ];
+
+const DRILL: &[Key] = &[key("assert", Texts)];
 
 const HEALTH: &[Key] = &[
     key("warn_age", Duration),
@@ -118,15 +143,24 @@ const HEALTH: &[Key] = &[
     key("min_free_space", Size),
 ];
 
-const NOTIFY: &[Key] =
-    &[key("on", Texts), key("ping_url", Secret), key("webhook_url", Secret), key("command", Text)];
+const NOTIFY: &[Key] = &[
+    key("on", Words(&["failure", "recovery", "warning", "success"])),
+    key("ping_url", SecretUrl),
+    key("webhook_url", SecretUrl),
+    key("webhook_secret", Secret),
+    key("webhook_secret_file", Path),
+    key("command", Text),
+];
 
-const HTTP: &[Key] = &[key("listen", Text), key("token", Secret), key("token_file", Path)];
+const HTTP: &[Key] = &[key("listen", Address), key("token", Secret), key("token_file", Path)];
 
 const LINKS: &[Key] = &[
     key("name", Text),
     key("database", Text),
     key("columns", Texts),
+    key("query", Text),
+    key("provider_column", Text),
+    key("grace", Duration),
     key("url", Path),
     key("options", Pairs),
 ];
@@ -163,6 +197,12 @@ impl Kind {
             Duration => "a duration with its unit, such as \"90s\", \"1h30m\" or \"7d\"".into(),
             Size => "a size, such as \"64MiB\" or a number of bytes".into(),
             Word(words) => format!("one of {}", words.join(", ")),
+            Words(words) => format!("a list of some of {}", words.join(", ")),
+            Cron => "five fields of cron, as in \"30 3 * * mon-fri\": minute, hour, day of the \
+                     month, month, day of the week"
+                .into(),
+            SecretUrl => "a URL that begins with https:// or http://".into(),
+            Address => "an address of this machine and a port, such as \"127.0.0.1:8484\"".into(),
             Texts => "a list of texts".into(),
             Pairs | Table(_) => "a table".into(),
             Tables(_) => "a list of tables, each under [[...]]".into(),

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+
+use crate::cron::Cron;
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -60,6 +63,9 @@ pub struct Settings {
     pub schedule: Schedule,
     /// What is kept.
     pub retention: Option<Retention>,
+    /// What a drill must show.
+    #[serde(default)]
+    pub drill: Drill,
     /// When to worry.
     #[serde(default)]
     pub health: Health,
@@ -117,6 +123,8 @@ pub struct Database {
     pub schedule: Option<Schedule>,
     /// Its own retention, instead of the common one.
     pub retention: Option<Retention>,
+    /// What a drill of it must show besides.
+    pub drill: Option<Drill>,
 }
 
 /// A place for backups.
@@ -199,10 +207,10 @@ pub struct Schedule {
     #[serde(default, deserialize_with = "millis")]
     pub every: Option<Duration>,
     /// Five fields of cron.
-    pub cron: Option<String>,
-    /// The zone of `cron`.
+    pub cron: Option<Cron>,
+    /// The zone of `cron`, by its name in the database of zones.
     pub timezone: Option<String>,
-    /// A delay drawn anew each time, at most this long.
+    /// A delay drawn anew each time, at most this long; shorter than `every`.
     #[serde(default, deserialize_with = "millis")]
     pub jitter: Option<Duration>,
     /// One at the start as well.
@@ -226,17 +234,63 @@ pub struct Retention {
     pub keep_monthly: Option<u32>,
     /// One of each of so many years.
     pub keep_yearly: Option<u32>,
-    /// All that are younger than this.
-    #[serde(default, deserialize_with = "millis")]
-    pub keep_within: Option<Duration>,
+    /// Whatever it was within this time, such as `7d` or `2y5m7d3h`. Whoever
+    /// keeps knows what that means; so with the other times.
+    pub keep_within: Option<String>,
+    /// One of each hour within this time.
+    pub keep_within_hourly: Option<String>,
+    /// One of each day within this time.
+    pub keep_within_daily: Option<String>,
+    /// One of each week within this time.
+    pub keep_within_weekly: Option<String>,
+    /// One of each month within this time.
+    pub keep_within_monthly: Option<String>,
+    /// One of each year within this time.
+    pub keep_within_yearly: Option<String>,
     /// All with one of these tags.
     #[serde(default)]
-    pub keep_tags: Vec<String>,
+    pub keep_tag: Vec<String>,
+    /// The rules that most people need, instead of any other.
+    #[serde(default)]
+    pub keep_preset: bool,
+    /// The oldest go until the rest was sent in so many bytes.
+    pub max_bytes: Option<u64>,
+    /// Never fewer than this.
+    pub min_snapshots: Option<u32>,
     /// How long what was forgotten can be brought back.
     #[serde(default, deserialize_with = "millis")]
     pub trash: Option<Duration>,
+    /// So many of the newest are never dropped from the trash.
+    pub floor_snapshots: Option<u32>,
+    /// What is younger than this is never dropped from the trash.
+    #[serde(default, deserialize_with = "millis")]
+    pub floor_age: Option<Duration>,
     /// The zone in which days begin.
     pub timezone: Option<String>,
+}
+
+impl Retention {
+    /// The times that rules have, with the names of the rules.
+    pub fn times(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("keep_within", self.keep_within.as_deref()),
+            ("keep_within_hourly", self.keep_within_hourly.as_deref()),
+            ("keep_within_daily", self.keep_within_daily.as_deref()),
+            ("keep_within_weekly", self.keep_within_weekly.as_deref()),
+            ("keep_within_monthly", self.keep_within_monthly.as_deref()),
+            ("keep_within_yearly", self.keep_within_yearly.as_deref()),
+        ]
+    }
+}
+
+/// What a drill must show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Drill {
+    /// Statements that must each return 1.
+    #[serde(default)]
+    pub assert: Vec<String>,
 }
 
 /// When to worry.
@@ -267,13 +321,33 @@ pub struct Health {
 pub struct Notify {
     /// Of what.
     #[serde(default)]
-    pub on: Vec<String>,
-    /// A URL that is called at each run.
+    pub on: Vec<Event>,
+    /// A URL, http or https, that is called at each run: whoever is called
+    /// notices when nobody calls.
     pub ping_url: Option<SecretText>,
-    /// A URL that gets a message.
+    /// A URL, http or https, that gets a message.
     pub webhook_url: Option<SecretText>,
+    /// What signs those messages.
+    pub webhook_secret: Option<SecretText>,
+    /// The file that holds it.
+    pub webhook_secret_file: Option<PathBuf>,
     /// A command that gets a message.
     pub command: Option<String>,
+}
+
+/// What somebody may want to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Event {
+    /// A backup, a verification or a drill failed.
+    Failure,
+    /// What failed works again.
+    Recovery,
+    /// It worked, but not as it should: on a fallback, or late.
+    Warning,
+    /// It worked.
+    Success,
 }
 
 /// The web page.
@@ -281,8 +355,8 @@ pub struct Notify {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Http {
-    /// Address and port.
-    pub listen: Option<String>,
+    /// Address and port. Beyond this machine only with a token.
+    pub listen: Option<SocketAddr>,
     /// What a caller must show.
     pub token: Option<SecretText>,
     /// The file that holds it.
@@ -298,8 +372,16 @@ pub struct Links {
     pub name: Option<String>,
     /// The name of the database.
     pub database: String,
-    /// Tables and columns, as in `documents.file_key`.
+    /// Tables and columns, as in `documents.file_key`. Either these or a query.
+    #[serde(default)]
     pub columns: Vec<String>,
+    /// A query whose first column is the keys.
+    pub query: Option<String>,
+    /// The column, in the same row, that says on which side an object lies.
+    pub provider_column: Option<String>,
+    /// Objects that are younger than this count as being about to be mentioned.
+    #[serde(default, deserialize_with = "millis")]
+    pub grace: Option<Duration>,
     /// The bucket, with the prefix that the columns leave out.
     pub url: String,
     /// How the store is reached.

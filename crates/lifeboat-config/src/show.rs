@@ -89,7 +89,7 @@ fn is_secret(option: &str) -> bool {
 
 fn written(value: &Value, kind: &Kind) -> String {
     match (kind, value) {
-        (Kind::Secret, _) => quoted(MASK),
+        (Kind::Secret | Kind::SecretUrl, _) => quoted(MASK),
         (Kind::Duration, value) => {
             let millis = value.to_u128().and_then(|millis| u64::try_from(millis).ok());
             quoted(&duration(Duration::from_millis(millis.unwrap_or_default())))

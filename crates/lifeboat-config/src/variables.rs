@@ -93,7 +93,9 @@ fn set(variable: &str, value: &str, place: &Place) -> Result<(Vec<&'static str>,
     let is_list_in_brackets = value.trim_start().starts_with('[');
     let node = match kind {
         Some(Kind::Tables(_) | Kind::Pairs) => document::parse_value(value, place)?,
-        Some(Kind::Texts) if is_list_in_brackets => document::parse_value(value, place)?,
+        Some(Kind::Texts | Kind::Words(_)) if is_list_in_brackets => {
+            document::parse_value(value, place)?
+        }
         _ => loose(),
     };
     Ok((names, node))

@@ -75,6 +75,11 @@ impl Passphrase {
         if text.trim().is_empty() { Err(CryptoError::EmptyPassphrase) } else { Ok(Self(text)) }
     }
 
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.chars().count()
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

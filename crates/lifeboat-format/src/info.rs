@@ -41,14 +41,67 @@ pub enum Scheme {
     },
 }
 
-/// What a store was found to do with a conditional create.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a store was found to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreFinding {
     /// When it was probed, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub probed_at: OffsetDateTime,
-    /// Of several creates of one key at once, exactly one succeeded.
-    pub creates_once: bool,
+    /// What became of "create it if it is not there".
+    pub creates: StoreCreates,
+    /// What listings showed.
+    pub listings: StoreListings,
+    /// Whether who probed it may delete, and what was deleted was gone.
+    pub deletes: bool,
+}
+
+/// What became of "create it if it is not there", from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreCreates {
+    /// Of several at once exactly one succeeded.
+    Once,
+    /// Of several at once more than one was told that it had.
+    Racy,
+    /// What was there was overwritten.
+    Ignored,
+    /// The store does not take such requests.
+    Refused,
+}
+
+/// What listings showed, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreListings {
+    /// What there was.
+    Consistent,
+    /// Something else, or not everything.
+    Stale,
+}
+
+impl StoreFinding {
+    /// Both in one: of what keeps writers apart the worse counts, because who saw
+    /// it fail is right, and of the rest what was found later.
+    #[must_use]
+    pub fn and(&self, later: &Self) -> Self {
+        Self {
+            probed_at: later.probed_at,
+            creates: self.creates.max(later.creates),
+            listings: self.listings.max(later.listings),
+            deletes: later.deletes,
+        }
+    }
+
+    /// What several format objects, oldest first, say together.
+    pub fn of_all(infos: &[RepositoryInfo]) -> Option<Self> {
+        let found = infos.iter().filter_map(|info| info.store.clone());
+        found.reduce(|before, later| before.and(&later))
+    }
+
+    /// Whether it says of what keeps writers apart what another one says.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (self.creates, self.listings) == (other.creates, other.listings)
+    }
 }
 
 impl RepositoryInfo {
@@ -102,5 +155,41 @@ impl RepositoryInfo {
             return Err(DecodeError::damaged(ObjectKind::Format, "key"));
         }
         Ok(info)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(creates: StoreCreates, listings: StoreListings) -> StoreFinding {
+        let probed_at = OffsetDateTime::UNIX_EPOCH;
+        StoreFinding { probed_at, creates, listings, deletes: true }
+    }
+
+    #[test]
+    fn the_worse_counts_for_ever() {
+        let key = HashKey::from_bytes([7; 32]);
+        let info = |store| RepositoryInfo {
+            store,
+            ..RepositoryInfo::plain(
+                RepositoryId::from_bytes([1; 16]),
+                &key,
+                OffsetDateTime::UNIX_EPOCH,
+            )
+        };
+        let (once, racy) = (StoreCreates::Once, StoreCreates::Racy);
+        let (good, stale) = (StoreListings::Consistent, StoreListings::Stale);
+        let mut infos = vec![info(None)];
+        assert_eq!(StoreFinding::of_all(&infos), None);
+        infos.push(info(Some(finding(racy, good))));
+        infos.push(info(None));
+        infos.push(info(Some(finding(once, stale))));
+        assert_eq!(StoreFinding::of_all(&infos), Some(finding(racy, stale)));
+        let object = infos[3].encode();
+        assert_eq!(RepositoryInfo::decode(&object).expect("is one"), infos[3]);
+        let text = String::from_utf8_lossy(&object);
+        let expected = r#""store":{"probed_at":"1970-01-01T00:00:00Z","creates":"once","listings":"stale","deletes":true}"#;
+        assert!(text.contains(expected), "{text}");
     }
 }

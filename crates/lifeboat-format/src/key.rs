@@ -1,7 +1,7 @@
 //! Object keys: where each object of a repository lies, below its root.
 
 use crate::archive::ArchiveName;
-use crate::id::{DatabaseName, ListId};
+use crate::id::{DatabaseName, ListId, PackId};
 use crate::list::PackEntry;
 use crate::numbers::RecordNo;
 
@@ -17,6 +17,17 @@ pub const PROBES: &str = "probes";
 /// The key of the `k`-th format object, from 1.
 pub fn format(k: u64) -> String {
     format!("{FORMAT}/{k}")
+}
+
+/// Where what is proposed for the `k`-th format object lies, on stores that ignore
+/// conditions; its digest follows.
+pub fn format_body(k: u64) -> String {
+    format!("bodies/{k}")
+}
+
+/// Where the `k`-th format object is decided on, on such stores.
+pub fn format_rounds(k: u64) -> String {
+    format!("rounds/{k}")
 }
 
 /// The folder of the slots of a data key.
@@ -108,14 +119,45 @@ impl DatabaseKeys {
         self.at("heartbeats")
     }
 
-    /// The folder of record bodies, on stores that ignore conditions.
+    /// The folder of what was proposed, on stores that ignore conditions.
     pub fn bodies(&self) -> String {
         self.at("bodies")
     }
 
-    /// The folder of the rounds that decide records, on such stores.
+    /// The folder of the rounds that decide, on such stores.
     pub fn rounds(&self) -> String {
         self.at("rounds")
+    }
+
+    /// Where what is proposed as a record lies there; its digest follows.
+    pub fn record_body(&self, n: RecordNo) -> String {
+        self.at(&format!("bodies/{:020}", n.0))
+    }
+
+    /// Where a record is decided on there.
+    pub fn record_rounds(&self, n: RecordNo) -> String {
+        self.at(&format!("rounds/{:020}", n.0))
+    }
+
+    /// The number of the record for which an object below [`bodies`](Self::bodies)
+    /// or [`rounds`](Self::rounds) was put, if it was put for one.
+    pub fn decided_number(&self, key: &str) -> Option<RecordNo> {
+        let rest = [self.bodies(), self.rounds()]
+            .iter()
+            .find_map(|folder| key.strip_prefix(folder.as_str())?.strip_prefix('/'))?;
+        let digits = rest.get(..20).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+        let ends = matches!(rest.as_bytes().get(20), Some(b'-' | b'/'));
+        digits.parse().ok().filter(|_| ends).map(RecordNo)
+    }
+
+    /// Where what is proposed as a repair lies there; its digest follows.
+    pub fn repair_body(&self, pack: PackId, k: u32) -> String {
+        self.at(&format!("bodies/repair-{pack}-{k}"))
+    }
+
+    /// Where a repair is decided on there.
+    pub fn repair_rounds(&self, pack: PackId, k: u32) -> String {
+        self.at(&format!("rounds/repair-{pack}-{k}"))
     }
 }
 
@@ -132,6 +174,11 @@ pub fn archive(name: &ArchiveName) -> String {
 /// The key of a check result, relative to the folder of the database.
 pub fn check(name: &crate::check::CheckName) -> String {
     format!("checks/{name}")
+}
+
+/// The key of a heartbeat, relative to the folder of the database.
+pub fn heartbeat(name: &crate::heartbeat::HeartbeatName) -> String {
+    format!("heartbeats/{name}")
 }
 
 /// The key of a pack list, relative to the folder of the database.

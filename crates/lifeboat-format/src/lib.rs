@@ -37,7 +37,8 @@
 //! - [`object`]: the preamble of every object, and small objects read whole.
 //! - [`seal`]: what of an object is encrypted, and to what it is bound.
 //! - [`info`], [`record`], [`list`]: what those small objects say.
-//! - [`check`], [`repair`]: what was found and mended.
+//! - [`check`], [`repair`]: what was found and mended. [`heartbeat`]: watched,
+//!   and unchanged.
 //! - [`pack`]: the objects that hold pages. [`archive`]: snapshots of one file.
 //! - [`key`]: where each object lies.
 //! - [`source`]: the traits between those who read databases and those who
@@ -47,6 +48,7 @@ pub mod archive;
 pub mod check;
 pub mod digest;
 pub mod geometry;
+pub mod heartbeat;
 pub mod hex;
 pub mod id;
 pub mod info;

@@ -16,6 +16,12 @@ pub(crate) struct Said {
     message: String,
 }
 
+impl Said {
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+}
+
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.code)?;

@@ -278,6 +278,12 @@ impl RemoteError {
         self.what.is_transient()
     }
 
+    /// What the store calls it, such as `AccessDenied`, if it says.
+    pub fn code(&self) -> Option<&str> {
+        let said = self.source.as_ref()?.downcast_ref::<Said>()?;
+        Some(said.code())
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> &'static str {
         self.what.hint()

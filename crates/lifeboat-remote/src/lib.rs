@@ -31,21 +31,31 @@
 //!
 //! - [`Remote`]: the operations.
 //! - [`RemoteOptions`]: how a store is reached.
+//! - [`Protection`]: what a bucket does against deletion.
+//! - [`conformance`]: the list that any store can be held to.
+//! - [`Remote::create_bucket`]: a bucket where there is none.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
+//! - [`Remote::probe`], [`Probed`]: what a store really does. [`Fencing`]: what
+//!   follows from it for two writers; [`rounds`]: what they do without conditions.
 //! - [`RetryPolicy`]: how long an operation goes on trying.
 //! - [`RemoteError`], [`OpenError`], [`OptionError`]: what can go wrong.
 //! - [`objects`]: any object, on a primary store or a fallback.
 //! - [`Breaker`]: whether to ask again who failed a moment ago.
 
 mod breaker;
+mod bucket;
 mod classify;
+pub mod conformance;
 mod error;
+mod fencing;
 mod limit;
 pub mod objects;
 mod open;
 mod options;
 mod pace;
 mod place;
+mod probe;
+mod protection;
 mod random;
 mod remote;
 mod retry;
@@ -56,8 +66,12 @@ mod upload;
 mod wire;
 
 pub use breaker::Breaker;
+pub use bucket::{BucketError, MadeBucket};
 pub use error::{Failure, OpenError, RemoteError};
+pub use fencing::Fencing;
 pub use options::{OptionError, Provider, RemoteOptions, Secret};
 pub use place::is_local_path;
+pub use probe::{Absence, Creates, Deletes, Listings, ProbeOptions, Probed};
+pub use protection::{ObjectLock, Protection, Versioning};
 pub use remote::{Created, Listed, Remote};
 pub use retry::RetryPolicy;

@@ -24,6 +24,9 @@ use crate::options::RemoteOptions;
 use crate::place::{Bucket, Place};
 use crate::remote::Remote;
 
+#[cfg(feature = "aws")]
+pub(crate) use self::s3::AboutBucket;
+
 impl Remote {
     /// Opens the store that a path or URL names, with the options that stand in
     /// its query and in the environment. A local directory must exist; nothing
@@ -41,6 +44,13 @@ impl Remote {
             Place::Memory => Ok(Self::memory().with_limits(&options)),
             Place::Bucket(bucket) => open_bucket(&bucket, &options),
         }
+    }
+
+    /// Whether a path or URL, with options, makes sense. Nothing is opened, made
+    /// or asked.
+    pub fn understand(text: &str, mut options: RemoteOptions) -> Result<(), OpenError> {
+        let place = Place::parse(text, &mut options)?;
+        options.check_for(place.provider()).map_err(OpenError::Option)
     }
 
     /// As [`open`](Self::open), but a local directory that does not exist is
@@ -65,6 +75,7 @@ impl Remote {
         Self::from_store(Arc::new(InMemory::new()), "memory://")
             .with_identity(format!("memory://{number:016x}"))
             .with_attributes()
+            .trusted()
     }
 }
 

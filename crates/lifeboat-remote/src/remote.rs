@@ -1,5 +1,6 @@
 //! One store, and how its operations are carried out.
 
+mod arriving;
 mod attempt;
 mod create;
 mod directory;
@@ -23,7 +24,10 @@ pub use self::list::Listed;
 pub(crate) use self::list::Pages;
 pub(crate) use self::object::SentAs;
 
+use crate::fencing::Known;
 use crate::limit::TimeLimit;
+#[cfg(feature = "aws")]
+use crate::open::AboutBucket;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
 use crate::retry::RetryPolicy;
@@ -57,12 +61,17 @@ pub struct Remote {
     directory: Option<Arc<FilePath>>,
     parts: Option<Parts>,
     pages: Option<Pages>,
+    fencing: Known,
+    trusted: bool,
+    #[cfg(feature = "aws")]
+    bucket: Option<Arc<AboutBucket>>,
     signing: Option<Signing>,
 }
 
 impl Remote {
     /// Uses a store that the caller made. `shown` is how people know it, and by
-    /// default also how it is recognised from one run to the next.
+    /// default also how it is recognised from one run to the next. A repository
+    /// that is made there probes it first, unless it is [`trusted`](Self::trusted).
     pub fn from_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
         let options = RemoteOptions::default();
         Self {
@@ -81,8 +90,25 @@ impl Remote {
             directory: None,
             parts: None,
             pages: None,
+            fencing: Known::default(),
+            trusted: false,
+            #[cfg(feature = "aws")]
+            bucket: None,
             signing: None,
         }
+    }
+
+    /// The store is known to create an object once, and to list what there is:
+    /// nobody needs to probe it.
+    #[must_use]
+    pub fn trusted(mut self) -> Self {
+        self.trusted = true;
+        self
+    }
+
+    /// Whether the store is known without a probe.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
     }
 
     /// Recognised under another text than the one that is shown.
@@ -146,6 +172,18 @@ impl Remote {
         self
     }
 
+    /// A bucket that can be asked about itself.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_bucket(mut self, bucket: AboutBucket) -> Self {
+        self.bucket = Some(Arc::new(bucket));
+        self
+    }
+
+    #[cfg(feature = "aws")]
+    pub(crate) fn bucket(&self) -> Option<&AboutBucket> {
+        self.bucket.as_deref()
+    }
+
     /// URLs of objects can be signed.
     #[cfg(feature = "http-stores")]
     pub(crate) fn with_signing(mut self, signing: Signing) -> Self {
@@ -186,6 +224,16 @@ impl Remote {
         self.concurrency
     }
 
+    pub(crate) fn known_fencing(&self) -> &Known {
+        &self.fencing
+    }
+
+    /// The same store without a bound on what is under way at once, so that who
+    /// races really races.
+    pub(crate) fn at_once(&self) -> Self {
+        Self { permits: None, ..self.clone() }
+    }
+
     pub(crate) fn retry_policy(&self) -> Option<RetryPolicy> {
         self.retry
     }
@@ -201,3 +249,6 @@ impl Remote {
 pub(crate) fn path(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,11 +23,13 @@
 //! **It rests on consistent listings** (AWS, R2, Garage, …). Where the
 //! probe finds them stale, there is one writer only.
 
+mod claim;
 mod drive;
 mod machine;
 
 use std::fmt;
 
+pub use self::claim::Claim;
 pub use self::drive::Decided;
 pub use self::machine::{Decision, Step, decided_in};
 

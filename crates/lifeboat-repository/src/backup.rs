@@ -8,6 +8,7 @@ mod base;
 mod buffers;
 mod commit;
 mod known;
+mod parent;
 mod queue;
 mod sink;
 mod upload;
@@ -21,10 +22,10 @@ use std::time::Duration;
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_format::record::{Content, Record, SnapshotBody, SqliteFacts, Trigger};
+use lifeboat_format::record::{Record, SnapshotBody, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
-use crate::error::{BackupError, ReadError, WriteError};
+use crate::error::{BackupError, WriteError};
 use crate::log::Head;
 use crate::ownership::Ownership;
 use crate::progress::{Listener, Progress};
@@ -135,6 +136,9 @@ pub struct BackupReport {
     pub adopted_from: Option<String>,
     /// Records that are damaged and were passed over.
     pub damaged_records: Vec<RecordNo>,
+    /// Packs and lists that are damaged or missing, by their keys relative to the
+    /// database. This snapshot does without them; older ones may need them.
+    pub damaged_objects: Vec<String>,
     /// The name of the archive, if the snapshot is one.
     pub archive: Option<String>,
 }
@@ -162,6 +166,7 @@ impl BackupReport {
             packs_resumed: 0,
             adopted_from: None,
             damaged_records: Vec::new(),
+            damaged_objects: Vec::new(),
             archive: None,
         }
     }
@@ -210,7 +215,10 @@ impl Database {
                     None => continue,
                 }
             };
-            report.damaged_records = damaged_records;
+            if !report.unchanged {
+                self.sweep_leftovers().await;
+            }
+            report.damaged_records.splice(..0, damaged_records);
             report.adopted_from = adopted_from.map(|owner| owner.to_string());
             return Ok(Backup { source, report });
         }
@@ -232,37 +240,18 @@ impl Database {
         if options.ownership == Ownership::TakeOver(number) {
             return Ok(());
         }
-        let record = self.record_below(head, latest.number).await?;
+        let record = match self.record_below(head, latest.number).await {
+            Ok(record) => record,
+            // Nobody knows what it was taken of; the owner is the same.
+            Err(error) if error.is_lost_record() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         match record.body.as_ref().map(|body| &body.origin) {
             Some(there) if *there != options.origin => {
                 let (here, there) = (options.origin.clone(), there.clone());
                 Err(WriteError::OtherOrigin { here, there, number })
             }
             _ => Ok(()),
-        }
-    }
-}
-
-impl Database {
-    /// The record that a next snapshot is compared with: the newest number of a
-    /// living snapshot of pages, or of a partial upload. Archives have no packs
-    /// to build on, and are passed over.
-    pub(crate) async fn parent_of(&self, head: &Head) -> Result<Option<Arc<Record>>, ReadError> {
-        let state = head.state();
-        let partial = state.partial;
-        for number in state.alive.iter().rev() {
-            if partial.is_some_and(|partial| partial > number) {
-                break;
-            }
-            let record = self.record_below(head, number).await?;
-            let is_pages = |body: &SnapshotBody| matches!(body.content, Content::Pages { .. });
-            if record.body.as_ref().is_some_and(is_pages) {
-                return Ok(Some(record));
-            }
-        }
-        match partial {
-            Some(partial) => Ok(Some(self.record_below(head, partial).await?)),
-            None => Ok(None),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use lifeboat_format::check::{CheckKind, CheckResult, Finding, Positions, position};
 use lifeboat_format::geometry::Geometry;
+use lifeboat_format::id::SnapshotId;
 use lifeboat_format::key;
 use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::record::Content;
@@ -93,6 +94,9 @@ pub struct CheckReport {
     pub verified: NumberSet,
     /// The living snapshots that something was found of.
     pub broken: NumberSet,
+    /// What people call the snapshots, alive and in the trash, whose records can
+    /// be read.
+    pub called: Called,
     /// Objects that no snapshot needs, and their sizes. No finding: they wait
     /// for the next collection.
     pub orphans: Vec<(String, u64)>,
@@ -102,6 +106,16 @@ pub struct CheckReport {
     pub bytes: u64,
     /// The share of the data objects that was to be read was read to its end.
     pub complete: bool,
+}
+
+/// What people call snapshots: findings have only their numbers.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Called {
+    /// Their ids.
+    pub ids: BTreeMap<RecordNo, SnapshotId>,
+    /// Those of them that are in the trash.
+    pub trash: NumberSet,
 }
 
 impl CheckReport {
@@ -172,7 +186,15 @@ impl Database {
     pub async fn check(&self, options: &CheckOptions) -> Result<CheckReport, WriteError> {
         let (mut report, _, _) = self.examine(options).await?;
         if !report.alive.is_empty() || !report.result.findings.is_empty() {
-            report.key = self.record_check_if_allowed(&report.result).await?;
+            report.key = match self.record_check_if_allowed(&report.result).await {
+                Ok(key) => key,
+                // What was found is not lost because it cannot be stored.
+                Err(error) if !report.is_ok() => {
+                    tracing::warn!(%error, "the result cannot be stored");
+                    None
+                }
+                Err(error) => return Err(error),
+            };
         }
         Ok(report)
     }
@@ -224,6 +246,7 @@ impl Database {
             alive,
             verified,
             broken,
+            called: survey.called(),
             orphans,
             objects,
             bytes,

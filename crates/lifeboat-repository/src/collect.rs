@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::record::{RecordKind, State};
+use lifeboat_remote::Fencing;
 use time::OffsetDateTime;
 
 use crate::backup::MAX_TRIES;
@@ -100,10 +101,12 @@ impl Database {
     /// Killed or cancelled after its record, it leaves condemned objects
     /// behind; the next collection condemns and deletes them again.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, WriteError> {
+        self.sweep_leftovers().await;
         // Listed before the newest record is looked for: a pack that appears
         // later is in no plan.
         let listed = self.listed_objects().await?;
         let mut head = self.head(None).await?;
+        self.sweep_rounds(&head).await?;
         for _ in 0..MAX_TRIES {
             let plan = self.plan_collection(&head, &listed, options).await?;
             if plan.deleted.is_empty() && plan.dropped.is_empty() {
@@ -130,6 +133,27 @@ impl Database {
             }
         }
         Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+
+    /// Removes how records that are there were agreed on. Nothing needs it any more:
+    /// a writer that was asleep meanwhile and agrees with nobody but itself finds
+    /// the record in its place.
+    async fn sweep_rounds(&self, head: &Head) -> Result<(), WriteError> {
+        if self.repository.fencing() != Fencing::Rounds {
+            return Ok(());
+        }
+        let mut done = Vec::new();
+        for folder in [self.keys.rounds(), self.keys.bodies()] {
+            let listed = self.remote().list(&folder).await?;
+            let number = |key: &str| self.keys.decided_number(key);
+            done.extend(
+                listed
+                    .into_iter()
+                    .map(|object| object.key)
+                    .filter(|key| number(key).is_some_and(|number| Some(number) <= head.newest)),
+            );
+        }
+        Ok(self.remote().delete(&done).await?)
     }
 
     /// What [`collect`](Self::collect) would do now. Changes nothing.

@@ -126,8 +126,8 @@ impl Database {
     /// The packs of the snapshot that the next one is compared with here.
     async fn living_packs(&self, head: &Head) -> Result<PackList, ReadError> {
         match self.parent_of(head).await? {
-            Some(parent) => self.pack_list(&parent).await,
-            None => Ok(PackList::default()),
+            (Some(parent), _) => self.pack_list(&parent).await,
+            (None, _) => Ok(PackList::default()),
         }
     }
 

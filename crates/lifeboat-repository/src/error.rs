@@ -200,6 +200,16 @@ impl ReadError {
         move |source| Self::Unusable { key, source }
     }
 
+    /// Whether a record is gone or has other bytes than were written, so that one
+    /// may go on without it; one that lies in a wrong place is something else.
+    pub(crate) fn is_lost_record(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::Unusable { source, .. } => source.is_corruption(),
+            _ => false,
+        }
+    }
+
     /// Whether it shows that stored data was damaged or removed.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -262,6 +272,14 @@ pub enum WriteError {
     OtherRepository {
         /// The destination.
         place: String,
+    },
+    /// The store was probed, and backups cannot lie there. Nothing was made.
+    #[error("use {place} for backups: {why}")]
+    Unfit {
+        /// The destination.
+        place: String,
+        /// What it does.
+        why: &'static str,
     },
     /// Other writers were faster, every time.
     #[error("commit: other writers were faster {tries} times")]

@@ -18,23 +18,27 @@
 //!
 //! # Limitations
 //!
-//! Repositories on stores that honour a conditional create. Systems with Unix
-//! file handles.
+//! Where a store neither honours a conditional create nor lists what there is, one
+//! writer only ([`Repository::fencing`]). Systems with Unix file handles.
 //!
 //! # Code map
 //!
 //! - [`Repository`], [`Database`]: what is opened, and what can be done with it.
+//! - `store`: what the store does, found out and written down.
 //! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
-//! - [`Proofs`]: what was proven of each snapshot, and when.
+//! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
+//!   found wrong, for backups.
+//! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`: forgetting, collecting.
 //! - `copy`, `missed`, `heal`: other destinations, and what each has of the others.
-//! - `local`: what an installation remembers, and its caches.
+//! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
+//!   directory.
 
 mod archive;
 mod backup;
@@ -43,10 +47,13 @@ mod check;
 mod collect;
 pub mod consolidation;
 mod copy;
+mod doubts;
 mod error;
 mod heal;
+mod heartbeats;
 mod images;
 mod keys;
+mod leftovers;
 mod local;
 mod log;
 mod mend;
@@ -60,11 +67,12 @@ mod repository;
 mod restore;
 mod snapshots;
 mod stats;
+mod store;
 mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
-pub use check::{CheckOptions, CheckReport, Depth, Share};
+pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,

@@ -23,13 +23,15 @@ use lifeboat_format::record::Content;
 use lifeboat_format::repair::{self, MAX_REPAIRS, Repair, healed_id};
 use lifeboat_format::source::PageSource;
 use lifeboat_remote::Created;
+use lifeboat_remote::rounds::Claim;
 
-use crate::check::{CheckOptions, Data, Depth, Share, Survey};
+use crate::check::{Called, CheckOptions, Data, Depth, Share, Survey};
 use crate::collect::{CollectOptions, CollectReport};
 use crate::error::{BackupError, ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
 use crate::local::random;
 use crate::repository::Database;
+use crate::store::token_of;
 use content::Wanted;
 
 /// What a repair did, or would do.
@@ -46,6 +48,8 @@ pub struct RepairReport {
     pub mended: NumberSet,
     /// The living snapshots that are whole in the end.
     pub whole: NumberSet,
+    /// What people call the snapshots.
+    pub called: Called,
     /// What is still wrong in the end.
     pub left: Vec<Finding>,
     /// What was collected, or would be.
@@ -152,6 +156,7 @@ impl Database {
             broken: report.broken,
             mended,
             whole,
+            called: report.called,
             left: rest,
             collected,
             applied: apply,
@@ -332,8 +337,17 @@ impl Database {
         // What was stored is read back before anything points to it.
         self.pack_hashes(&made.repair.healed).await?;
         let object = repair::encode(&made.repair, made.k, &self.home());
-        let key = self.keys.at(&repair::key(made.repair.pack, made.k));
-        match self.remote().create(&key, object.into()).await? {
+        // Another may be mending the same pack: one of the two repairs counts, and
+        // who made the other is told.
+        let (pack, k) = (made.repair.pack, made.k);
+        let claim = Claim {
+            key: &self.keys.at(&repair::key(pack, k)),
+            bodies: &self.keys.repair_body(pack, k),
+            rounds: &self.keys.repair_rounds(pack, k),
+            digest: token_of,
+            limit: repair::MAX_REPAIR_LEN,
+        };
+        match self.remote().claim(&claim, object.into()).await? {
             Created::New => Ok(()),
             Created::Exists => Err(WriteError::Contention { tries: 1 }),
         }

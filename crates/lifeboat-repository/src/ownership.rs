@@ -50,6 +50,8 @@ impl Database {
                 return Err(WriteError::HeldByOther { owner, number });
             }
             tracing::warn!(%owner, record = number.0, "taking over a database from another installation");
+            // Whoever comes anew does not rely on what another believed of the store.
+            self.repository.probe_store().await?;
             state.owner = Some(me.clone());
             let mut draft = Draft::new(RecordKind::TakeOver, state);
             draft.subject.insert(number);

@@ -17,10 +17,10 @@ use crate::local::random;
 use crate::repository::Database;
 
 /// How many results are read at once.
-const READERS: usize = 16;
+pub(crate) const READERS: usize = 16;
 /// So many results are read at most, the newest first: whoever checks one part
 /// in a hundred every day still has all of it.
-const MAX_RESULTS: usize = 400;
+pub(crate) const MAX_RESULTS: usize = 400;
 
 /// What was proven of one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Database {
     }
 
     /// The names of the results that a listing shows, the oldest first.
-    async fn check_names(&self) -> Result<Vec<CheckName>, ReadError> {
+    pub(crate) async fn check_names(&self) -> Result<Vec<CheckName>, ReadError> {
         let listed = self.remote().list(&self.keys.checks()).await?;
         let name = |key: &str| key.rsplit('/').next()?.parse().ok();
         let mut names: Vec<CheckName> =
@@ -184,7 +184,10 @@ impl Database {
         Ok(names)
     }
 
-    async fn check_result(&self, name: &CheckName) -> Result<Option<CheckResult>, ReadError> {
+    pub(crate) async fn check_result(
+        &self,
+        name: &CheckName,
+    ) -> Result<Option<CheckResult>, ReadError> {
         let key = self.keys.at(&key::check(name));
         let Some(object) = self.remote().get(&key, MAX_CHECK_LEN).await? else {
             return Ok(None);
@@ -201,6 +204,7 @@ impl Database {
             let object = check::encode(result, &name, &self.home());
             let key = self.keys.at(&key::check(&name));
             if self.remote().create(&key, object.into()).await? == Created::New {
+                self.heed(&name, result);
                 return Ok(key);
             }
         }
@@ -216,6 +220,8 @@ impl Database {
             Ok(key) => Ok(Some(key)),
             Err(WriteError::Read(ReadError::Remote(error))) if error.what == Failure::Denied => {
                 tracing::warn!(%error, "the result cannot be stored");
+                // The next backup of this machine knows it all the same.
+                self.heed(&CheckName::new(result.record, result.finished_at, random()), result);
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -6,17 +6,19 @@ use lifeboat_crypto::{DataKey, Secret};
 use lifeboat_format::digest::HashKey;
 use lifeboat_format::hex;
 use lifeboat_format::id::{DatabaseName, RepositoryId};
-use lifeboat_format::info::RepositoryInfo;
+use lifeboat_format::info::{RepositoryInfo, StoreFinding};
 use lifeboat_format::key::{self, DatabaseKeys};
 use lifeboat_format::seal::{Home, Keyring};
 use lifeboat_remote::{Created, Remote};
 
+use crate::backup::MAX_TRIES;
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::keys::{self, Keys, SLOT_LIMIT};
 use crate::local::{KeyMemory, Local, Memory, PlaceMemory, SeenKey, SeenPlace, random};
+use crate::store::{claim_format, fencing_of, find_out};
 
 /// Format objects are small; more is not one.
-const FORMAT_LIMIT: u64 = 1024 * 1024;
+pub(crate) const FORMAT_LIMIT: u64 = 1024 * 1024;
 
 /// A repository, opened on one destination. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -62,6 +64,9 @@ impl Repository {
                 None => ReadError::NoRepository { place: place() },
             });
         };
+        if let Some(finding) = StoreFinding::of_all(&infos) {
+            remote.learn(fencing_of(&finding));
+        }
         let memory = KeyMemory::of(&local, remote.identity(), info.repository);
         let seen = memory.read()?;
         let keys = match (info.block_hash_key().is_some(), secret) {
@@ -134,8 +139,9 @@ impl Repository {
             Err(ReadError::NoRepository { .. } | ReadError::Vanished { .. }) => {}
             opened => return Ok(opened?),
         }
+        let finding = find_out(&remote, &local).await?;
         let id = RepositoryId::from_bytes(random());
-        let info = match secret {
+        let mut info = match secret {
             None => RepositoryInfo::plain(id, &HashKey::from_bytes(random()), local.now()),
             Some(secret) => {
                 keys::check_label(label)?;
@@ -145,24 +151,34 @@ impl Repository {
                 RepositoryInfo::sealed(id, *key.id(), local.now())
             }
         };
+        info.store = finding;
         // Whether it was made or was there, what is there now counts.
-        let _: Created = remote.create(&key::format(1), info.encode().into()).await?;
-        Ok(Self::open_with(remote, local, secret).await?)
+        let _: Created = claim_format(&remote, 1, &info).await?;
+        let made = Self::open_with(remote, local, secret).await?;
+        made.sweep_leftovers().await;
+        Ok(made)
     }
 
     /// Makes another store a destination of this repository, and opens it there.
     /// A store that holds another repository is refused. The slots are copied
     /// first: a repository never exists without them.
+    ///
+    /// What the other store does is found out there: what this one does says
+    /// nothing about it.
     pub async fn replicate(
         &self,
         remote: Remote,
         secret: Option<&Secret>,
     ) -> Result<Self, WriteError> {
-        let infos = format_objects(&remote).await?;
-        let foreign = infos.iter().any(|info| info.repository != self.info().repository);
-        if foreign {
-            return Err(WriteError::OtherRepository { place: remote.shown().to_owned() });
-        }
+        let there = format_objects(&remote).await?;
+        self.check_is_this(&there, &remote)?;
+        let finding = match StoreFinding::of_all(&there) {
+            Some(finding) => {
+                remote.learn(fencing_of(&finding));
+                Some(finding)
+            }
+            None => find_out(&remote, self.local()).await?,
+        };
         for key in self.keys().map(Keys::all).unwrap_or_default() {
             for slot in keys::slot_keys(self.remote(), *key.id()).await? {
                 if let Some(object) = self.remote().get(&slot, SLOT_LIMIT).await? {
@@ -170,21 +186,41 @@ impl Repository {
                 }
             }
         }
-        for k in 1..=self.format_count() {
-            let key = key::format(k);
-            let object = self.remote().get(&key, FORMAT_LIMIT).await?;
-            let object = object.ok_or_else(|| ReadError::Missing {
-                kind: lifeboat_format::object::ObjectKind::Format,
-                key: key.clone(),
-            })?;
-            let _: Created = remote.create(&key, object).await?;
+        for info in format_objects(self.remote()).await? {
+            self.replicate_format(&remote, info, finding.as_ref()).await?;
         }
         let replica = Self::open_with(remote, self.local().clone(), secret).await?;
-        if replica.info().repository != self.info().repository {
-            let place = replica.remote().shown().to_owned();
-            return Err(WriteError::OtherRepository { place });
-        }
+        self.check_is_this(std::slice::from_ref(replica.info()), replica.remote())?;
         Ok(replica)
+    }
+
+    /// Appends a format object to those of another store, unless one there says
+    /// the same of the repository.
+    async fn replicate_format(
+        &self,
+        remote: &Remote,
+        info: RepositoryInfo,
+        finding: Option<&StoreFinding>,
+    ) -> Result<(), WriteError> {
+        let info = RepositoryInfo { store: finding.cloned(), ..info };
+        for _ in 0..MAX_TRIES {
+            let there = format_objects(remote).await?;
+            self.check_is_this(&there, remote)?;
+            if there.iter().any(|one| one.scheme == info.scheme) {
+                return Ok(());
+            }
+            if claim_format(remote, there.len() as u64 + 1, &info).await? == Created::New {
+                return Ok(());
+            }
+        }
+        Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+
+    fn check_is_this(&self, there: &[RepositoryInfo], remote: &Remote) -> Result<(), WriteError> {
+        if there.iter().all(|info| info.repository == self.info().repository) {
+            return Ok(());
+        }
+        Err(WriteError::OtherRepository { place: remote.shown().to_owned() })
     }
 
     /// How many format objects there were when it was opened.
@@ -243,7 +279,7 @@ impl Repository {
 }
 
 /// All format objects, proven, oldest first.
-async fn format_objects(remote: &Remote) -> Result<Vec<RepositoryInfo>, ReadError> {
+pub(crate) async fn format_objects(remote: &Remote) -> Result<Vec<RepositoryInfo>, ReadError> {
     let mut infos = Vec::new();
     for k in 1.. {
         let key = key::format(k);

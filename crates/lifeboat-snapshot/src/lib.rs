@@ -83,5 +83,5 @@ pub use replace::{
 };
 pub use staged::{
     CheckReport, HeldBlocks, LostPages, ProveError, ProvenFile, PublishError, SalvagedFile,
-    StageError, StagedFile, has_image,
+    StageError, StagedFile, has_image, left_behind,
 };

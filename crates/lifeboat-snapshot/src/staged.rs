@@ -4,6 +4,7 @@
 mod error;
 mod folder;
 mod held;
+mod left;
 mod proven;
 mod salvaged;
 mod settled;
@@ -19,16 +20,21 @@ use lifeboat_format::source::PageSink;
 pub use error::{ProveError, PublishError, StageError};
 pub use held::{HeldBlocks, has_image};
 pub(crate) use held::{SLICE, each_group, image};
+pub use left::left_behind;
 pub use proven::{CheckReport, ProvenFile};
 pub use salvaged::{LostPages, SalvagedFile};
 pub(crate) use settled::{Settled, folder_of, sync_folder};
 
 /// A file that is being written, and that nobody takes for a database: it is
-/// called `.<target>.lifeboat-<8 hex>.partial`, and removed when dropped.
+/// called `.<target>.lifeboat-<8 hex>.partial`, and removed when dropped, unless
+/// it is to be [kept](Self::keep).
 pub struct StagedFile {
-    file: File,
+    // Before the file, so that its name is gone before its lock is: nobody takes up
+    // what is about to be removed.
     place: Place,
+    file: File,
     geometry: Option<Geometry>,
+    resumed: bool,
 }
 
 /// Where a staged file lies and goes; removes the file when dropped.
@@ -40,11 +46,13 @@ struct Place {
     mode: u32,
     /// Whether the staged name is gone.
     published: bool,
+    /// Whether the file is left to the next attempt.
+    kept: bool,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.published && !self.kept {
             // What cannot be removed is swept by the next restore.
             let _ = std::fs::remove_file(&self.staged);
         }
@@ -57,10 +65,14 @@ impl StagedFile {
     /// left behind, if nobody works on it any more.
     pub fn create(target: &Path) -> Result<Self, StageError> {
         folder::must_be_free(target).map_err(StageError::from_taken)?;
-        folder::sweep(target);
-        let (file, place) = folder::create(target)
-            .map_err(|source| StageError::Create { target: target.to_owned(), source })?;
-        Ok(Self { file, place, geometry: None })
+        Self::beside(target)
+    }
+
+    /// As [`create`](Self::create), but goes on with what an attempt that was
+    /// interrupted left, if there is something that it alone can have written.
+    pub fn resume(target: &Path) -> Result<Self, StageError> {
+        folder::must_be_free(target).map_err(StageError::from_taken)?;
+        Self::resume_beside(target)
     }
 
     /// Begins to restore over what is at `target`, or will be: only
@@ -70,7 +82,29 @@ impl StagedFile {
         folder::sweep(target);
         let (file, place) = folder::create(target)
             .map_err(|source| StageError::Create { target: target.to_owned(), source })?;
-        Ok(Self { file, place, geometry: None })
+        Ok(Self { place, file, geometry: None, resumed: false })
+    }
+
+    /// As [`beside`](Self::beside), but goes on with what an attempt that was
+    /// interrupted left.
+    pub fn resume_beside(target: &Path) -> Result<Self, StageError> {
+        let Some((file, place)) = left::take_up(target) else { return Self::beside(target) };
+        // It is locked now, and therefore stays.
+        folder::sweep(target);
+        Ok(Self { place, file, geometry: None, resumed: true })
+    }
+
+    /// Whether an earlier attempt left it. What it holds counts for nothing before
+    /// it was compared: see [`begin_again`](Self::begin_again).
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether it stays where it is when it is dropped before it is proven, for the
+    /// next attempt to go on with. One that was left by an earlier attempt stays
+    /// unless this says otherwise.
+    pub fn keep(&mut self, keep: bool) {
+        self.place.kept = keep;
     }
 
     /// Where the bytes are being written.
@@ -79,8 +113,8 @@ impl StagedFile {
     }
 
     /// Takes back everything that was written.
-    pub(crate) fn clear(&mut self) -> std::io::Result<()> {
-        self.geometry = None;
+    pub fn clear(&mut self) -> std::io::Result<()> {
+        (self.geometry, self.resumed) = (None, false);
         self.file.set_len(0)
     }
 
@@ -103,6 +137,8 @@ impl StagedFile {
     /// Writes everything to disk, reads all of it again, and compares it with
     /// the digest of the image that it should be.
     pub fn prove(mut self, key: &HashKey, expected: &Digest) -> Result<ProvenFile, ProveError> {
+        // What is not the image now will not be it next time.
+        self.place.kept = false;
         let geometry = self.geometry.ok_or(ProveError::NotBegun)?;
         let io = |source| ProveError::Io { source };
         self.file.sync_all().map_err(io)?;

@@ -35,8 +35,15 @@ impl World {
         Self { store, place: Arc::new(()) }
     }
 
-    /// A handle whose calls bear a name.
+    /// A handle whose calls bear a name, and which takes the store for one that
+    /// needs no probe.
     pub fn client(&self, name: &str) -> Remote {
+        self.stranger(name).trusted()
+    }
+
+    /// A handle whose calls bear a name, and which does not know what the store
+    /// does.
+    pub fn stranger(&self, name: &str) -> Remote {
         let identity = format!("scripted://{:p}", Arc::as_ptr(&self.place));
         Remote::from_store(self.store.client(name), "scripted://").with_identity(identity)
     }

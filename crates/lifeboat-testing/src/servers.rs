@@ -1,5 +1,6 @@
 //! Real servers in this process, for the built binary and for libraries alike:
-//! an object store that speaks S3, and a proxy that breaks things on the wire.
+//! an object store that speaks S3, a proxy that breaks things on the wire, an
+//! encrypted front, and a service that gives credentials.
 //!
 //! Each has a thread and a runtime of its own, so that tests without one can use
 //! it; it listens on an ephemeral port of this machine and ends when it is
@@ -20,9 +21,13 @@ mod fault;
 mod kind;
 mod proxy;
 mod s3;
+mod sign_on;
+mod tls;
 mod wire;
 
 pub use self::fault::{Fault, When};
 pub use self::kind::{Kind, Request};
 pub use self::proxy::FaultProxy;
 pub use self::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
+pub use self::sign_on::{Asked, SESSION_TOKEN, SignOn};
+pub use self::tls::{Certificate, TlsFront};

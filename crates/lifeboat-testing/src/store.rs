@@ -68,6 +68,10 @@ struct State {
     rules: Rules,
     listings: BTreeMap<String, Listing>,
     clock: Clock,
+    /// Conditions of puts are accepted and ignored.
+    careless: bool,
+    /// What the next number of turns that a call waits for comes from.
+    turns: Option<u64>,
 }
 
 impl ScriptedStore {
@@ -106,6 +110,18 @@ impl ScriptedStore {
                 && matches!(call.outcome, Outcome::Ok | Outcome::Lost)
         };
         self.calls().into_iter().filter(put).map(|call| call.key).collect()
+    }
+
+    /// From now on "create it if it is not there" overwrites what is, without a
+    /// word, as some stores do.
+    pub fn ignore_conditions(&self) {
+        self.state().careless = true;
+    }
+
+    /// From now on each call lets others go first, none to three times: calls that
+    /// are made at once mix, in an order that follows from the seed.
+    pub fn interleave(&self, seed: u64) {
+        self.state().turns = Some(seed);
     }
 
     /// Forgets the calls so far.

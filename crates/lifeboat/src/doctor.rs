@@ -4,13 +4,17 @@
 //! Nothing stays behind: what is written to a place as a test is deleted again,
 //! and a directory that is not there is not made.
 
+mod backups;
 mod database;
 mod machine;
 mod place;
+mod protection;
 
+pub use backups::{Ages, backups};
 pub use database::database;
 pub use machine::{descriptors, directory, space};
-pub use place::{PlaceProbe, open_to_all, place};
+pub use place::{PlaceProbe, answers, open_to_all, place};
+pub use protection::protection;
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +61,7 @@ impl Finding {
 }
 
 /// An error and its causes, as one line.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -85,7 +85,10 @@ impl Destination {
                 if let Some(finding) = finding(&error, &snapshot) {
                     result.findings.push(finding);
                     result.finished_at = self.repository().local().now();
-                    database.record_check_if_allowed(&result).await?;
+                    // What was found is the error, whether it can be stored or not.
+                    if let Err(error) = database.record_check_if_allowed(&result).await {
+                        tracing::warn!(%error, "the result cannot be stored");
+                    }
                 }
                 return Err(error);
             }

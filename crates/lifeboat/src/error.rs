@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use lifeboat_format::id::ParseIdError;
-use lifeboat_remote::OpenError as OpenRemoteError;
 use lifeboat_remote::objects::ObjectError;
+use lifeboat_remote::{BucketError, OpenError as OpenRemoteError};
 use lifeboat_repository::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
@@ -29,6 +29,12 @@ pub enum Error {
         #[source]
         source: OpenRemoteError,
     },
+    /// The bucket cannot be made.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] lifeboat_remote::RemoteError),
     /// There is no repository at the destination, and none is made there
     /// without being asked for.
     #[error("find a repository at {place}")]
@@ -127,6 +133,14 @@ pub enum Error {
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file of another tool is no database that can be used.
+    #[error("{what}")]
+    Foreign {
+        /// What is wrong with it, under its own name and not that of a copy.
+        what: String,
+        /// What kind of trouble it is.
+        kind: ErrorKind,
+    },
     /// An object cannot be stored, read or deleted.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -213,6 +227,9 @@ impl Error {
                 source if source.is_usage() => ErrorKind::Usage,
                 _ => ErrorKind::Storage,
             },
+            Self::Bucket(BucketError::Store { .. }) | Self::Store(_) => ErrorKind::Storage,
+            Self::Bucket(BucketError::Open(source)) if !source.is_usage() => ErrorKind::Storage,
+            Self::Bucket(_) => ErrorKind::Usage,
             Self::NoRepository { .. } => ErrorKind::NoRepository,
             Self::Silent { .. } => ErrorKind::Storage,
             Self::Nowhere { causes } => {
@@ -224,6 +241,7 @@ impl Error {
             Self::NoObjects => ErrorKind::Usage,
             Self::Object(error) => object_kind(error),
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
+            Self::Foreign { kind, .. } => *kind,
             Self::Read(error) => read_kind(error),
             Self::Write(error) => write_kind(error),
             Self::Source(error) if error.is_source_unusable() => ErrorKind::Source,
@@ -372,6 +390,7 @@ fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
         WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
+        WriteError::Unfit { .. } => ErrorKind::Storage,
         WriteError::OtherOrigin { .. } | WriteError::NotPossible { .. } => ErrorKind::Usage,
         _ => ErrorKind::Failed,
     }

@@ -18,6 +18,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::destination::Destination;
+use crate::doctor::causes;
 use crate::error::Error;
 use crate::take::{BackupSettings, open_source};
 
@@ -130,7 +131,7 @@ impl Destination {
             } else {
                 match self.import_one(backups, backup, name, origin).await {
                     Ok(outcome) => outcome,
-                    Err(error) if is_of_the_file(&error) => {
+                    Err(error @ Error::Foreign { .. }) => {
                         done(backup, Err(&error));
                         continue;
                     }
@@ -154,11 +155,16 @@ impl Destination {
         let path = folder.path().join("imported.db");
         fetch(&backups.remote, backup, &path).await?;
         let cache = self.repository().local().cache_dir()?;
-        let source = open_source(&path, cache, &BackupSettings::default()).await?;
+        let of_the_file = |error| {
+            if is_of_the_file(&error) { foreign(&error, &path, &backup.key) } else { error }
+        };
+        let source = open_source(&path, cache, &BackupSettings::default()).await;
+        let source = source.map_err(of_the_file)?;
         let source = Dated { source, taken_at: backup.taken_at };
         let mut options = BackupOptions::new(origin);
         options.description = Some(format!("imported from {}", backup.key));
-        let report = self.database(name)?.backup(source, options).await?.report;
+        let report = self.database(name).map_err(of_the_file)?.backup(source, options).await;
+        let report = report.map_err(|error| of_the_file(error.into()))?.report;
         Ok(if report.unchanged {
             Imported::Unchanged(report.snapshot_id)
         } else {
@@ -171,6 +177,12 @@ impl Destination {
 fn is_of_the_file(error: &Error) -> bool {
     use lifeboat_repository::BackupError;
     matches!(error, Error::Source(_) | Error::Backup(BackupError::Source(_)) | Error::Name { .. })
+}
+
+/// The error, with the name of the original in the place of the copy's.
+fn foreign(error: &Error, copy: &Path, key: &str) -> Error {
+    let what = causes(error).replace(&copy.display().to_string(), key);
+    Error::Foreign { what, kind: error.kind() }
 }
 
 async fn fetch(remote: &Remote, backup: &ForeignBackup, path: &Path) -> Result<(), Error> {

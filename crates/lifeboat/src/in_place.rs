@@ -99,7 +99,7 @@ impl Destination {
         let snapshot = choose(&database, selector, settings.expect).await?;
         let target = target(place, snapshot.body())?;
         // Staged first: what stands in the way is said before anything is read.
-        let staged = StagedFile::beside(&target)?;
+        let staged = StagedFile::resume_beside(&target)?;
         announce(&snapshot, &target);
         let safety = self.safety(name, &target, settings).await;
         let restoring = RestoreSettings {
@@ -116,6 +116,7 @@ impl Destination {
             body: snapshot.body().clone(),
             bytes_fetched: fetched.bytes_fetched,
             bytes_kept: fetched.bytes_kept,
+            resumed: fetched.resumed,
             checked: restoring.check,
             replaced: Some(replaced.clone()),
         };

@@ -1,12 +1,16 @@
 //! Forgetting by a policy: the snapshots of a repository and the rules of
 //! retention put together.
 
+mod configured;
+
 use std::collections::BTreeSet;
 
 use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_repository::{Listing, Proofs};
 use lifeboat_retention::{Candidate, Outlook, Plan, Policy, TimeZone, plan};
 use time::OffsetDateTime;
+
+pub use configured::{Keeping, KeepingError};
 
 use crate::destination::Destination;
 use crate::error::Error;

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This crate is the paved path over the Lifeboat crates, which can also be
-//! used one by one and are re-exported here: [`config`], [`crypto`], [`mod@format`],
+//! used one by one and are re-exported here: [`agent`], [`config`], [`crypto`], [`mod@format`],
 //! [`remote`], [`repository`], [`retention`], [`snapshot`].
 //!
 //! # Limitations
@@ -42,6 +42,7 @@ mod directories;
 pub mod doctor;
 mod drill;
 mod error;
+mod health;
 mod import;
 mod in_place;
 mod keep;
@@ -53,6 +54,7 @@ mod salvage;
 mod single_file;
 mod take;
 
+pub use lifeboat_agent as agent;
 pub use lifeboat_config as config;
 pub use lifeboat_crypto as crypto;
 pub use lifeboat_format as format;
@@ -74,7 +76,7 @@ pub use drill::{DrillReport, DrillSettings};
 pub use error::{Cause, Error, ErrorKind};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
-pub use keep::Inventory;
+pub use keep::{Inventory, Keeping, KeepingError};
 pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
 pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
 pub use salvage::SalvageReport;

@@ -1,15 +1,18 @@
 //! Restoring a snapshot to a file: staged, proven, and only then in place.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lifeboat_format::digest::HashKey;
+use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Content, SnapshotBody};
+use lifeboat_format::source::PageSink;
 use lifeboat_repository::{
-    Database, Held, Progress, RestoreOptions, RestorePlan, Selector, Snapshot,
+    Database, Held, Progress, RestoreError, RestoreOptions, RestorePlan, Selector, Snapshot,
 };
-use lifeboat_snapshot::{HeldBlocks, ProvenFile, ReplaceOptions, Replaced, StagedFile};
+use lifeboat_snapshot::{HeldBlocks, ProvenFile, ReplaceOptions, Replaced, StageError, StagedFile};
 
 use crate::destination::Destination;
 use crate::error::Error;
@@ -48,8 +51,11 @@ pub struct RestoreReport {
     pub body: SnapshotBody,
     /// How many bytes were fetched.
     pub bytes_fetched: u64,
-    /// How many bytes of the database the target held already.
+    /// How many bytes of the database the target held already, or a restore that
+    /// was interrupted had left.
     pub bytes_kept: u64,
+    /// Whether it went on with what an interrupted restore had left.
+    pub resumed: bool,
     /// Whether SQLite checked the file.
     pub checked: bool,
     /// What became of a file that was there before.
@@ -66,6 +72,8 @@ pub struct PlannedRestore {
     pub plan: RestorePlan,
     /// Where it would go.
     pub target: PathBuf,
+    /// Whether it would go on with what an interrupted restore left.
+    pub resumes: bool,
 }
 
 impl Destination {
@@ -74,8 +82,9 @@ impl Destination {
     /// name; what the target holds already is not fetched. `announce` is told
     /// which snapshot it is, before anything is fetched of it.
     ///
-    /// Cancelled or killed, the target is what it was; a temporary file beside
-    /// it is removed, by the next restore at the latest.
+    /// Cancelled or killed, or where the store cannot be reached any more, the
+    /// target is what it was. A temporary file beside it has what was fetched; the
+    /// next restore to the same target goes on with it, whatever snapshot it is of.
     pub async fn restore(
         &self,
         name: &str,
@@ -88,9 +97,13 @@ impl Destination {
         // Staged first: what stands in the way is said before anything is read.
         let (staged, target) = if settings.force {
             let target = canonical(target)?;
-            (StagedFile::beside(&target)?, target)
+            if target.is_dir() {
+                let source = std::io::ErrorKind::IsADirectory.into();
+                return Err(Error::Path { path: target, source });
+            }
+            (StagedFile::resume_beside(&target)?, target)
         } else {
-            (StagedFile::create(target)?, target.to_owned())
+            (StagedFile::resume(target)?, target.to_owned())
         };
         let snapshot = database.resolve(selector, settings.expect.map(RecordNo)).await?;
         announce(&snapshot);
@@ -108,6 +121,7 @@ impl Destination {
             body: snapshot.body().clone(),
             bytes_fetched: fetched.bytes_fetched,
             bytes_kept: fetched.bytes_kept,
+            resumed: fetched.resumed,
             checked: settings.check,
             replaced,
         })
@@ -134,19 +148,31 @@ impl Destination {
         target: &Path,
     ) -> Result<PlannedRestore, Error> {
         let path = |source| Error::Path { path: target.to_owned(), source };
+        let geometry = snapshot.body().geometry().expect("a record is refused without one");
+        let in_packs = matches!(snapshot.body().content, Content::Pages { .. });
         let present = target.try_exists().map_err(path)?;
-        let held = if present {
+        let (present, left) = {
             let (target, key) = (target.to_owned(), self.repository().hash_key().clone());
             let cache = self.repository().local().cache_dir()?.to_owned();
-            let looked = off_thread(move || HeldBlocks::look(&target, &key, &cache)).await;
-            let looked = looked.map_err(path)?;
-            let size = snapshot.body().geometry().map(|geometry| geometry.block_size());
-            (Some(looked.block_size()) == size).then(|| comparing(looked))
-        } else {
-            None
+            let looked = off_thread(move || {
+                let present =
+                    present.then(|| HeldBlocks::look(&target, &key, &cache)).transpose()?;
+                let left = HeldBlocks::left_behind(&target, geometry, &key);
+                Ok((present, left.filter(|_| in_packs)))
+            });
+            looked.await.map_err(path)?
+        };
+        let present = present.filter(|held| held.block_size() == geometry.block_size());
+        let resumes = left.is_some();
+        let held: Option<Held> = match (present, left) {
+            (None, None) => None,
+            (Some(held), None) | (None, Some(held)) => Some(comparing(held)),
+            (Some(mut present), Some(mut left)) => Some(Box::new(move |block, hash| {
+                left.holds(block, hash) || present.holds(block, hash)
+            })),
         };
         let plan = database.plan_restore(&snapshot, held).await.map_err(Error::of_plan)?;
-        Ok(PlannedRestore { snapshot, plan, target: target.to_owned() })
+        Ok(PlannedRestore { snapshot, plan, target: target.to_owned(), resumes })
     }
 }
 
@@ -155,10 +181,11 @@ pub(crate) struct FetchedFile {
     pub(crate) proven: ProvenFile,
     pub(crate) bytes_fetched: u64,
     pub(crate) bytes_kept: u64,
+    pub(crate) resumed: bool,
 }
 
-/// Fetches what the database at `present` does not hold, proves all of it, and
-/// has it checked.
+/// Fetches what neither the database at `present` holds nor an earlier attempt
+/// left, proves all of it, and has it checked.
 pub(crate) async fn fetch(
     database: &Database,
     snapshot: &Snapshot,
@@ -169,22 +196,30 @@ pub(crate) async fn fetch(
     let key = database.repository().hash_key().clone();
     let geometry = snapshot.body().geometry().expect("a record is refused without one");
     let in_packs = matches!(snapshot.body().content, Content::Pages { .. });
-    let (staged, held) = match present.filter(|path| in_packs && path.exists()) {
-        None => (staged, None),
-        Some(present) => {
-            let (present, key) = (present.to_owned(), key.clone());
-            off_thread(move || -> Result<_, Error> {
-                let mut staged = staged;
-                let held = staged.begin_with(&present, geometry, &key);
-                let held = held.map_err(|source| Error::Path { path: present, source })?;
-                Ok((staged, Some(comparing(held))))
-            })
-            .await?
-        }
+    let resumed = staged.is_resumed() && in_packs;
+    let present = present.filter(|path| in_packs && path.exists());
+    let (mut staged, held) = {
+        let (present, key) = (present.map(Path::to_owned), key.clone());
+        off_thread(move || begin(staged, present.as_deref(), in_packs, geometry, &key)).await?
     };
+    // What was fetched until then is worth something to the next attempt.
+    staged.keep(in_packs);
+    let staged = Lent(Arc::new(Mutex::new(staged)));
     let mut options = RestoreOptions::default();
     options.progress.clone_from(&settings.progress);
-    let (staged, report) = database.restore_over(snapshot, staged, held, &options).await?;
+    let restored = database.restore_over(snapshot, staged.clone(), held, &options).await;
+    let report = match restored {
+        Ok((lent, report)) => {
+            drop(lent);
+            report
+        }
+        Err(error) => {
+            staged.lock().keep(in_packs && is_of_the_line(&error));
+            return Err(error.into());
+        }
+    };
+    let staged = Arc::into_inner(staged.0).expect("what it was lent to has ended");
+    let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (digest, check) = (snapshot.body().image_digest, settings.check);
     let proven = off_thread(move || -> Result<ProvenFile, Error> {
         let proven = staged.prove(&key, &digest)?;
@@ -198,7 +233,63 @@ pub(crate) async fn fetch(
     })
     .await?;
     let bytes_kept = report.blocks_kept * u64::from(geometry.block_size());
-    Ok(FetchedFile { proven, bytes_fetched: report.bytes_fetched, bytes_kept })
+    Ok(FetchedFile { proven, bytes_fetched: report.bytes_fetched, bytes_kept, resumed })
+}
+
+/// Has a staged file hold what there is already. Blocks.
+fn begin(
+    mut staged: StagedFile,
+    present: Option<&Path>,
+    in_packs: bool,
+    geometry: Geometry,
+    key: &HashKey,
+) -> Result<(StagedFile, Option<Held>), Error> {
+    let held = match present {
+        Some(present) => staged
+            .begin_with(present, geometry, key)
+            .map(Some)
+            .map_err(|source| Error::Path { path: present.to_owned(), source })?,
+        None if staged.is_resumed() => {
+            let path = staged.path().to_owned();
+            let io = |source| Error::Path { path, source };
+            if in_packs {
+                Some(staged.begin_again(geometry, key).map_err(io)?)
+            } else {
+                // An archive is one stream, and written from its beginning.
+                staged.clear().map_err(io)?;
+                None
+            }
+        }
+        None => None,
+    };
+    Ok((staged, held.map(comparing)))
+}
+
+/// Whether the store failed, and neither what it holds nor the disk.
+fn is_of_the_line(error: &RestoreError<StageError>) -> bool {
+    matches!(error, RestoreError::Read(error) if !error.is_damage())
+}
+
+/// A staged file that is still here when whoever writes it fails.
+#[derive(Clone)]
+struct Lent(Arc<Mutex<StagedFile>>);
+
+impl Lent {
+    fn lock(&self) -> MutexGuard<'_, StagedFile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PageSink for Lent {
+    type Error = StageError;
+
+    fn begin(&mut self, geometry: Geometry) -> Result<(), StageError> {
+        self.lock().begin(geometry)
+    }
+
+    fn blocks(&mut self, first: BlockNo, data: &[u8]) -> Result<(), StageError> {
+        self.lock().blocks(first, data)
+    }
 }
 
 /// Puts a file over what is at its target. Blocks.

@@ -220,7 +220,7 @@ fn decode(
         ArchiveError::Io(source) => io("decode", path)(source),
         _ => io("decode", path)(std::io::ErrorKind::InvalidData.into()),
     };
-    let target = BufWriter::new(File::create_new(out).map_err(io("write", out))?);
+    let target = BufWriter::new(new_file(out)?);
     let mut decoder = ArchiveDecoder::new(target, encoding, seal).map_err(io("write", out))?;
     decoder.push(early).map_err(explain)?;
     let mut part = vec![0; READ_LEN];
@@ -243,7 +243,7 @@ fn decrypt_whole(path: &Path, out: &Path, secret: Option<&Secret>) -> Result<(),
     let mut bytes = std::fs::read(path).map_err(io("read", path))?;
     let opened = single_file::open(key, &mut bytes)
         .map_err(|source| FileError::WrongKey { path: path.to_owned(), source })?;
-    let mut file = File::create_new(out).map_err(io("write", out))?;
+    let mut file = new_file(out)?;
     file.write_all(opened).and_then(|()| file.sync_all()).map_err(io("write", out))
 }
 
@@ -251,7 +251,7 @@ fn encode(image: &Path, out: &Path, seal: Option<&ArchiveSeal>) -> Result<(), Fi
     let temporary = Temporary::beside(out);
     let path = temporary.path();
     let mut source = BufReader::new(File::open(image).map_err(io("read", image))?);
-    let target = BufWriter::new(File::create_new(path).map_err(io("write", path))?);
+    let target = BufWriter::new(new_file(path)?);
     let encoding = if seal.is_some() { ArchiveEncoding::ZstdSealed } else { ArchiveEncoding::Zstd };
     let parts = seal.map(ArchiveSeal::parts);
     let mut encoder =
@@ -260,6 +260,15 @@ fn encode(image: &Path, out: &Path, seal: Option<&ArchiveSeal>) -> Result<(), Fi
     let (target, _) = encoder.finish().map_err(io("write", path))?;
     target.get_ref().sync_all().map_err(io("write", path))?;
     temporary.publish(out)
+}
+
+/// A file that did not exist, and that its owner alone may read.
+fn new_file(path: &Path) -> Result<File, FileError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(io("write", path))
 }
 
 fn refuse_existing(path: &Path) -> Result<(), FileError> {

@@ -81,6 +81,65 @@ fn a_key_of_its_own() {
     with_key(&folder, &["snapshots"]).ok();
 }
 
+/// Of the other keys nobody knows whether somebody has them still.
+#[test]
+fn the_key_in_use_is_not_removed() {
+    let folder = with_database();
+    with_key(&folder, &["backup", "app.db"]).ok();
+    let before = contents(&folder);
+    let ran = with_key(&folder, &["key", "remove", "first"]);
+    assert_eq!(ran.code, 2, "it is the last: {ran:?}");
+    let new = [("LIFEBOAT_KEY", KEY), ("LIFEBOAT_NEW_PASSPHRASE", PASSPHRASE)];
+    run(&folder, &new, &["key", "add"]).ok();
+    assert!(contents(&folder) != before);
+    let ran = with_key(&folder, &["key", "remove", "first"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("which is the key in use"), "{ran:?}");
+    with_key(&folder, &["snapshots"]).ok();
+    // Whoever has the other one may.
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", PASSPHRASE)], &["key", "remove", "first"]).ok();
+    assert_eq!(with_key(&folder, &["snapshots"]).code, 12);
+}
+
+/// The line break at the end of a secret's file is no part of a passphrase, however
+/// it comes: who types it on the night opens what a variable made.
+#[test]
+fn a_passphrase_with_a_line_break() {
+    let folder = with_database();
+    let broken = format!("{PASSPHRASE}\n");
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", &broken)], &["backup", "app.db"]).ok();
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", PASSPHRASE)], &["snapshots"]).ok();
+    std::fs::write(folder.path("words"), &broken).expect("writes");
+    run(&folder, &[("LIFEBOAT_PASSPHRASE_FILE", "words")], &["snapshots"]).ok();
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", &broken)], &["snapshots"]).ok();
+    let other = format!("another {broken}");
+    let new = [("LIFEBOAT_PASSPHRASE", PASSPHRASE), ("LIFEBOAT_NEW_PASSPHRASE", other.as_str())];
+    run(&folder, &new, &["key", "add"]).ok();
+    run(&folder, &[("LIFEBOAT_PASSPHRASE", other.trim())], &["snapshots"]).ok();
+}
+
+/// What can be found by trying is said, wherever it begins to protect something.
+#[test]
+fn short_passphrases_are_warned_of() {
+    let short = [("LIFEBOAT_PASSPHRASE", "hush!")];
+    let words = "the passphrase has 5 characters";
+    for command in [&["init"][..], &["backup", "app.db"]] {
+        let folder = with_database();
+        let ran = run(&folder, &short, command).ok();
+        assert!(ran.err.contains(words) && !ran.err.contains("hush!"), "{ran:?}");
+        let ran = run(&folder, &short, &["backup", "app.db"]).ok();
+        assert!(!ran.err.contains(words), "once is enough: {ran:?}");
+    }
+    let folder = with_database();
+    let ran = run(&folder, &[("LIFEBOAT_PASSPHRASE", PASSPHRASE)], &["backup", "app.db"]).ok();
+    assert!(!ran.err.contains("the passphrase has"), "{ran:?}");
+    let new = [("LIFEBOAT_PASSPHRASE", PASSPHRASE), ("LIFEBOAT_NEW_PASSPHRASE", "hush!")];
+    for command in [&["key", "add"][..], &["key", "rotate"]] {
+        let ran = run(&folder, &new, command);
+        assert!(ran.err.contains(words), "{ran:?}");
+    }
+}
+
 #[test]
 fn a_sheet_in_a_file() {
     let folder = with_database();

@@ -34,7 +34,8 @@ pub(crate) fn run(suite: &Suite, store: &Running) -> Result<Outcome> {
     eprintln!("=== {}", suite.name);
     let start = Instant::now();
     let [with, without] = suite.filter;
-    let mut command = process::cargo(&["test", "--package", "lifeboat-end-to-end", "--tests"]);
+    // As `cargo build` and `cargo test` of everything do, so that nothing is built anew.
+    let mut command = process::cargo(&["test", "--workspace", "--test", "end_to_end"]);
     command.args(["--no-fail-fast", "--", with, "--skip", without]);
     command.args(["--test-threads=2", "--nocapture"]);
     tell(&mut command, store);
@@ -49,8 +50,10 @@ pub(crate) fn run(suite: &Suite, store: &Running) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The names that the tests look for.
+/// The names that the tests look for; and those that the store's own library does,
+/// for tests that use it without the command.
 fn tell(command: &mut Command, store: &Running) {
+    command.envs(store.environment.iter().map(|(name, value)| (name, value)));
     let pairs = store.environment.iter().map(|(name, value)| format!("{name}={value}"));
     command.env("LIFEBOAT_TEST_STORE_URL", &store.url);
     command.env("LIFEBOAT_TEST_STORE_ENV", pairs.collect::<Vec<_>>().join("\n"));

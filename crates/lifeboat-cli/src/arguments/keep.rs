@@ -18,7 +18,8 @@ pub(crate) struct ForgetArguments {
     #[command(flatten)]
     pub(crate) keep: KeepArguments,
 
-    /// The time zone of hours, days, weeks, …, such as Europe/Berlin [default: the local one]
+    /// The time zone of hours, days, weeks, …, such as Europe/Berlin [default: retention.timezone,
+    /// else the local one]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(crate) zone: Option<jiff::tz::TimeZone>,
 
@@ -137,9 +138,9 @@ pub(crate) struct PruneArguments {
     /// The name of a database, or the path of its file [default: all]
     pub(crate) name: Option<String>,
 
-    /// How long snapshots stay in the trash
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = text::parse_duration)]
-    pub(crate) trash: std::time::Duration,
+    /// How long snapshots stay in the trash [default: retention.trash, else 7d]
+    #[arg(long, value_name = "TIME", value_parser = text::parse_duration)]
+    pub(crate) trash: Option<std::time::Duration>,
 
     /// Only say what would be deleted
     #[arg(long)]

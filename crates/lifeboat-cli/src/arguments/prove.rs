@@ -50,7 +50,7 @@ pub(crate) struct DrillArguments {
     /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
     pub(crate) snapshot: Option<String>,
 
-    /// A statement that must return 1; may be given several times
+    /// A statement that must return 1, besides those of drill.assert; may be given several times
     #[arg(long = "assert", value_name = "SQL")]
     pub(crate) assertions: Vec<String>,
 

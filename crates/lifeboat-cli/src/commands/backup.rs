@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use lifeboat::config::TakeOver;
-use lifeboat::repository::CollectOptions;
+use lifeboat::format::record::Trigger;
+use lifeboat::remote::Fencing;
 use lifeboat::snapshot::Notice;
-use lifeboat::{BackupSettings, Destinations, Error, Missing, Placed};
+use lifeboat::{BackupReport, BackupSettings, Destination, Destinations, Error, Missing, Placed};
 
 use super::sync;
 use crate::arguments::{Arguments, BackupArguments};
@@ -13,6 +14,7 @@ use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
 use crate::report::{Backed, Reporter};
+use crate::secrets;
 use crate::targets::{self, Target};
 
 pub(crate) async fn run(
@@ -30,15 +32,7 @@ pub(crate) async fn run(
     for notice in arguments.setup().configuration.notices() {
         reporter.note(notice);
     }
-    let mut run = Run {
-        arguments,
-        backup,
-        reporter,
-        destinations: super::destinations(arguments),
-        announced: Vec::new(),
-        done: Vec::new(),
-        skipped: 0,
-    };
+    let mut run = Run::new(arguments, backup, reporter);
     let mut exits = Vec::new();
     for target in &targets {
         exits.push(run.one(target).await);
@@ -52,6 +46,24 @@ pub(crate) async fn run(
     exit
 }
 
+/// Backs one database up with nobody there who asked for it, and says so unless
+/// nothing had changed. The exit, where it was not done: of what failed, or
+/// that of nothing to do.
+pub(crate) async fn unattended(
+    arguments: &Arguments,
+    reporter: &Reporter,
+    target: &Target,
+    trigger: Trigger,
+) -> Result<(BackupReport, Destination), Exit> {
+    let backup = BackupArguments::default();
+    let mut run = Run { trigger, unattended: true, ..Run::new(arguments, &backup, reporter) };
+    let exit = run.one(target).await;
+    match run.last {
+        Some(last) => Ok(last),
+        None => Err(exit),
+    }
+}
+
 struct Run<'a> {
     arguments: &'a Arguments,
     backup: &'a BackupArguments,
@@ -62,12 +74,34 @@ struct Run<'a> {
     announced: Vec<String>,
     done: Vec<serde_json::Value>,
     skipped: usize,
+    trigger: Trigger,
+    /// Nobody watches: what changed nothing is not worth a line.
+    unattended: bool,
+    /// The last that was done, and where.
+    last: Option<(BackupReport, Destination)>,
+}
+
+impl<'a> Run<'a> {
+    fn new(arguments: &'a Arguments, backup: &'a BackupArguments, reporter: &'a Reporter) -> Self {
+        Self {
+            arguments,
+            backup,
+            reporter,
+            destinations: super::destinations(arguments),
+            announced: Vec::new(),
+            done: Vec::new(),
+            skipped: 0,
+            trigger: Trigger::Manual,
+            unattended: false,
+            last: None,
+        }
+    }
 }
 
 impl Run<'_> {
     async fn one(&mut self, target: &Target) -> Exit {
         let doing = target.path.display().to_string();
-        if is_motherduck(&doing) {
+        if targets::is_motherduck(&target.path) {
             self.skipped += 1;
             self.reporter.warn(&format!(
                 "{doing} is a database in MotherDuck, not a file on this machine; backups of it \
@@ -97,6 +131,7 @@ impl Run<'_> {
             destination: destination.shown(),
             fallback_reason: fallback_reason.as_deref(),
             requests: placed.requests,
+            unfenced: destination.repository().fencing() == Fencing::Nothing,
             duration,
         });
         sync::tell(&placed.copied, self.reporter);
@@ -104,27 +139,34 @@ impl Run<'_> {
         if let Some(count) = place.max_snapshots {
             self.keep_only(count, destination, &target.name).await;
         }
+        let gone_wrong = !placed.copied.troubles.is_empty();
+        let is_fallback = fallback_reason.is_some();
+        self.last = Some((placed.report, placed.destination));
         let is_silent = self.arguments.setup().configuration.settings().fallback_exit == 0;
         match exit {
-            Exit::Ok if !placed.copied.troubles.is_empty() => Ok(Exit::PartlyDone),
-            Exit::Ok if fallback_reason.is_some() && !is_silent => Ok(Exit::Fallback),
+            Exit::Ok if gone_wrong => Ok(Exit::PartlyDone),
+            Exit::Ok if is_fallback && !is_silent => Ok(Exit::Fallback),
             exit => Ok(exit),
         }
     }
 
     /// Says that a repository was made, once.
-    fn announce(&mut self, destination: &lifeboat::Destination) {
+    fn announce(&mut self, destination: &Destination) {
         if destination.is_new() && !self.announced.iter().any(|one| one == destination.shown()) {
             self.announced.push(destination.shown().to_owned());
             let sealed = destination.repository().is_sealed();
             let how = if sealed { "encrypted" } else { "not encrypted" };
             self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
+            let secret = self.arguments.secret.as_ref().filter(|_| sealed);
+            if let Some(why) = secret.and_then(secrets::weakness) {
+                self.reporter.warn(&why);
+            }
         }
     }
 
     /// Forgets all snapshots but so many of the newest. The backup is made: what
     /// fails here is said and is no failure of it.
-    async fn keep_only(&self, count: u32, destination: &lifeboat::Destination, name: &str) {
+    async fn keep_only(&self, count: u32, destination: &Destination, name: &str) {
         let keep = usize::try_from(count).unwrap_or(usize::MAX);
         let done = async {
             let database = destination.database(name)?;
@@ -138,14 +180,14 @@ impl Run<'_> {
             if !old.is_empty() {
                 database.forget(&old).await?;
             }
-            database.collect(CollectOptions::default()).await?;
+            database.collect(self.arguments.setup().collecting(name)).await?;
             Ok::<usize, Error>(old.len())
         };
         match done.await {
             Ok(0) => {}
             Ok(forgotten) => self.reporter.say(&format!(
-                "  {forgotten} older than the newest {count} forgotten; for 7 days they can be \
-                 brought back"
+                "  {forgotten} older than the newest {count} forgotten; `lifeboat undelete` brings \
+                 them back from the trash"
             )),
             Err(error) => self.reporter.warn(&format!(
                 "{name}: the snapshot is stored, but older ones are still there: failed to {}",
@@ -158,6 +200,7 @@ impl Run<'_> {
         let backup = self.backup;
         let mut settings = BackupSettings::default();
         settings.name = Some(name.to_owned());
+        settings.trigger = self.trigger;
         settings.description.clone_from(&backup.description);
         settings.tags = backup.tags.iter().cloned().collect();
         settings.full = backup.full;
@@ -183,18 +226,29 @@ impl Run<'_> {
         if let Some(owner) = &report.adopted_from {
             reporter.warn(&format!("{name}: taken over from installation {owner}"));
         }
-        reporter.backed_up(backed);
+        if !(self.unattended && report.unchanged) {
+            reporter.backed_up(backed);
+        }
+        if backed.unfenced {
+            reporter.warn(&format!(
+                "{name}: {} is unfenced: back it up from one machine only, because of two writers \
+                 one would undo what the other did",
+                backed.destination
+            ));
+        }
         self.done.push(reporter.tally(backed));
         for number in &report.damaged_records {
             reporter.warn(&format!(
                 "{name}: record {number} is damaged; this snapshot was built on the last good one"
             ));
         }
-        if report.damaged_records.is_empty() { Exit::Ok } else { Exit::Damage }
+        for object in &report.damaged_objects {
+            reporter.warn(&format!(
+                "{name}: {object} is damaged or missing; this snapshot does without it, and older \
+                 ones may not: `lifeboat repair {name}` says what can be mended"
+            ));
+        }
+        let sound = report.damaged_records.is_empty() && report.damaged_objects.is_empty();
+        if sound { Exit::Ok } else { Exit::Damage }
     }
-}
-
-/// Whether this names a database in MotherDuck.
-fn is_motherduck(path: &str) -> bool {
-    path.starts_with("md:") || path.starts_with("motherduck:")
 }

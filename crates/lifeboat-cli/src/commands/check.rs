@@ -2,7 +2,7 @@
 
 use lifeboat::format::check::Finding;
 use lifeboat::format::numbers::{NumberSet, RecordNo};
-use lifeboat::repository::{CheckOptions, CheckReport, Depth};
+use lifeboat::repository::{Called, CheckOptions, CheckReport, Depth};
 use lifeboat::{Destination, Error, Missing};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(crate) async fn run(
     };
     let mut exits = Vec::new();
     for finding in &keys {
-        tell_finding(reporter, None, finding);
+        tell_finding(reporter, None, finding, &Called::default());
         exits.push(Exit::Damage);
     }
     let mut sums = Sums { findings: keys.len(), ..Sums::default() };
@@ -84,24 +84,55 @@ async fn one(
 }
 
 /// A finding, with the snapshots that it hits.
-pub(super) fn tell_finding(reporter: &Reporter, name: Option<&str>, finding: &Finding) {
+pub(super) fn tell_finding(
+    reporter: &Reporter,
+    name: Option<&str>,
+    finding: &Finding,
+    called: &Called,
+) {
     let hits = match finding.snapshots.len() {
         0 => "hits no snapshot".to_owned(),
-        n => format!("hits {} ({})", several(n, "snapshot"), numbers(&finding.snapshots)),
+        n => format!("hits {}: {}", several(n, "snapshot"), names(&finding.snapshots, called)),
     };
+    let ids: Vec<&str> = finding
+        .snapshots
+        .iter()
+        .filter_map(|number| called.ids.get(&number))
+        .map(|id| id.as_str())
+        .collect();
     let line = format!("DAMAGED {}: {}; {hits}", finding.object, finding.what);
     let object = json!({
         "database": name,
         "object": finding.object,
         "message": finding.what,
         "sequences": list(&finding.snapshots),
+        "snapshot_ids": ids,
     });
     reporter.found("finding", object, &line);
 }
 
-/// Runs of numbers, as they are stored.
-pub(super) fn numbers(set: &NumberSet) -> String {
-    format!("records {}", String::from(set.clone()))
+/// So many snapshots are named one by one.
+const NAMED: u64 = 4;
+
+/// What people call these snapshots: their ids, or the first and the last, and
+/// how many of them are in the trash.
+pub(super) fn names(set: &NumberSet, called: &Called) -> String {
+    let name = |number: RecordNo| {
+        let id = called.ids.get(&number).map(ToString::to_string);
+        let id = id.unwrap_or_else(|| format!("record {number}"));
+        let place = if called.trash.contains(number) { " (in the trash)" } else { "" };
+        format!("{id}{place}")
+    };
+    let all: Vec<RecordNo> = set.iter().collect();
+    match all[..] {
+        [first, .., last] if set.len() > NAMED => {
+            let trash = all.iter().filter(|number| called.trash.contains(**number)).count();
+            let trash =
+                if trash > 0 { format!(", {trash} of them in the trash") } else { String::new() };
+            format!("{} to {}{trash}", name(first), name(last))
+        }
+        _ => all.into_iter().map(name).collect::<Vec<_>>().join(", "),
+    }
 }
 
 pub(super) fn list(set: &NumberSet) -> Vec<u64> {
@@ -116,13 +147,15 @@ fn tell(
     sums: &mut Sums,
 ) -> Exit {
     let result = &report.result;
-    result.findings.iter().for_each(|finding| tell_finding(reporter, Some(name), finding));
+    for finding in &result.findings {
+        tell_finding(reporter, Some(name), finding, &report.called);
+    }
     let orphan_bytes: u64 = report.orphans.iter().map(|(_, size)| size).sum();
     let mut lines = vec![summary(name, check, report)];
     if !report.broken.is_empty() {
         lines.push(format!(
             "  broken: {}; `lifeboat repair {name}` says what can be mended",
-            numbers(&report.broken)
+            names(&report.broken, &report.called)
         ));
     }
     if !report.orphans.is_empty() {
@@ -140,7 +173,7 @@ fn tell(
     sums.bytes += result.bytes_read;
     reporter.found("check", object(name, report, orphan_bytes), &lines.join("\n"));
     if report.key.is_none() && !report.alive.is_empty() {
-        reporter.warn(&format!("{name}: the storage refuses to keep the result"));
+        reporter.warn(&format!("{name}: the result could not be stored"));
     }
     if report.is_ok() { Exit::Ok } else { Exit::Damage }
 }

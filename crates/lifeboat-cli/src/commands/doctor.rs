@@ -1,10 +1,11 @@
 //! `lifeboat doctor`: whether backups can work here, on one page.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use lifeboat::config::Verdict;
+use lifeboat::config::{Place::Argument, Verdict};
 use lifeboat::crypto::Secret;
-use lifeboat::doctor::{self, Finding, Level, PlaceProbe};
+use lifeboat::doctor::{self, Ages, Finding, Level, PlaceProbe};
 use lifeboat::remote::Remote;
 use lifeboat::{Destination, Error, Missing};
 use serde_json::json;
@@ -14,18 +15,29 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
 use crate::setup::{Place, Setup};
-use crate::text::age;
-use crate::{secrets, targets};
+use crate::text::{age, several};
+use crate::{secrets, targets, unused};
 
-/// A backup that is older counts as missed, where the settings say nothing.
-const OLD: time::Duration = time::Duration::days(2);
+/// The time that each request to a place has, tries included: a page is read by
+/// somebody who waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Reporter) -> Exit {
-    let mut page = Page { reporter, counts: [0; 3] };
+    let setup = arguments.setup();
+    // What is to be copied means the same place as the page.
+    let typed_place = match setup.configuration.place("repository") {
+        Argument(_) => setup.places().first().map(|place| place.url.clone()),
+        _ => None,
+    };
+    let mut page = Page { reporter, typed_place, counts: [0; 3] };
     examine(arguments, typed, &mut page).await;
     let [ok, warnings, problems] = page.counts;
     let exit = if problems > 0 { Exit::Failed } else { Exit::Ok };
-    let line = format!("{ok} ok, {warnings} warnings, {problems} problems");
+    let line = format!(
+        "{ok} ok, {}, {}",
+        several(warnings.into(), "warning"),
+        several(problems.into(), "problem")
+    );
     let summary =
         json!({ "ok": ok, "warnings": warnings, "problems": problems, "code": exit.code() });
     reporter.told(summary, &[line]);
@@ -35,6 +47,7 @@ pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Rep
 /// Counts what it prints.
 struct Page<'a> {
     reporter: &'a Reporter,
+    typed_place: Option<String>,
     counts: [u32; 3],
 }
 
@@ -45,13 +58,32 @@ impl Page<'_> {
             Level::Warning => 1,
             _ => 2,
         }] += 1;
-        self.reporter.diagnosed(finding);
+        let command = finding.fix.as_ref().and_then(|fix| fix.strip_prefix("lifeboat "));
+        match (command, &self.typed_place) {
+            (Some(command), Some(place)) if !command.contains("-r ") => {
+                let mut finding = finding.clone();
+                finding.fix = Some(format!("lifeboat -r '{place}' {command}"));
+                self.reporter.diagnosed(&finding);
+            }
+            _ => self.reporter.diagnosed(finding),
+        }
     }
 }
 
 async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) {
     let setup = arguments.setup();
     page.add(&settings(setup));
+    for notice in setup.configuration.notices() {
+        page.add(&Finding::ok("settings", notice));
+    }
+    if let Some(reason) = setup.configuration.fallback_reason() {
+        let fix = "export BACKUP_S3_BUCKET=my-backups    # or set BACKUP_USE_AWS=false";
+        page.add(&Finding::bad(Level::Warning, "settings", reason, fix));
+    }
+    for unused in unused::find(&setup.configuration) {
+        let words = unused.words();
+        page.add(&Finding::bad(Level::Warning, "settings", words, unused.instead));
+    }
     let directories = setup.directories();
     let databases = match targets::named(typed, setup) {
         Ok(databases) => databases,
@@ -70,6 +102,15 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     }
     let mut size = 0;
     for target in &databases {
+        if targets::is_motherduck(&target.path) {
+            page.add(&Finding::bad(
+                Level::Warning,
+                format!("database {}", target.path.display()),
+                "is in MotherDuck, and no file of this machine: backups of it are disabled",
+                "look at the snapshots that MotherDuck makes itself",
+            ));
+            continue;
+        }
         for finding in doctor::database(&target.path, &directories.cache).await {
             page.add(&finding);
         }
@@ -77,13 +118,22 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     }
     page.add(&doctor::directory("state directory", &directories.state));
     page.add(&doctor::directory("cache directory", &directories.cache));
-    page.add(&doctor::space("cache directory", &directories.cache, size));
+    let wanted = setup.configuration.settings().health.min_free_space;
+    page.add(&doctor::space("cache directory", &directories.cache, size, wanted));
     page.add(&doctor::descriptors());
     let paths: Vec<PathBuf> = databases.iter().map(|target| target.path.clone()).collect();
     page.add(&environment(setup, &paths));
     let secret = match secrets::configured(&setup.configuration) {
         Ok(secret) => {
             page.add(&key(setup, secret.is_some()));
+            if let Some(finding) = secrets::file(&setup.configuration).and_then(open_key_file) {
+                page.add(&finding);
+            }
+            if let Some(why) = secret.as_ref().and_then(secrets::weakness) {
+                let fix = "lifeboat key generate > key && chmod 600 key && \
+                           lifeboat key rotate --new-key-file key";
+                page.add(&Finding::bad(Level::Warning, "key", why, fix));
+            }
             secret
         }
         Err(refusal) => {
@@ -91,7 +141,7 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
             None
         }
     };
-    for place in setup.places() {
+    for place in setup.places().iter().chain(setup.mirrors()) {
         examine_place(setup, place, secret.as_ref(), size, page).await;
     }
 }
@@ -145,6 +195,16 @@ fn key(setup: &Setup, is_there: bool) -> Finding {
     )
 }
 
+/// Whether others can read the file that holds the key.
+fn open_key_file(path: &Path) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let text = format!("others than its owner can use {} (mode {mode:03o})", path.display());
+        Finding::bad(Level::Warning, "key", text, format!("chmod 600 '{}'", path.display()))
+    })
+}
+
 async fn examine_place(
     setup: &Setup,
     place: &Place,
@@ -156,20 +216,32 @@ async fn examine_place(
     if place.is_local() {
         let path = place.url.strip_prefix("file://").unwrap_or(&place.url);
         page.add(&doctor::directory(&about, Path::new(path)));
-        page.add(&doctor::space(&about, Path::new(path), size));
+        let wanted = setup.configuration.settings().health.min_free_space;
+        page.add(&doctor::space(&about, Path::new(path), size, wanted));
         if !Path::new(path).is_dir() {
             return;
         }
     }
-    match Remote::open_with(&place.url, place.options.clone()) {
+    let mut options = place.options.clone();
+    if !place.is_local() {
+        options.connect_timeout = options.connect_timeout.min(PATIENCE);
+        options.request_timeout = options.request_timeout.min(PATIENCE);
+        options.retry_budget = options.retry_budget.min(PATIENCE);
+    }
+    match Remote::open_with(&place.url, options.clone()) {
         Ok(remote) => {
-            let now = OffsetDateTime::now_utc();
-            let nonce = format!("{}-{}", std::process::id(), now.unix_timestamp_nanos());
-            let probe = PlaceProbe::new(&about, now, nonce);
+            if let Err(finding) = doctor::answers(&about, &remote).await {
+                page.add(&finding);
+                return;
+            }
+            let probe = PlaceProbe::new(&about, OffsetDateTime::now_utc());
             for finding in doctor::place(&remote, &probe).await {
                 page.add(&finding);
             }
-            if let Some(finding) = doctor::open_to_all(&about, &place.url, &place.options).await {
+            for finding in doctor::protection(&about, &place.url, &remote).await {
+                page.add(&finding);
+            }
+            if let Some(finding) = doctor::open_to_all(&about, &place.url, &options).await {
                 page.add(&finding);
             }
         }
@@ -179,14 +251,8 @@ async fn examine_place(
             return;
         }
     }
-    match Destination::open_as(
-        &place.url,
-        place.options.clone(),
-        setup.installation(),
-        Missing::Refuse,
-        secret,
-    )
-    .await
+    match Destination::open_as(&place.url, options, setup.installation(), Missing::Refuse, secret)
+        .await
     {
         Ok(destination) => {
             let how =
@@ -221,45 +287,40 @@ async fn backups(setup: &Setup, destination: &Destination, about: &str, page: &m
             return;
         }
     };
-    let now = OffsetDateTime::now_utc();
-    let health = &setup.configuration.settings().health;
-    let old = health.max_age.or(health.warn_age);
-    let old = old.and_then(|age| time::Duration::try_from(age).ok()).unwrap_or(OLD);
     if names.is_empty() {
         let text = "there are no backups yet";
         page.add(&Finding::bad(Level::Warning, about, text, "lifeboat backup app.db"));
     }
+    let (now, ages) = (OffsetDateTime::now_utc(), ages(setup));
     for name in names {
-        let about = format!("{name} in {}", destination.shown());
-        let listing = match destination.snapshots(name.as_str()).await {
-            Ok(listing) => listing,
+        let inventory = match destination.inventory(name.as_str(), None).await {
+            Ok(inventory) => inventory,
             Err(error) => {
+                let about = format!("{name} in {}", destination.shown());
                 let text = format!("failed to {}", causes(&error));
-                page.add(&Finding::bad(Level::Problem, &about, text, "lifeboat snapshots"));
+                let fix = crate::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());
+                page.add(&Finding::bad(Level::Problem, about, text, fix));
                 continue;
             }
         };
-        if !listing.broken.is_empty() || !listing.burnt.is_empty() {
-            let text = "snapshots of it are damaged";
-            page.add(&Finding::bad(Level::Problem, &about, text, "lifeboat snapshots"));
-        }
-        let fix = format!("lifeboat backup '{name}'");
-        let Some(last) = listing.snapshots.last() else {
-            page.add(&Finding::bad(Level::Warning, &about, "there are no snapshots of it", fix));
-            continue;
-        };
-        let taken = last.body().taken_at;
-        let text = format!("the last backup is from {}", age(taken, now));
-        page.add(&if now - taken > old {
-            Finding::bad(Level::Warning, &about, text, fix)
-        } else {
-            Finding::ok(&about, text)
-        });
-        page.add(&Finding::bad(
-            Level::Warning,
-            &about,
-            "no verification and no drill is recorded",
-            format!("lifeboat restore '{name}' --target drill.db --check && rm drill.db"),
-        ));
+        let shown = destination.shown();
+        let findings =
+            doctor::backups(name.as_str(), shown, &inventory, ages, now, |at| age(at, now));
+        findings.iter().for_each(|finding| page.add(finding));
     }
+}
+
+/// The ages from which on something is said, as the settings have them.
+fn ages(setup: &Setup) -> Ages {
+    let health = &setup.configuration.settings().health;
+    let set = |to: &mut time::Duration, age: Option<std::time::Duration>| {
+        if let Some(age) = age.and_then(|age| time::Duration::try_from(age).ok()) {
+            *to = age;
+        }
+    };
+    let mut ages = Ages::default();
+    set(&mut ages.backup, health.warn_age.or(health.max_age));
+    set(&mut ages.verification, health.max_verify_age);
+    set(&mut ages.drill, health.max_drill_age);
+    ages
 }

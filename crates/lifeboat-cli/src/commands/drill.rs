@@ -41,7 +41,15 @@ pub(crate) async fn run(
     };
     let (mut exits, mut receipts) = (Vec::new(), Vec::new());
     for name in &names {
-        match one(&destination, name, &selector, drill, reporter).await {
+        let assertions = match arguments.setup().assertions(name) {
+            Ok(configured) => configured.into_iter().chain(drill.assertions.clone()).collect(),
+            Err(refusal) => {
+                reporter.refuse(&refusal);
+                exits.push(refusal.exit);
+                continue;
+            }
+        };
+        match one(&destination, name, &selector, assertions, reporter).await {
             Ok(report) => {
                 let object = object(name, destination.shown(), &report);
                 tell(reporter, name, &report, &object);
@@ -75,11 +83,11 @@ async fn one(
     destination: &Destination,
     name: &str,
     selector: &Selector,
-    drill: &DrillArguments,
+    assertions: Vec<String>,
     reporter: &Reporter,
 ) -> Result<DrillReport, Error> {
     let mut settings = DrillSettings::default();
-    settings.assertions.clone_from(&drill.assertions);
+    settings.assertions = assertions;
     settings.progress = progress::show(reporter.progress(), name);
     let announce = |snapshot: &Snapshot| {
         reporter.say(&format!("{name}: drilling {}", snapshot.id()));
@@ -144,6 +152,6 @@ fn tell(reporter: &Reporter, name: &str, report: &DrillReport, object: &Value) {
     );
     reporter.found("drill", object.clone(), &lines.join("\n"));
     if report.key.is_none() {
-        reporter.warn(&format!("{name}: the storage refuses to keep the result"));
+        reporter.warn(&format!("{name}: the result could not be stored"));
     }
 }

@@ -1,9 +1,11 @@
 //! `lifeboat forget`: snapshots to the trash, by a policy or by name.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use lifeboat::format::numbers::RecordNo;
 use lifeboat::repository::Snapshot;
-use lifeboat::retention::{Outlook, Plan};
+use lifeboat::retention::{Outlook, Plan, Policy};
 use lifeboat::{Destination, Error, Inventory, Missing};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -13,6 +15,7 @@ use crate::arguments::{Arguments, ForgetArguments, Refusal};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::Reporter;
+use crate::setup::Kept;
 use crate::text::{length, local_time, several, utc};
 
 pub(crate) async fn run(
@@ -20,12 +23,26 @@ pub(crate) async fn run(
     forget: &ForgetArguments,
     reporter: &Reporter,
 ) -> Exit {
-    if let Err(refusal) = makes_sense(forget) {
-        reporter.refuse(&refusal);
-        return refusal.exit;
-    }
     let name = name_of(arguments, &forget.name);
-    let zone = forget.zone.clone().unwrap_or_else(TimeZone::system);
+    let setup = arguments.setup();
+    // A policy of the settings counts where nothing was typed.
+    let wants_one = forget.snapshots.is_empty() && forget.keep.is_empty();
+    let kept =
+        if wants_one { setup.keeping(&name).map(Some) } else { Ok(setup.keeping(&name).ok()) };
+    let kept = match kept.and_then(|kept| makes_sense(forget, kept).map(|()| kept)) {
+        Ok(kept) => kept,
+        Err(refusal) => {
+            reporter.refuse(&refusal);
+            return refusal.exit;
+        }
+    };
+    let configured = kept.map(|kept| kept.zone.clone());
+    let zone = forget.zone.clone().or(configured).unwrap_or_else(TimeZone::system);
+    let policy = kept.and_then(|kept| kept.policy.as_ref()).filter(|_| wants_one);
+    if let Some(policy) = policy {
+        reporter.say(&format!("{name}: by the policy of the settings, {}", rules(policy)));
+    }
+    let trash = setup.collecting(&name).trash;
     let done = async {
         let destination = super::open(arguments, Missing::Refuse).await?;
         let inventory = destination.inventory(&name, None).await?;
@@ -34,7 +51,7 @@ pub(crate) async fn run(
             destination.resolve(&name, &lifeboat::repository::Selector::Latest(0)).await?;
         }
         let verdict = if forget.snapshots.is_empty() {
-            by_policy(forget, &inventory, &zone)?
+            by_policy(forget, policy, &inventory, &zone)?
         } else {
             by_name(forget, &destination, &inventory, &name, &zone).await?
         };
@@ -44,7 +61,10 @@ pub(crate) async fn run(
         Ok((inventory, verdict))
     };
     match done.await {
-        Ok((inventory, verdict)) => report(reporter, forget, &name, &inventory, &verdict, &zone),
+        Ok((inventory, verdict)) => {
+            let told = Told { forget, name: &name, zone: &zone, trash };
+            report(reporter, &told, &inventory, &verdict)
+        }
         Err(error) => reporter.error(&name, &error, About::Reading),
     }
 }
@@ -57,13 +77,14 @@ struct Verdict {
 }
 
 /// No policy must never mean "keep nothing".
-fn makes_sense(forget: &ForgetArguments) -> Result<(), Refusal> {
+fn makes_sense(forget: &ForgetArguments, kept: Option<&Kept>) -> Result<(), Refusal> {
     let refuse = |message: &str, hint: &str| {
         Err(Refusal { exit: Exit::Usage, message: message.into(), hint: hint.into() })
     };
     match (forget.snapshots.is_empty(), forget.keep.is_empty()) {
-        (true, true) => refuse(
-            "nothing says what is to be forgotten: neither a snapshot nor a rule was given",
+        (true, true) if kept.is_none_or(|kept| kept.policy.is_none()) => refuse(
+            "nothing says what is to be forgotten: neither a snapshot nor a rule was given, and no \
+             [retention] is set",
             "name snapshots, or say what is kept: --keep-last 7, --keep-within 30d, --keep-preset",
         ),
         (false, false) => refuse(
@@ -82,10 +103,14 @@ fn makes_sense(forget: &ForgetArguments) -> Result<(), Refusal> {
 
 fn by_policy(
     forget: &ForgetArguments,
+    configured: Option<&Policy>,
     inventory: &Inventory,
     zone: &TimeZone,
 ) -> Result<Verdict, Error> {
-    let policy = forget.keep.policy()?;
+    let policy = match configured {
+        Some(policy) => policy.clone(),
+        None => forget.keep.policy()?,
+    };
     let plan = inventory.plan(&policy, OffsetDateTime::now_utc(), zone)?;
     let gone = plan.forgotten().map(|one| RecordNo(one.number)).collect();
     let outlook = plan.outlook(zone);
@@ -120,14 +145,29 @@ async fn by_name(
     Ok(Verdict { gone, plan: None, outlook })
 }
 
-fn report(
-    reporter: &Reporter,
-    forget: &ForgetArguments,
-    name: &str,
-    inventory: &Inventory,
-    verdict: &Verdict,
-    zone: &TimeZone,
-) -> Exit {
+/// The rules as they would stand in a file, in one line.
+pub(super) fn rules(policy: &Policy) -> String {
+    let rules = serde_json::to_value(policy.rules()).unwrap_or_default();
+    let all: Vec<String> = rules
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    all.join(", ")
+}
+
+/// What a report is about.
+struct Told<'a> {
+    forget: &'a ForgetArguments,
+    name: &'a str,
+    zone: &'a TimeZone,
+    /// How long what goes can be brought back.
+    trash: Duration,
+}
+
+fn report(reporter: &Reporter, told: &Told<'_>, inventory: &Inventory, verdict: &Verdict) -> Exit {
+    let Told { forget, name, zone, trash } = *told;
     for snapshot in &inventory.listing.snapshots {
         let number = snapshot.number();
         let gone = verdict.gone.contains(&number);
@@ -174,8 +214,9 @@ fn report(
         }
         (false, _) => format!(
             "{name}: {} forgotten, {kept} kept; `lifeboat undelete` brings them back from the \
-             trash until `lifeboat prune` drops them, after 7 days",
-            several(gone as u64, "snapshot")
+             trash until `lifeboat prune` drops them, after {}",
+            several(gone as u64, "snapshot"),
+            length(i64::try_from(trash.as_secs()).unwrap_or(i64::MAX))
         ),
     });
     let exit = if inventory.listing.broken.is_empty() { Exit::Ok } else { Exit::Damage };

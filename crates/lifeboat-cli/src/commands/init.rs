@@ -1,23 +1,74 @@
 //! `lifeboat init`: make a repository.
 
-use lifeboat::Missing;
+use lifeboat::doctor::{Level, open_to_all};
+use lifeboat::remote::{MadeBucket, Remote};
+use lifeboat::{Destination, Error, Missing};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, InitArguments, Refusal};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::Reporter;
+use crate::secrets;
+use crate::setup::Place;
 
-pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
+pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &Reporter) -> Exit {
     // Another place than the first is named with -r.
-    let first = arguments.setup().places()[0].name.clone();
-    match super::choose(arguments, Missing::Create, &[first]).await {
-        Ok(chosen) => {
-            let destination = chosen.destination;
+    let first = &arguments.setup().places()[0];
+    if init.create_bucket
+        && let Err(exit) = make_bucket(first, reporter).await
+    {
+        return exit;
+    }
+    let made = async {
+        let names = [first.name.clone()];
+        let chosen = super::choose(arguments, Missing::Create, &names).await?;
+        find_out(&chosen.destination).await?;
+        Ok(chosen.destination)
+    };
+    match made.await {
+        Ok(destination) => {
             let repository = destination.repository();
             let id = repository.info().repository.to_string();
-            reporter.initialised(destination.shown(), &id, repository.is_sealed());
+            if destination.is_new()
+                && let Some(why) = arguments.secret.as_ref().and_then(secrets::weakness)
+            {
+                reporter.warn(&why);
+            }
+            let fencing = repository.fencing();
+            reporter.initialised(destination.shown(), &id, repository.is_sealed(), fencing);
             Exit::Ok
         }
         Err(error) => reporter.error("", &error, About::Reading),
+    }
+}
+
+/// A repository that was there, and that nobody probed the store of: one that was
+/// copied there by other means.
+async fn find_out(destination: &Destination) -> Result<(), Error> {
+    let repository = destination.repository();
+    if !destination.is_new() && repository.info().store.is_none() {
+        repository.probe_store().await?;
+    }
+    Ok(())
+}
+
+async fn make_bucket(place: &Place, reporter: &Reporter) -> Result<(), Exit> {
+    match Remote::create_bucket(&place.url, place.options.clone()).await {
+        Ok(MadeBucket::New) => reporter.say(&format!("made the bucket of {}", place.url)),
+        Ok(MadeBucket::WasThere) => {
+            reporter.say(&format!("the bucket of {} was there, and stays as it is", place.url));
+        }
+        Err(error) => return Err(reporter.error("", &error.into(), About::Reading)),
+    }
+    match open_to_all("the bucket", &place.url, &place.options).await {
+        Some(finding) if finding.level == Level::Problem => {
+            reporter.refuse(&Refusal {
+                exit: Exit::Failed,
+                message: format!("{} {}", finding.about, finding.text),
+                hint: finding.fix.unwrap_or_default(),
+            });
+            Err(Exit::Failed)
+        }
+        _ => Ok(()),
     }
 }

@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, key: &KeyCommand, reporter: &Repo
             async {
                 let new_one = secrets::new_one(new).map_err(Stop::Refused)?;
                 let repository = open(arguments).await?;
+                warn_of(&new_one, reporter);
                 let added = repository.add_secret(&new_one, &new.label).await?;
                 if !added.missing {
                     return Err(Stop::from(WriteError::from(KeyError::AlreadyThere)));
@@ -73,6 +74,12 @@ async fn open(arguments: &Arguments) -> Result<Repository, Stop> {
 fn in_use(arguments: &Arguments) -> Result<Secret, Stop> {
     let plain = || Stop::from(ReadError::from(KeyError::Plain));
     arguments.secret.clone().ok_or_else(plain)
+}
+
+fn warn_of(secret: &Secret, reporter: &Reporter) {
+    if let Some(why) = secrets::weakness(secret) {
+        reporter.warn(&why);
+    }
 }
 
 /// What a holder opens, in words.
@@ -148,10 +155,20 @@ async fn list(arguments: &Arguments, reporter: &Reporter) -> Result<(), Stop> {
 async fn remove(arguments: &Arguments, id: &str, reporter: &Reporter) -> Result<(), Stop> {
     let repository = open(arguments).await?;
     let mine = repository.holder_of(&in_use(arguments)?).await.map_err(Error::from)?;
-    let removed = repository.remove_holder(id).await?;
-    if mine.is_some_and(|mine| mine.id == removed.id) {
-        reporter.warn("this was the key in use: configure another one");
+    let is_meant = |mine: &SlotHolder| mine.id.starts_with(id) || mine.label == id;
+    let holders = repository.slot_holders().await.map_err(Error::from)?;
+    let alone = holders.iter().filter(|holder| is_meant(holder)).count() == 1;
+    // Of every other key nobody knows here whether somebody still has it.
+    if alone && holders.len() > 1 && mine.as_ref().is_some_and(is_meant) {
+        return Err(Stop::Refused(Refusal {
+            exit: Exit::Usage,
+            message: format!("failed to remove {id}, which is the key in use"),
+            hint: "remove it with another key in use, which proves that the other one works; \
+                   `lifeboat key rotate` replaces it by a new one"
+                .into(),
+        }));
     }
+    let removed = repository.remove_holder(id).await?;
     let lines = [
         format!("removed {}; it opens the repository no longer", removed.id),
         "who copied the repository before and has that key can still read the copy; \
@@ -171,6 +188,7 @@ async fn replace(
 ) -> Result<(), Stop> {
     let new_one = secrets::new_one(&rotate.new).map_err(Stop::Refused)?;
     let repository = open(arguments).await?;
+    warn_of(&new_one, reporter);
     let in_use = in_use(arguments)?;
     let (id, removed) = repository.replace_secret(&in_use, &new_one, &rotate.new.label).await?;
     let removed = removed.map(|holder| holder.id);

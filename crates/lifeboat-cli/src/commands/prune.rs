@@ -2,7 +2,7 @@
 //! snapshot needs.
 
 use lifeboat::Missing;
-use lifeboat::repository::{CollectOptions, CollectReport};
+use lifeboat::repository::CollectReport;
 use serde_json::json;
 
 use crate::arguments::{Arguments, PruneArguments};
@@ -25,17 +25,21 @@ pub(crate) async fn run(
         Ok(opened) => opened,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
-    let mut options = CollectOptions::default();
-    options = options.with_times(prune.trash, options.grace);
     let (mut exits, mut bytes, mut objects, mut dropped) = (Vec::new(), 0, 0, 0);
     for name in &names {
+        let mut options = arguments.setup().collecting(name);
+        options = options.with_times(prune.trash.unwrap_or(options.trash), options.grace);
         let done = async {
             let database = destination.database(name)?;
-            Ok(if prune.dry_run {
+            let report = if prune.dry_run {
                 database.would_collect(options).await?
             } else {
                 database.collect(options).await?
-            })
+            };
+            if report == CollectReport::default() {
+                super::must_be_there(&destination, name).await?;
+            }
+            Ok(report)
         };
         match done.await {
             Ok(report) => {

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use lifeboat::format::check::Finding;
+use lifeboat::format::numbers::RecordNo;
 use lifeboat::repository::{CollectOptions, MendedPack, RepairReport, Selector};
 use lifeboat::{Destination, Error, Missing};
 use serde_json::{Value, json};
 
-use super::check::{list, numbers, tell_finding};
+use super::check::{list, names, tell_finding};
 use crate::arguments::{Arguments, RepairArguments};
 use crate::exit::Exit;
 use crate::hint::About;
@@ -29,7 +31,8 @@ pub(crate) async fn run(
     };
     let (mut exits, mut damaged, mut mended) = (Vec::new(), 0, 0);
     for name in &names {
-        match one(&destination, name, repair, reporter).await {
+        let options = arguments.setup().collecting(name);
+        match one(&destination, name, repair, options, reporter).await {
             Ok(report) => {
                 damaged += report.broken.len();
                 mended += report.mended.len();
@@ -54,6 +57,7 @@ async fn one(
     destination: &Destination,
     name: &str,
     repair: &RepairArguments,
+    options: CollectOptions,
     reporter: &Reporter,
 ) -> Result<RepairReport, Error> {
     let live = match &repair.database {
@@ -67,7 +71,11 @@ async fn one(
              (--database names it)"
         )),
     }
-    destination.repair(name, live.as_deref(), repair.apply, CollectOptions::default()).await
+    let report = destination.repair(name, live.as_deref(), repair.apply, options).await?;
+    if report.whole.is_empty() && report.findings.is_empty() {
+        super::must_be_there(destination, name).await?;
+    }
+    Ok(report)
 }
 
 /// The database itself, if it still is where it was backed up.
@@ -79,7 +87,7 @@ async fn origin(destination: &Destination, name: &str) -> Option<PathBuf> {
 
 fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
     for finding in &report.findings {
-        tell_finding(reporter, Some(name), finding);
+        tell_finding(reporter, Some(name), finding, &report.called);
     }
     let mut lines = Vec::new();
     for pack in &report.packs {
@@ -100,7 +108,7 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         ));
         lines.push(match report.whole.is_empty() {
             true => "  no snapshot is whole; the next backup will be".to_owned(),
-            false => format!("  whole: {}", numbers(&report.whole)),
+            false => format!("  whole: {}", names(&report.whole, &report.called)),
         });
     }
     if !report.collected.deleted.is_empty() {
@@ -111,9 +119,7 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         ));
     }
     let others = report.left.iter().filter(|finding| !finding.object.starts_with("packs/"));
-    for finding in others {
-        lines.push(format!("  {} cannot be mended: nothing else holds it", finding.object));
-    }
+    lines.extend(others.map(|finding| cannot(name, finding, report)));
     let something = !report.packs.is_empty() || !report.collected.deleted.is_empty();
     if !report.applied && something {
         lines.push("  nothing was changed: --apply does it".to_owned());
@@ -122,6 +128,33 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
     // What would be mended is not mended.
     let undone = !report.applied && !report.findings.is_empty();
     if undone || !report.is_mended() { Exit::Damage } else { Exit::Ok }
+}
+
+/// Why something that is no pack cannot be mended, and what to do about it.
+fn cannot(name: &str, finding: &Finding, report: &RepairReport) -> String {
+    let object = &finding.object;
+    let (folder, rest) = object.split_once('/').unwrap_or((object.as_str(), ""));
+    let is_whole = |number: RecordNo| report.called.ids.contains_key(&number);
+    let why = match folder {
+        "records" if finding.snapshots.iter().any(is_whole) => {
+            "pages of this snapshot are lost; forget it, or restore what is left with --salvage"
+                .to_owned()
+        }
+        "records" => format!(
+            "nothing else holds what a record says; `lifeboat forget {name} {}` takes its snapshot \
+             out, if it is one",
+            rest.trim_start_matches('0')
+        ),
+        "lists" => "nothing else holds a list of packs; the next backup does without it".to_owned(),
+        "archives" => {
+            "it is one stream, and never overwritten; the next archive is a new one".to_owned()
+        }
+        "checks" => "a result proves nothing any more; check again, and nothing is lost".to_owned(),
+        "repairs" => "the next repair of that pack is a new object".to_owned(),
+        "keys" => "the key slot opens nothing any more; add the key or passphrase anew".to_owned(),
+        _ => "nothing else holds it".to_owned(),
+    };
+    format!("  {object} cannot be mended: {why}")
 }
 
 fn pack_line(pack: &MendedPack, applied: bool) -> String {

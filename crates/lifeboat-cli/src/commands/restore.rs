@@ -53,7 +53,9 @@ pub(crate) async fn run(
         Ok(exit) => exit,
         Err(error) => {
             let about = if restore.in_place { About::InPlace } else { About::Restore };
-            reporter.error(&command.name, &error, about)
+            let exit = reporter.error(&command.name, &error, about);
+            command.say_what_is_left();
+            exit
         }
     }
 }
@@ -171,6 +173,22 @@ impl Command<'_> {
         };
         self.reporter.would_restore(name, &planned, destination.shown(), self.restore.in_place);
         Ok(Exit::Ok)
+    }
+
+    /// What was fetched before the store failed is not lost.
+    fn say_what_is_left(&self) {
+        let target = match self.place() {
+            Place::Any(target) | Place::Its(target) => target,
+            _ => return,
+        };
+        if !self.restore.dry_run
+            && let Some(left) = lifeboat::snapshot::left_behind(&target)
+        {
+            let left = left.display();
+            self.reporter.note(&format!(
+                "what was fetched is kept in {left}; the same command goes on from there"
+            ));
+        }
     }
 
     /// Which database is to be replaced.

@@ -1,12 +1,16 @@
 //! `lifeboat snapshots`: what there is.
 
-use lifeboat::{Error, Merged, Missing};
+use std::collections::BTreeMap;
+
+use lifeboat::{Error, Inventory, Merged, Missing};
+use time::OffsetDateTime;
 
 use super::restore::name_of;
 use crate::arguments::{Arguments, SnapshotsArguments};
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::{Listed, Reporter};
+use crate::setup::Kept;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -39,8 +43,7 @@ async fn of_one(
     let mut all = Vec::new();
     for name in names {
         let inventory = destination.inventory(&name, list.expect).await?;
-        let merged = Merged::of([(destination.shown().to_owned(), inventory)]);
-        all.push(Listed { name, merged });
+        all.push(together(arguments, name, vec![(destination.shown().to_owned(), inventory)]));
     }
     Ok((all, destination.shown().to_owned()))
 }
@@ -59,15 +62,52 @@ async fn of_all(
     };
     let mut all = Vec::new();
     for name in names {
-        let (merged, causes) = destinations.inventory(&name).await?;
+        let (inventories, causes) = destinations.inventories(&name).await?;
         if troubles.is_empty() {
             troubles = causes;
         }
-        all.push(Listed { name, merged });
+        all.push(together(arguments, name, inventories));
     }
     for cause in &troubles {
         reporter.warn(&format!("what is only there is not shown: {cause}"));
     }
     let places: Vec<&str> = destinations.settings().map(|one| one.name.as_str()).collect();
     Ok((all, places.join(", ")))
+}
+
+/// What several destinations have of a database.
+fn together(arguments: &Arguments, name: String, inventories: Vec<(String, Inventory)>) -> Listed {
+    let mut kept = BTreeMap::new();
+    for (_, inventory) in &inventories {
+        let reasons = kept_because(arguments, &name, inventory);
+        for snapshot in &inventory.listing.snapshots {
+            if let Some(reasons) = reasons.get(&snapshot.number().0) {
+                // As with all that is shown, the first place counts.
+                kept.entry(snapshot.id().to_string()).or_insert_with(|| reasons.clone());
+            }
+        }
+    }
+    Listed { name, merged: Merged::of(inventories), kept_because: kept }
+}
+
+/// Why the policy of the settings keeps each snapshot, by its number: nothing
+/// where there is none, or where it cannot be applied as it is.
+fn kept_because(
+    arguments: &Arguments,
+    name: &str,
+    inventory: &Inventory,
+) -> BTreeMap<u64, Vec<String>> {
+    let Ok(Kept { policy: Some(policy), zone, .. }) = arguments.setup().keeping(name) else {
+        return BTreeMap::new();
+    };
+    match inventory.plan(policy, OffsetDateTime::now_utc(), zone) {
+        Ok(plan) => plan
+            .kept()
+            .map(|one| (one.number, one.reasons.iter().map(ToString::to_string).collect()))
+            .collect(),
+        Err(error) => {
+            tracing::warn!("{name}: failed to {}", crate::report::causes(&error));
+            BTreeMap::new()
+        }
+    }
 }

@@ -57,6 +57,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "destination": done.destination,
         "unchanged": report.unchanged,
         "fallback_reason": done.fallback_reason,
+        "unfenced": done.unfenced,
         "pages_total": report.geometry.page_count(),
         "pages_changed": report.pages_changed,
         "bytes_read": report.bytes_read,
@@ -72,6 +73,7 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
         "new_base": report.new_base,
         "notices": report.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damaged_records": report.damaged_records.iter().map(|n| n.0).collect::<Vec<_>>(),
+        "damaged_objects": report.damaged_objects,
     });
     if let Some(archive) = &report.archive {
         object["archive"] = archive.as_str().into();
@@ -107,6 +109,7 @@ pub(super) fn sum(done: &[Value], failed: usize, exit: Exit) -> Value {
             let seconds: f64 = many.iter().filter_map(|one| one["duration_seconds"].as_f64()).sum();
             object["duration_seconds"] = seconds.into();
             object["unchanged"] = many.iter().all(|one| one["unchanged"] == true).into();
+            object["unfenced"] = many.iter().any(|one| one["unfenced"] == true).into();
             object
         }
     };
@@ -148,12 +151,14 @@ pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
         });
         line("finding", object);
     };
-    for Listed { name, merged } in all {
+    for Listed { name, merged, kept_because } in all {
         for one in &merged.snapshots {
             let first = one.places.first().map_or(destination, String::as_str);
             let mut object = snapshot(name, &one.snapshot, &one.proof, first);
             object["destinations"] = one.places.as_slice().into();
             object["fork"] = merged.is_fork(one).into();
+            object["kept_because"] =
+                kept_because.get(one.snapshot.id().as_str()).cloned().unwrap_or_default().into();
             line("snapshot", object);
             total += 1;
         }
@@ -188,6 +193,7 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "image_digest": body.image_digest,
         "bytes_fetched": done.report.bytes_fetched,
         "bytes_kept": done.report.bytes_kept,
+        "resumed": done.report.resumed,
         "checked": done.report.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),

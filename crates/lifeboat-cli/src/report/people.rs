@@ -132,7 +132,7 @@ pub(super) fn snapshots(all: &[Listed], destination: &str) {
     if all.iter().all(|one| one.merged.snapshots.is_empty()) {
         outln!("no snapshots in {destination} yet");
     }
-    for (at, Listed { name, merged }) in all.iter().enumerate() {
+    for (at, Listed { name, merged, .. }) in all.iter().enumerate() {
         if at > 0 {
             outln!();
         }
@@ -229,10 +229,11 @@ pub(super) fn will_restore(name: &str, snapshot: &Snapshot) {
 
 pub(super) fn restored(done: &Brought<'_>) {
     outln!(
-        "{}: {} restored to {} and proven against the snapshot ({:.2} s){}",
+        "{}: {} restored to {} and proven against the snapshot{} ({:.2} s){}",
         done.name,
         several(u64::from(done.report.body.page_count), "page"),
         done.target.display(),
+        super::restored::kept(done.report.bytes_kept, done.report.resumed),
         done.duration.as_secs_f64(),
         if done.report.checked { "; SQLite's own checks found nothing wrong" } else { "" },
     );

@@ -47,10 +47,7 @@ impl Reporter {
             _ => {}
         }
         let body = &report.restored.body;
-        let kept = match report.restored.bytes_kept {
-            0 => String::new(),
-            kept => format!(", {} of it there already", size(kept)),
-        };
+        let kept = kept(report.restored.bytes_kept, report.restored.resumed);
         self.say(&format!(
             "{}: {} restored to {} and proven against the snapshot{kept} ({:.2} s){}",
             done.name,
@@ -146,6 +143,7 @@ impl Reporter {
                 "size": plan.geometry.file_size(),
                 "bytes_to_fetch": plan.bytes,
                 "bytes_kept": kept,
+                "resumes": planned.resumes,
                 "requests": plan.requests,
                 "estimated_seconds": plan.estimate.as_secs_f64(),
             });
@@ -162,9 +160,12 @@ impl Reporter {
             planned.target.display(),
             if in_place { "; the database there would be set aside" } else { "" },
         );
-        let kept = match kept {
-            0 => String::new(),
-            kept => format!("; {} are there already", size(kept)),
+        let kept = match (kept, planned.resumes) {
+            (0, _) => String::new(),
+            (kept, false) => format!("; {} are there already", size(kept)),
+            (kept, true) => {
+                format!("; {} are there already, of a restore that was interrupted", size(kept))
+            }
         };
         outln!(
             "  {} to fetch in {}, some {:.1} s{kept}",
@@ -335,6 +336,7 @@ fn in_place(done: &BroughtInPlace<'_>) -> Value {
         "image_digest": body.image_digest,
         "bytes_fetched": restored.bytes_fetched,
         "bytes_kept": restored.bytes_kept,
+        "resumed": restored.resumed,
         "checked": restored.checked,
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),
@@ -426,4 +428,13 @@ fn lost_pages(lost: &LostPages) -> String {
         named.push(format!("and {more} more runs (--json names all)"));
     }
     format!("{whose} ({}): {}", several(lost.pages.len() as u64, "page"), named.join(", "))
+}
+
+/// What needed not be fetched.
+pub(super) fn kept(bytes: u64, resumed: bool) -> String {
+    match (bytes, resumed) {
+        (0, _) => String::new(),
+        (bytes, false) => format!(", {} of it there already", size(bytes)),
+        (bytes, true) => format!("; resumed, {} were there", size(bytes)),
+    }
 }

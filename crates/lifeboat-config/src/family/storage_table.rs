@@ -97,7 +97,10 @@ fn place(
     let mut settings = TableBuilder::default();
     settings.put("destination", Node::new(origin, Raw::List(vec![destination.build(origin)])));
     settings.put_at(&["schedule", "every"], Node::text(&interval_place, format!("{interval}s")));
-    settings.put_at(&["retention", "keep_last"], Node::new(&count_place, Raw::Number(count)));
+    // 0 was and is: nothing is cleaned up. It never means that nothing is kept.
+    if count != 0 {
+        settings.put_at(&["retention", "keep_last"], Node::new(&count_place, Raw::Number(count)));
+    }
     settings.build(origin)
 }
 

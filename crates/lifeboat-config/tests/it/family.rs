@@ -157,6 +157,13 @@ fn a_table_of_another_program() {
     assert_eq!(settings.fallback_exit, 14);
 }
 
+/// 0 never meant that nothing is kept.
+#[test]
+fn no_count_is_no_clean_up() {
+    let text = TABLE.replace("bucket = \"b\"\n", "bucket = \"b\"\nretention_count = 0\n");
+    assert_eq!(app(&text).ok().settings().retention, None);
+}
+
 #[test]
 fn its_numbers_and_the_variables_that_go_with_it() {
     let text = TABLE.replace(

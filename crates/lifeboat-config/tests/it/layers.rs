@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lifeboat_config::Event;
+
 use crate::World;
 
 /// The repository that counts, and where it comes from.
@@ -67,12 +69,14 @@ fn variables_reach_every_setting() {
         ("LIFEBOAT_STATE_DIR", "/state"),
         ("LIFEBOAT_SCHEDULE__EVERY", "1h 30m"),
         ("LIFEBOAT_RETENTION__KEEP_DAILY", "7"),
-        ("LIFEBOAT_RETENTION__KEEP_TAGS", "a, b"),
+        ("LIFEBOAT_RETENTION__KEEP_TAG", "a, b"),
         ("LIFEBOAT_ENCRYPTION__ENABLED", "yes"),
         ("LIFEBOAT_HEALTH__MIN_FREE_SPACE", "1GiB"),
         ("LIFEBOAT_INSTALLATION_ID", "1234"),
         ("LIFEBOAT_DATABASE", "[{ path = \"a.db\" }, { path = \"b.db\", name = \"bee\" }]"),
         ("LIFEBOAT_NOTIFY__ON", "[\"failure\"]"),
+        ("LIFEBOAT_NOTIFY__COMMAND", "tell"),
+        ("LIFEBOAT_HTTP__LISTEN", "localhost:8484"),
         ("LIFEBOAT_LOG", "debug"),
         ("LIFEBOAT_SERVICE_HOST", "10.0.0.1"),
     ]);
@@ -81,12 +85,13 @@ fn variables_reach_every_setting() {
     assert_eq!(settings.state_dir.as_deref(), Some("/state".as_ref()));
     assert_eq!(settings.schedule.every, Some(Duration::from_secs(5400)));
     let retention = settings.retention.as_ref().expect("is set");
-    assert_eq!((retention.keep_daily, retention.keep_tags.len()), (Some(7), 2));
+    assert_eq!((retention.keep_daily, retention.keep_tag.len()), (Some(7), 2));
     assert_eq!(settings.encryption.enabled, Some(true));
     assert_eq!(settings.health.min_free_space, Some(1 << 30));
     assert_eq!(settings.installation_id.as_deref(), Some("1234"));
     assert_eq!(settings.databases[1].name.as_deref(), Some("bee"));
-    assert_eq!(settings.notify.on, ["failure"]);
+    assert_eq!(settings.notify.on, [Event::Failure]);
+    assert_eq!(settings.http.listen, "127.0.0.1:8484".parse().ok());
 }
 
 #[test]
@@ -205,16 +210,20 @@ fn databases_are_found_by_patterns() {
         .file(
             "lifeboat.toml",
             "[[database]]\npath = \"data/*/*.db\"\nname = \"{parent}-{stem}\"\n\
-             [[database]]\npath = \"one.db\"\n[[database]]\npath = \"none/*.db*\"\n",
+             [[database]]\npath = \"one.db\"\n[[database]]\npath = \"none/*.db*\"\n\
+             [[database]]\npath = \"all/*\"\n",
         )
         .file("data/a/app.db", "")
         .file("data/a/app.db-wal", "")
+        .file("all/app.db", "")
+        .file("all/app.db.before-restore-20261121T142743Z-106408cf", "")
+        .file("all/.app.db.lifeboat-0123abcd.partial", "")
         .file("data/b/app.db", "")
         .file("data/b/dir.db/x", "");
     let found = world.ok().databases(world.path()).expect("are patterns");
     let found: Vec<(Option<&str>, usize)> =
         found.iter().map(|one| (one.name.as_deref(), one.index)).collect();
-    assert_eq!(found, [(Some("a-app"), 0), (Some("b-app"), 0), (None, 1)]);
+    assert_eq!(found, [(Some("a-app"), 0), (Some("b-app"), 0), (None, 1), (None, 3)]);
     let broken = World::new().file("lifeboat.toml", "[[database]]\npath = \"a/[*.db\"\n");
     let error = broken.ok().databases(broken.path()).expect_err("no pattern");
     assert!(error.to_string().starts_with("lifeboat.toml:2: this is no pattern"), "{error}");

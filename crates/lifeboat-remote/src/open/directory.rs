@@ -19,5 +19,6 @@ pub(super) fn open(path: &Path, text: &str, options: &RemoteOptions) -> Result<R
     Ok(Remote::from_store(Arc::new(store), text)
         .with_identity(identity)
         .in_directory(&canonical)
+        .trusted()
         .with_limits(options))
 }

@@ -1,5 +1,6 @@
 //! Amazon S3, R2, and everything that speaks like them.
 
+mod bucket;
 mod credentials;
 #[cfg(feature = "aws-profiles")]
 mod profiles;
@@ -10,6 +11,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
 use object_store::prefix::PrefixStore;
 use object_store::{ClientConfigKey, StaticCredentialProvider};
 
+pub(crate) use self::bucket::AboutBucket;
 use self::credentials::Credentials;
 use super::environment::{allows_http, variable, variables};
 use super::plain::is_plain;
@@ -26,8 +28,15 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
     let identity = bucket.identity(plan.endpoint.as_deref());
     let plain = is_plain(&plan.base, options.allow_http || plan.allow_http)?;
     let connector = Connector::new(options)?;
-    let store = build(plan, plain, bucket, options, &connector)?;
-    let store = Arc::new(store);
+    let (base, region) = (plan.base.clone(), plan.region.clone());
+    let store = Arc::new(build(plan, plain, bucket, options, &connector)?);
+    let about = AboutBucket {
+        base,
+        region,
+        credentials: (!options.anonymous).then(|| Arc::clone(store.credentials())),
+        request_payer: options.request_payer,
+        wire: connector.client(plain, options.connect_timeout).map_err(OpenError::store)?,
+    };
     let parts = Parts::new(store.clone(), bucket.prefix.as_str());
     let pages = Pages::new(store.clone(), bucket.prefix.as_str());
     let signing = Signing::new(store.clone(), bucket.prefix.as_str());
@@ -36,6 +45,7 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         .with_identity(identity)
         .with_parts(parts)
         .with_pages(pages)
+        .with_bucket(about)
         .with_signing(signing)
         .over_http(options))
 }

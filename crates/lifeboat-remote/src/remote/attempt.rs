@@ -1,6 +1,6 @@
 //! Doing something until it works or the budget is used up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub(crate) struct Carried {
     bytes: AtomicU64,
     /// The most that was reached so far, and when.
     reached: Mutex<(usize, Option<Instant>)>,
+    gained: AtomicBool,
 }
 
 impl Carried {
@@ -41,6 +42,12 @@ impl Carried {
         if objects > reached.0 {
             *reached = (objects, Some(Instant::now()));
         }
+    }
+
+    /// The attempt that failed brought enough that the next one may follow soon.
+    /// The budget stays.
+    pub(crate) fn gained(&self) {
+        self.gained.store(true, Ordering::Relaxed);
     }
 
     fn since(&self, start: Instant) -> Instant {
@@ -100,6 +107,9 @@ impl Remote {
             }
             if carried.since(start) > since {
                 (attempt, since) = (0, carried.since(start));
+            }
+            if carried.gained.swap(false, Ordering::Relaxed) {
+                attempt = 0;
             }
             let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
             let policy = RetryPolicy { budget: budget(), ..policy };

@@ -6,6 +6,7 @@ use object_store::{Attribute, AttributeValue, Attributes, Error, PutMode, PutOpt
 use super::attempt::{Carried, Doing};
 use super::{Remote, path};
 use crate::error::{Failure, RemoteError};
+use crate::fencing::Fencing;
 
 /// Below this, objects are read often and cost more in cold classes, which bill
 /// at least this size.
@@ -24,6 +25,11 @@ pub enum Created {
 
 impl Remote {
     /// Creates an object, if there is none under this key.
+    ///
+    /// Where the store is known to ignore that condition
+    /// ([`fencing`](Self::fencing)), it is looked for first and then put: enough for
+    /// keys that were drawn at random, and for nothing else. What several writers
+    /// may want at once is [claimed](crate::rounds::Claim).
     ///
     /// After a conflict, or where an answer may have been lost, the object is read
     /// back: if it has exactly these bytes, it is the caller's own. On an error it is
@@ -44,6 +50,25 @@ impl Remote {
     /// As [`create_of_parts`](Self::create_of_parts), with a content type (such
     /// as `application/x-sqlite3`) where the store keeps one.
     pub(crate) async fn create_typed(
+        &self,
+        key: &str,
+        parts: Vec<Bytes>,
+        content_type: Option<&str>,
+    ) -> Result<Created, RemoteError> {
+        if self.fencing() == Fencing::Create {
+            return self.create_by_condition(key, parts, content_type).await;
+        }
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        if let Some(created) = self.what_is_there(key, &parts, size).await? {
+            return Ok(created);
+        }
+        let attributes = self.attributes_of(size, content_type);
+        self.put_parts(key, PutPayload::from_iter(parts), size, attributes).await?;
+        Ok(Created::New)
+    }
+
+    /// As [`create_typed`](Self::create_typed), whatever is known of the store.
+    pub(crate) async fn create_by_condition(
         &self,
         key: &str,
         parts: Vec<Bytes>,
@@ -87,17 +112,43 @@ impl Remote {
         attributes: Attributes,
     ) -> Result<(), RemoteError> {
         let size = bytes.len() as u64;
+        self.put_parts(key, PutPayload::from_bytes(bytes), size, attributes).await
+    }
+
+    async fn put_parts(
+        &self,
+        key: &str,
+        payload: PutPayload,
+        size: u64,
+        attributes: Attributes,
+    ) -> Result<(), RemoteError> {
         let carried = Carried::default();
         carried.bytes(size);
         self.pace_up(size).await;
         let once = || async {
             let mode = PutMode::Overwrite;
             let options = PutOptions { mode, attributes: attributes.clone(), ..Default::default() };
-            let payload = PutPayload::from_bytes(bytes.clone());
-            let put = self.count().put_opts(&path(key), payload, options).await;
+            let put = self.count().put_opts(&path(key), payload.clone(), options).await;
             put.map(drop).map_err(|source| RemoteError::new("write", key, source))
         };
         self.attempt(Doing { operation: "write", key }, &carried, once).await
+    }
+
+    /// What lies under a key, compared with what was to be put there; nothing if
+    /// nothing does.
+    pub(crate) async fn what_is_there(
+        &self,
+        key: &str,
+        parts: &[Bytes],
+        size: u64,
+    ) -> Result<Option<Created>, RemoteError> {
+        match self.get(key, size).await {
+            Ok(None) => Ok(None),
+            Ok(Some(there)) if is_concat(&there, parts) => Ok(Some(Created::New)),
+            Ok(Some(_)) => Ok(Some(Created::Exists)),
+            Err(error) if error.what == Failure::TooLarge => Ok(Some(Created::Exists)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn create_once(
@@ -118,7 +169,7 @@ impl Remote {
         if !(conflict || self.may_have_arrived(failed.what)) {
             return Err(failed);
         }
-        match self.get_once(key, size, &Carried::default()).await {
+        match self.get_once(key, size).await {
             Ok(Some(there)) if is_concat(&there, parts) => {
                 tracing::debug!(key, "the object is there already, byte for byte");
                 self.sync_found(key).await?;

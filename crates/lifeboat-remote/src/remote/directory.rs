@@ -101,3 +101,57 @@ fn is_temporary(name: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     name.rsplit_once('#').is_some_and(|(stem, number)| !stem.is_empty() && digits(number))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn what_is_temporary() {
+        for name in ["key#1", "key#27", "a#b#3"] {
+            assert!(is_temporary(name), "{name}");
+        }
+        for name in ["key", "#1", "key#", "key#1a", "key#1.db", "k1"] {
+            assert!(!is_temporary(name), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_killed_writes_left_goes() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let put = |name: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("has one")).expect("makes it");
+            std::fs::write(&path, "x").expect("writes");
+        };
+        let left = ["databases/a/packs/1#1", "databases/a/records/2#3", "keys/k#1"];
+        let kept = ["databases/a/packs/1", "databases/a/packs/1#1.txt", "photos/p#1", "top#1"];
+        left.iter().chain(&kept).for_each(|name| put(name));
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(dir.path().join("photos"), dir.path().join("databases/link"))
+            .expect("links");
+        let remote = Remote::open(dir.path().to_str().expect("UTF-8")).expect("opens");
+        let folders = ["databases", "keys", "nothing"];
+        let now = SystemTime::now();
+        let sweep = |now| remote.sweep_temporary(&folders, now, HOUR);
+        assert_eq!(sweep(now).await.expect("sweeps"), 0, "somebody may be writing them");
+        assert_eq!(sweep(now + 2 * HOUR).await.expect("sweeps"), 3);
+        assert!(left.iter().all(|name| !dir.path().join(name).exists()));
+        assert!(kept.iter().all(|name| dir.path().join(name).exists()));
+        assert_eq!(sweep(now + 2 * HOUR).await.expect("sweeps"), 0);
+        assert_eq!(Remote::memory().sweep_temporary(&folders, now, HOUR).await.expect("none"), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_synced_before_it_counts() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let remote = Remote::open(dir.path().to_str().expect("UTF-8")).expect("opens");
+        remote.sync_found("a/b/missing").await.expect_err("nothing is there");
+        let path = dir.path().join("a/b/c");
+        std::fs::create_dir_all(path.parent().expect("has one")).expect("makes it");
+        std::fs::write(&path, "x").expect("writes");
+        remote.sync_found("a/b/c").await.expect("is there");
+    }
+}

@@ -7,76 +7,60 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, GetRange, ObjectStoreExt};
+use object_store::{Error, ObjectStoreExt};
 
+use super::arriving::Arriving;
 use super::attempt::{Carried, Doing};
 use super::{Remote, path};
 use crate::classify::is_no_bucket;
-use crate::error::{Failure, RemoteError};
+use crate::error::RemoteError;
 
 impl Remote {
-    /// Reads a whole object of at most `limit` bytes.
+    /// Reads a whole object of at most `limit` bytes. Where the line breaks, what
+    /// arrived is kept.
     pub async fn get(&self, key: &str, limit: u64) -> Result<Option<Bytes>, RemoteError> {
-        let carried = Carried::default();
-        let doing = Doing { operation: "read", key };
-        let got = self.attempt(doing, &carried, || self.get_once(key, limit, &carried)).await?;
-        self.pace_down(got.as_ref().map_or(0, |bytes| bytes.len() as u64)).await;
-        Ok(got)
-    }
-
-    pub(crate) async fn get_once(
-        &self,
-        key: &str,
-        limit: u64,
-        carried: &Carried,
-    ) -> Result<Option<Bytes>, RemoteError> {
-        let fail = |source| RemoteError::new("read", key, source);
-        let got = match self.count().get(&path(key)).await {
-            Ok(got) => got,
-            Err(source) => return absent(source).map(|()| None).map_err(fail),
-        };
-        if got.meta.size > limit {
-            return Err(RemoteError::of("read", key, Failure::TooLarge));
-        }
-        carried.bytes(got.meta.size);
-        got.bytes().await.map(Some).map_err(fail)
+        self.read(key, Arriving::whole(limit), &Carried::default()).await
     }
 
     /// Reads a range of an object; fewer bytes come where the object is
-    /// shorter.
+    /// shorter. Where the line breaks, what arrived is kept, and the rest asked
+    /// for in pieces that grow smaller, down to 64 KiB.
     pub async fn get_range(
         &self,
         key: &str,
         range: Range<u64>,
     ) -> Result<Option<Bytes>, RemoteError> {
+        if range.is_empty() {
+            return Ok(self.size(key).await?.map(|_| Bytes::new()));
+        }
         let carried = Carried::default();
-        carried.bytes(range.end.saturating_sub(range.start));
+        carried.bytes(range.end - range.start);
+        self.read(key, Arriving::range(&range), &carried).await
+    }
+
+    async fn read(
+        &self,
+        key: &str,
+        arriving: Arriving,
+        carried: &Carried,
+    ) -> Result<Option<Bytes>, RemoteError> {
         let doing = Doing { operation: "read", key };
-        let once = || self.get_range_once(key, range.clone());
-        let got = self.attempt(doing, &carried, once).await?;
+        let once = || self.go_on(key, &arriving, carried);
+        let there = self.attempt(doing, carried, once).await?;
+        let got = there.then(|| arriving.into_bytes());
         self.pace_down(got.as_ref().map_or(0, |bytes| bytes.len() as u64)).await;
         Ok(got)
     }
 
-    async fn get_range_once(
+    /// A whole object, asked for once.
+    pub(crate) async fn get_once(
         &self,
         key: &str,
-        range: Range<u64>,
+        limit: u64,
     ) -> Result<Option<Bytes>, RemoteError> {
-        let options =
-            GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
-        let fail = |source| RemoteError::new("read", key, source);
-        match self.count().get_opts(&path(key), options).await {
-            Ok(got) => got.bytes().await.map(Some).map_err(fail),
-            Err(source @ Error::NotFound { .. }) => absent(source).map(|()| None).map_err(fail),
-            // A range beyond the end is an untyped error: an object that was cut
-            // short must not look like a store that does not answer.
-            Err(source) => match self.size_once(key).await? {
-                None => Ok(None),
-                Some(size) if size <= range.start => Ok(Some(Bytes::new())),
-                Some(_) => Err(fail(source)),
-            },
-        }
+        let arriving = Arriving::whole(limit);
+        let there = self.go_on(key, &arriving, &Carried::default()).await?;
+        Ok(there.then(|| arriving.into_bytes()))
     }
 
     /// The size of an object in bytes, if there is one.
@@ -85,7 +69,7 @@ impl Remote {
         self.attempt(doing, &Carried::default(), || self.size_once(key)).await
     }
 
-    async fn size_once(&self, key: &str) -> Result<Option<u64>, RemoteError> {
+    pub(super) async fn size_once(&self, key: &str) -> Result<Option<u64>, RemoteError> {
         match self.count().head(&path(key)).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(source) => absent(source)
@@ -128,7 +112,8 @@ impl Remote {
                 Err(source) => failed = Some(RemoteError::new("delete", "objects", source)),
             }
         }
-        failed.map_or(Ok(()), Err)
+        // What broke after the last of them was gone took nothing back.
+        failed.filter(|_| !lock(left).is_empty()).map_or(Ok(()), Err)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stores through the public API.
 
 mod objects;
+mod stores;
 
 use lifeboat_remote::{Created, OpenError, Remote};
 

@@ -13,6 +13,7 @@ use lifeboat_format::record::{Record, RecordKind};
 use lifeboat_format::source::Fingerprint;
 
 use super::BackupReport;
+use super::parent::Parent;
 use crate::error::{LocalError, ReadError};
 use crate::local::{Journal, Leftover, Plan, Scratch, TableReader, short_name};
 use crate::log::{Found, Head};
@@ -38,8 +39,11 @@ pub(crate) struct Base {
     pub(crate) planned_at: Option<RecordNo>,
     /// Where packs of this run are noted.
     pub(crate) journal: Journal,
-    /// Packs of the parent are missing or damaged: it does not restore.
-    pub(crate) lost_packs: bool,
+    /// Packs and lists of the parent that are missing or damaged: it does not
+    /// restore without being mended. By their keys relative to the database.
+    pub(crate) left_out: Vec<String>,
+    /// Living snapshots after the parent whose records cannot be read.
+    pub(crate) passed_over: Vec<RecordNo>,
     /// Objects condemned since the oldest plan that still counts.
     pub(crate) condemned: HashSet<String>,
     /// The folder for caches of this database on this destination.
@@ -56,6 +60,11 @@ impl Base {
         packs
     }
 
+    /// Whether what is the latest here restores, as far as that is known.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.left_out.is_empty() && self.passed_over.is_empty()
+    }
+
     /// Whether the image of the parent is a whole snapshot and all there is.
     pub(crate) fn is_snapshot(&self) -> bool {
         let kind = self.parent.as_ref().map(|parent| parent.envelope.kind);
@@ -70,7 +79,7 @@ impl Base {
     /// What to report if the database is still in the state of the parent.
     pub(crate) fn unchanged(&self, now: Option<&Fingerprint>) -> Option<BackupReport> {
         let then = self.table.as_ref()?.footer().fingerprint.as_ref()?;
-        if !self.is_snapshot() || *then != hex::encode(&now?.0) {
+        if !self.is_snapshot() || !self.is_sound() || *then != hex::encode(&now?.0) {
             return None;
         }
         self.unchanged_report(0)
@@ -119,11 +128,8 @@ impl Database {
         // After a damaged record nobody knows what it condemned: only packs
         // that are sent anew are sure to stay.
         let full = full || !head.burnt.is_empty();
-        let parent = if full { None } else { self.parent_of(head).await? };
-        let list = match &parent {
-            Some(parent) => self.pack_list(parent).await?,
-            None => PackList::default(),
-        };
+        let parent = if full { Parent::default() } else { self.parent(head, &cache).await? };
+        let Parent { record: parent, list, left_out, passed_over } = parent;
         let leftovers = Leftover::all_in(&cache);
         let mut plan = plan_of(head);
         let mut condemned = HashSet::new();
@@ -146,7 +152,8 @@ impl Database {
             planned_at: head.newest,
             journal: Journal::begin(&cache, plan, &resumed)?,
             resumed: Vec::new(),
-            lost_packs: false,
+            left_out,
+            passed_over,
             condemned,
             scratch: Scratch::new(&cache)?,
             cache,

@@ -194,6 +194,8 @@ fn report(
         packs_dropped: dropped as u64,
         new_base: parent.is_some() && dropped > 0 && dropped == base.list.packs.len(),
         changed: taken.changed.clone(),
+        damaged_records: base.passed_over.clone(),
+        damaged_objects: base.left_out.clone(),
         vacuumed: parent.is_some_and(|parent| was_vacuumed(parent, body)),
         ..BackupReport::of_new(body, number, taken.geometry)
     }

@@ -5,6 +5,7 @@ use futures::StreamExt;
 use lifeboat_format::digest::{BlockHash, GroupHash};
 use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo, PageSize};
 use lifeboat_format::id::PackId;
+use lifeboat_format::key;
 use lifeboat_format::list::PackEntry;
 use lifeboat_format::pack::PackIndex;
 use lifeboat_format::source::{KnownBlocks, Stopped};
@@ -96,7 +97,9 @@ impl Database {
                 Ok(read) => read,
                 Err(error) if error.is_damage() => {
                     tracing::warn!(pack = %entry.pack, %error, "pack cannot be built on");
-                    base.lost_packs |= !resumed;
+                    if !resumed {
+                        base.left_out.push(key::pack(&entry));
+                    }
                     continue;
                 }
                 Err(error) => return Err(error),

@@ -164,7 +164,8 @@ impl PageSink for ImageSink {
     type Error = std::convert::Infallible;
 
     fn begin(&mut self, geometry: Geometry) -> Result<(), Self::Error> {
-        self.geometry = Some(geometry);
+        // Whoever begins anew hands everything over once more.
+        (self.geometry, self.digester) = (Some(geometry), ImageDigester::default());
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::record::{Content, Record, State};
 use lifeboat_format::repair;
 
-use super::{Findings, relative, words};
+use super::{Called, Findings, relative, words};
 use crate::error::ReadError;
 use crate::log::Found;
 use crate::repairs::Repairs;
@@ -77,6 +77,13 @@ impl Survey {
             all.insert(trashed.number);
         }
         all
+    }
+
+    pub(crate) fn called(&self) -> Called {
+        let id = |record: &Arc<Record>| record.body.as_ref().map(|body| body.snapshot_id.clone());
+        let named = |(number, record): (&RecordNo, _)| Some((*number, id(record)?));
+        let trash = self.state.trash.iter().map(|trashed| trashed.number).collect();
+        Called { ids: self.records.iter().filter_map(named).collect(), trash }
     }
 
     pub(crate) fn need(&mut self, data: Data, number: RecordNo) {

@@ -17,6 +17,7 @@ use super::{StoredSlot, slot_keys};
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::local::random;
 use crate::repository::Repository;
+use crate::store::claim_format;
 
 /// Who can open a repository: one secret, and its slots.
 #[derive(Clone, Debug)]
@@ -244,7 +245,7 @@ impl Repository {
             RepositoryInfo::sealed(self.info().repository, *next.id(), self.info().created_at);
         info.store = self.info().store.clone();
         let number = self.format_count() + 1;
-        match self.remote().create(&key::format(number), info.encode().into()).await? {
+        match claim_format(self.remote(), number, &info).await? {
             Created::New => {
                 let remote = self.remote().clone();
                 Ok(Self::open_with(remote, self.local().clone(), Some(secret)).await?)

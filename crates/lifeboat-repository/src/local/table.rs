@@ -19,7 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use lifeboat_format::digest::{BlockHash, Digest, GroupHash};
-use lifeboat_format::geometry::{Geometry, GroupNo, PageSize};
+use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo, PageSize};
 use lifeboat_format::id::{Nonce, PackId};
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +195,25 @@ impl TableReader {
         let positions: HashMap<PackId, u32> = packs.zip(0..).collect();
         let of = |pack: &PackId| positions.get(pack).copied();
         self.positions = Some(self.footer.packs.iter().map(of).collect());
+    }
+
+    /// The blocks that lie in a pack, ascending. Not after
+    /// [`renumber`](Self::renumber).
+    pub(crate) fn blocks_of(&mut self, pack: PackId) -> Vec<(BlockNo, BlockHash)> {
+        let position = self.footer.packs.iter().position(|id| *id == pack);
+        let position = position.map(|at| at as u32);
+        let mut row = Row::default();
+        let mut blocks = Vec::new();
+        for group in (0..self.geometry.group_count()).map(GroupNo) {
+            self.row(group, &mut row);
+            let (first, _) = self.geometry.blocks_of(group);
+            for (offset, (hash, at)) in (0..).zip(row.hashes.iter().zip(&row.packs)) {
+                if at.is_some() && *at == position && !hash.is_absent() {
+                    blocks.push((BlockNo(first.0 + offset), *hash));
+                }
+            }
+        }
+        blocks
     }
 
     /// Reads one row. A row that does not prove itself reads as unknown;

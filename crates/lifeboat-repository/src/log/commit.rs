@@ -7,11 +7,13 @@ use lifeboat_format::list::PackListRef;
 use lifeboat_format::numbers::NumberSet;
 use lifeboat_format::record::{Envelope, Record, RecordKind, RecordPlace, State, encode};
 use lifeboat_remote::Created;
+use lifeboat_remote::rounds::Claim;
 
-use super::Head;
+use super::{Head, RECORD_LIMIT};
 use crate::error::{ReadError, WriteError};
 use crate::local::random;
 use crate::repository::Database;
+use crate::store::token_of;
 
 /// A record that is about to be written.
 #[derive(Clone, Debug)]
@@ -76,7 +78,14 @@ impl Database {
         let place = RecordPlace { home: self.home(), number };
         let record = Record::decode(&object, place).map_err(ReadError::unusable(key.as_str()))?;
         self.memory().will_write(nonce)?;
-        match self.remote().create(&key, object.into()).await? {
+        let claim = Claim {
+            key: &key,
+            bodies: &self.keys.record_body(number),
+            rounds: &self.keys.record_rounds(number),
+            digest: token_of,
+            limit: RECORD_LIMIT,
+        };
+        match self.remote().claim(&claim, object.into()).await? {
             Created::Exists => Ok(Committed::Lost),
             Created::New => {
                 let record = Arc::new(record);

@@ -66,7 +66,7 @@ impl Database {
         if let Some(mut table) = table
             && table.footer().image_digest == Some(body.image_digest)
         {
-            let blocks = blocks_in(&mut table, entry.pack);
+            let blocks = table.blocks_of(entry.pack);
             return Ok((source, Some(Wanted::of_one(blocks, geometry))));
         }
         // Else the live database must still be that image. Which blocks lay in
@@ -196,22 +196,4 @@ impl Wanted {
         let block_size = geometry.block_size();
         Self { blocks, block_size, knows_all: false, found: BTreeMap::new() }
     }
-}
-
-/// The blocks that a cached table says lie in a pack.
-fn blocks_in(table: &mut TableReader, pack: PackId) -> Vec<(BlockNo, BlockHash)> {
-    let position = table.footer().packs.iter().position(|id| *id == pack).map(|at| at as u32);
-    let geometry = table.geometry();
-    let mut row = Row::default();
-    let mut blocks = Vec::new();
-    for group in (0..geometry.group_count()).map(GroupNo) {
-        table.row(group, &mut row);
-        let (first, _) = geometry.blocks_of(group);
-        for (offset, (hash, at)) in (0..).zip(row.hashes.iter().zip(&row.packs)) {
-            if at.is_some() && *at == position && !hash.is_absent() {
-                blocks.push((BlockNo(first.0 + offset), *hash));
-            }
-        }
-    }
-    blocks
 }

@@ -9,11 +9,12 @@ use lifeboat_format::key;
 use lifeboat_format::object::ObjectKind;
 use lifeboat_format::record::Content;
 
-use super::held::{Held, share};
+use super::held::{Held, Shared, share};
 use super::plan::{Wanted, chunks};
 use super::{FETCHERS, INDEX_READERS};
 use crate::archive::READ_LEN;
 use crate::error::{ReadError, RestoreError};
+use crate::repairs::Healed;
 use crate::repository::Database;
 use crate::snapshots::Snapshot;
 
@@ -75,9 +76,35 @@ impl Database {
         held: Option<Held>,
     ) -> Result<Planned, RestoreError<std::convert::Infallible>> {
         let (geometry, list) = self.packs_of(snapshot).await?;
+        let held = held.map(share);
+        let planned = match self.plan_from(&list, geometry, held.clone()).await {
+            // As a restore does.
+            Err(error) if error.is_damage() => {
+                let healed = self.with_repairs(&list, snapshot).await;
+                if healed.packs == list.packs {
+                    return Err(error.into());
+                }
+                self.plan_from(&healed, geometry, held).await
+            }
+            planned => planned,
+        };
+        let (planned, wanted) = planned?;
+        if let Some((first, count)) = wanted.missing() {
+            let snapshot = snapshot.id().clone();
+            return Err(RestoreError::Incomplete { snapshot, first, count });
+        }
+        Ok(planned)
+    }
+
+    /// What would be fetched of packs, and what they do not give.
+    async fn plan_from(
+        &self,
+        list: &Healed,
+        geometry: Geometry,
+        held: Option<Shared>,
+    ) -> Result<(Planned, Wanted), ReadError> {
         let mut planned = Planned { geometry, bytes: 0, fetches: 0, packs: 0, blocks_kept: 0 };
         let mut wanted = Wanted::all_of(geometry);
-        let held = held.map(share);
         {
             let remaining = wanted.remaining();
             let mut indexes = std::pin::pin!(
@@ -94,6 +121,7 @@ impl Database {
             );
             while let Some((entry, index, whole, kept)) = indexes.try_next().await? {
                 planned.packs += 1;
+                wanted.give_up(list.lost.get(&entry.pack));
                 let key = self.keys.at(&key::pack(&entry));
                 let read_whole = whole.is_some();
                 let (chunks, spared) = chunks(entry, key, index.into(), whole, &kept, &mut wanted);
@@ -105,11 +133,7 @@ impl Database {
                 }
             }
         }
-        if let Some((first, count)) = wanted.missing() {
-            let snapshot = snapshot.id().clone();
-            return Err(RestoreError::Incomplete { snapshot, first, count });
-        }
-        Ok(planned)
+        Ok((planned, wanted))
     }
 
     /// An archive is one stream; its beginning is read to time the store.

@@ -75,6 +75,11 @@ impl Wanted {
         }
     }
 
+    /// The blocks that were given up.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = BlockNo> {
+        self.lost.iter().copied()
+    }
+
     /// The blocks that are still wanted.
     pub(super) fn left(&self) -> impl Iterator<Item = BlockNo> {
         (0..).zip(&self.bits).flat_map(|(at, word)| {

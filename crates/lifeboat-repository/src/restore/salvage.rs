@@ -60,7 +60,10 @@ impl Database {
             return Ok((sink, Salvaged { geometry, bytes_fetched, lost, doubtful, damage }));
         }
         let geometry = snapshot.body().geometry().expect("a record is refused without one");
-        let list = self.pack_list(snapshot.record()).await?;
+        let list = self.pack_list(snapshot.record()).await?.packs;
+        // What was mended counts; a damaged pack is asked only for what the one
+        // that heals it cannot give.
+        let healed = self.repairs_if_any().await.apply(list.clone(), snapshot.number());
         let listener = Listener(options.progress.clone());
         listener.tell(Event::Restoring { bytes: geometry.file_size() });
         let mut saving = Saving {
@@ -77,26 +80,33 @@ impl Database {
         if let Some(sink) = &mut sink {
             sink.begin(geometry).map_err(RestoreError::Sink)?;
         }
-        for entry in list.packs.iter().rev() {
+        for (named, entry) in list.iter().zip(&healed.packs).rev() {
             if saving.wanted.remaining().get() == 0 {
                 break;
             }
-            self.save_pack(*entry, &mut saving, &mut sink).await?;
+            saving.wanted.give_up(healed.lost.get(&entry.pack));
+            let read = self.save_pack(*entry, &mut saving, &mut sink).await?;
+            let read =
+                read || named != entry && self.save_pack(*named, &mut saving, &mut sink).await?;
+            // Nobody knows what it held: older packs may be outdated.
+            saving.unread |= !read;
         }
         // What no pack claims to hold.
         saving.lost.extend(saving.wanted.left());
+        saving.lost.extend(saving.wanted.given_up());
         let sink = sink.expect("handed back after each chunk");
         let (lost, doubtful) = (runs(saving.lost), runs(saving.doubtful));
         let Saving { bytes_fetched, damage, .. } = saving;
         Ok((sink, Salvaged { geometry, bytes_fetched, lost, doubtful, damage }))
     }
 
+    /// Saves what a pack has; false if its index cannot be read.
     async fn save_pack<S: PageSink + 'static>(
         &self,
         entry: PackEntry,
         saving: &mut Saving,
         sink: &mut Option<S>,
-    ) -> Result<(), RestoreError<S::Error>> {
+    ) -> Result<bool, RestoreError<S::Error>> {
         let path = self.keys.at(&key::pack(&entry));
         let (index, whole) = match self.pack_index(&entry).await {
             Ok((index, whole)) if index.block_size() == saving.geometry.block_size() => {
@@ -106,13 +116,11 @@ impl Database {
                 let kind = ObjectKind::Pack;
                 let error = DecodeError::Misplaced { kind, place: "pack list" };
                 saving.note(ReadError::unusable(path)(error))?;
-                saving.unread = true;
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => {
                 saving.note(error)?;
-                saving.unread = true;
-                return Ok(());
+                return Ok(false);
             }
         };
         let (chunks, _) = chunks(entry, path, index.into(), whole, &[], &mut saving.wanted);
@@ -121,7 +129,7 @@ impl Database {
                 self.save_frame(chunk, saving, sink).await?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Fetches one frame and hands its wanted blocks on; a damaged one loses
@@ -187,7 +195,7 @@ struct Saving {
     lost: Vec<BlockNo>,
     doubtful: Vec<BlockNo>,
     damage: Vec<ReadError>,
-    /// Nobody knows what a pack held: older packs may be outdated.
+    /// A pack that may have held newer blocks could not be read.
     unread: bool,
 }
 

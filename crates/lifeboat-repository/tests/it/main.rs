@@ -3,11 +3,13 @@
 mod archives;
 mod checks;
 mod consolidation;
+mod heartbeats;
 mod image;
 mod mending;
 mod model;
 mod pruning;
 mod round_trip;
+mod rounds;
 mod rules;
 mod sealed;
 mod world;

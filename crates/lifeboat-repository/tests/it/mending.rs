@@ -1,11 +1,13 @@
 //! Repair: what is mended, from what, and what is said of the rest.
 
+mod backups;
+
 use std::time::Duration;
 
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_repository::{
     CheckOptions, CollectOptions, Database, Depth, RawKey, RepairReport, Repository,
-    RestoreOptions, Secret, Share,
+    RestoreOptions, Secret, Share, Snapshot,
 };
 use lifeboat_testing::script::{Op, World};
 

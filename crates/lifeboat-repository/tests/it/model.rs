@@ -1,9 +1,11 @@
 //! Random histories against a reference model: backups, forgetting, undeleting,
 //! pins, collections that are killed, and clocks that jump.
 //!
-//! After every step, what is advertised is what the model says, every object that
-//! a snapshot needs (alive or in the trash) is there with the bytes it had, and
-//! the snapshots restore to the images that were backed up.
+//! After every step, what is advertised is what the model says, and every object
+//! that a snapshot needs (alive or in the trash) is there and was never put again.
+//! Every advertised snapshot restores to the image that was backed up: one that is
+//! new, that came back, or whose turn it is, is restored; of the others the very
+//! objects are there from which they were restored before.
 
 pub(crate) mod reference;
 
@@ -21,10 +23,17 @@ use crate::world::{Host, options};
 use reference::{Model, Objects};
 
 /// Steps of each of the histories, of which there are [`HISTORIES`].
-const STEPS: u64 = 2_600;
+const STEPS: u64 = 2_500;
 const HISTORIES: u64 = 4;
-/// At least so many of each operation, over all histories.
+const _: () = assert!(STEPS * HISTORIES >= 10_000);
+/// At least so many of each operation had an effect, over all histories.
 const OF_EACH: u64 = 300;
+/// At least so many collections were killed between their record and their last
+/// deletion.
+const TORN: u64 = 50;
+/// All snapshots are restored whenever so many steps are done, however often they
+/// were before; and after every collection that was killed.
+const ALL_AGAIN: u64 = 10;
 /// Snapshots alive at any time, after the beginning.
 const ALIVE: usize = 20;
 
@@ -65,6 +74,8 @@ struct History {
     counts: BTreeMap<Step, u64>,
     /// Collections that were killed after their record.
     torn: u64,
+    /// Restores in all.
+    restores: u64,
 }
 
 impl History {
@@ -84,6 +95,7 @@ impl History {
             objects: Objects::default(),
             counts: BTreeMap::new(),
             torn: 0,
+            restores: 0,
         }
     }
 
@@ -100,14 +112,14 @@ impl History {
             return Step::Forget;
         }
         match self.dice.below(100) {
-            0..22 => Step::Backup,
-            22..26 => Step::KilledBackup,
-            26..52 => Step::Forget,
-            52..62 => Step::Undelete,
-            62..69 => Step::Pin,
-            69..78 => Step::Unpin,
-            78..87 => Step::Prune,
-            87..93 => Step::KilledPrune,
+            0..20 => Step::Backup,
+            20..26 => Step::KilledBackup,
+            26..48 => Step::Forget,
+            48..57 => Step::Undelete,
+            57..63 => Step::Pin,
+            63..71 => Step::Unpin,
+            71..81 => Step::Prune,
+            81..93 => Step::KilledPrune,
             _ => Step::Clock,
         }
     }
@@ -123,28 +135,31 @@ impl History {
 
     async fn step(&mut self) -> Step {
         let step = self.choose();
-        *self.counts.entry(step).or_default() += 1;
-        match step {
+        let had_effect = match step {
             Step::Backup | Step::KilledBackup => self.backup(step).await,
             Step::Forget => {
                 let number = self.any_of(self.model.alive.keys().copied().collect());
                 let (now, done) = (self.now(), self.writer.forget(&[number]).await.is_ok());
                 assert_eq!(done, self.model.forget(number.0, now), "forget {number}");
+                done
             }
             Step::Undelete => {
                 let number = self.any_of(self.model.trash.keys().copied().collect());
                 let done = self.writer.undelete(&[number]).await.is_ok();
                 assert_eq!(done, self.model.undelete(number.0), "undelete {number}");
+                done
             }
             Step::Pin => {
                 let number = self.any_of(self.model.alive.keys().copied().collect());
                 let done = self.writer.pin(&[number]).await.is_ok();
                 assert_eq!(done, self.model.pin(number.0), "pin {number}");
+                done
             }
             Step::Unpin => {
                 let number = self.any_of(self.model.pins.iter().copied().collect());
                 let done = self.writer.unpin(&[number]).await.is_ok();
                 assert_eq!(done, self.model.unpin(number.0), "unpin {number}");
+                done
             }
             Step::Prune => {
                 let options = self.collect_options();
@@ -153,16 +168,19 @@ impl History {
                 let mut dropped: Vec<u64> = report.dropped.iter().map(|n| n.0).collect();
                 dropped.sort_unstable();
                 assert_eq!(dropped, due, "what is due is dropped, and nothing else");
-                self.model
-                    .collected(!report.dropped.is_empty() || !report.deleted.is_empty(), &due);
+                let committed = !report.dropped.is_empty() || !report.deleted.is_empty();
+                self.model.collected(committed, &due);
+                committed
             }
             Step::KilledPrune => self.killed_prune().await,
             Step::Clock => self.clock(),
-        }
+        };
+        *self.counts.entry(step).or_default() += u64::from(had_effect);
         step
     }
 
-    async fn backup(&mut self, step: Step) {
+    /// Whether it did what the step says: a snapshot, or a death.
+    async fn backup(&mut self, step: Step) -> bool {
         let pages = self.image.bytes.len() as u64 / 4096;
         for _ in 0..=self.dice.below(3) {
             let (page, seed) = (self.dice.below(pages) as u32, self.dice.below(1 << 40));
@@ -170,11 +188,15 @@ impl History {
         }
         self.image.taken_at = self.now();
         if step == Step::KilledBackup {
-            self.world.crash_after("W", self.dice.below(3) as usize);
+            self.world.crash_after("W", self.dice.below(5) as usize / 2);
         }
         let done = self.writer.backup(self.image.clone(), options()).await;
         self.world.revive("W");
         assert!(done.is_ok() || step == Step::KilledBackup, "{:?}", done.err());
+        // Who dies may lose the cache as well.
+        if done.is_err() && self.dice.below(3) == 0 {
+            self.host.drop_cache();
+        }
         // Killed after its record, the snapshot exists, and nobody was told.
         let listing = self.writer.snapshots(None).await.expect("lists");
         let newest = listing.newest.map_or(0, |number| number.0);
@@ -184,6 +206,7 @@ impl History {
         } else {
             assert!(done.is_err(), "a snapshot that was acknowledged is there");
         }
+        done.is_err() == (step == Step::KilledBackup)
     }
 
     fn collect_options(&mut self) -> CollectOptions {
@@ -197,11 +220,10 @@ impl History {
 
     /// A collection that dies somewhere: before its record nothing has happened,
     /// after it all of what it dropped is dropped.
-    async fn killed_prune(&mut self) {
+    async fn killed_prune(&mut self) -> bool {
         let options = self.collect_options();
         let due = self.model.due(self.now(), options);
-        self.world.clear_calls();
-        self.world.crash_after("G", self.dice.below(5) as usize);
+        self.world.crash_after("G", self.dice.below(3) as usize);
         let done = self.collector.collect(options).await;
         self.world.revive("G");
         let listing = self.writer.snapshots(None).await.expect("lists");
@@ -211,24 +233,27 @@ impl History {
             self.torn += 1;
         }
         self.model.collected(committed, &due);
+        done.is_err()
     }
 
-    /// Time passes; or a clock jumps a day or two, forward or back.
-    fn clock(&mut self) {
+    /// A clock jumps days, forward or back; or time just passes.
+    fn clock(&mut self) -> bool {
         let mut clock = self.host.clock.lock().expect("never poisoned");
-        match self.dice.below(4) {
-            0 => *clock += DAY * 2,
-            1 => *clock -= DAY,
+        match self.dice.below(8) {
+            0..3 => *clock += DAY * 2,
+            3..6 => *clock -= DAY,
             _ => {
                 let hours = Duration::from_secs(3600 * self.dice.below(40));
                 *clock += hours;
                 self.world.advance(hours);
+                return false;
             }
         }
+        true
     }
 
-    /// What is advertised, what is stored, and what restores.
-    async fn check(&mut self, all: bool) {
+    /// What is advertised, what is stored, and that all of it restores.
+    async fn check(&mut self, all_again: bool) {
         let listing = self.writer.snapshots(None).await.expect("lists");
         assert!(listing.broken.is_empty() && listing.burnt.is_empty(), "{:?}", listing.broken);
         let numbers: Vec<u64> = listing.snapshots.iter().map(|s| s.number().0).collect();
@@ -244,25 +269,31 @@ impl History {
         let holders = self.model.alive.keys().chain(self.model.trash.keys());
         self.objects.check(&self.world, &self.writer, holders.copied().collect()).await;
 
-        // All of them, or the latest and another by chance: bytes that are there
-        // and were proven once restore again.
-        let mut chosen: Vec<&Snapshot> = listing.snapshots.iter().collect();
-        if !all {
-            let latest = chosen.pop();
-            let count = chosen.len().max(1) as u64;
-            let picks: Vec<usize> = (0..1).map(|_| self.dice.below(count) as usize).collect();
-            let picked = picks.into_iter().filter_map(|at| chosen.get(at).copied());
-            chosen = picked.chain(latest).collect();
+        let latest = numbers.last().copied();
+        let count = numbers.len().max(1) as u64;
+        let by_chance = numbers.get(self.dice.below(count) as usize).copied();
+        for snapshot in &listing.snapshots {
+            let number = snapshot.number().0;
+            let its_turn = all_again || [latest, by_chance].contains(&Some(number));
+            if its_turn || !self.objects.is_proven(number) {
+                self.restores(snapshot).await;
+            }
         }
-        for snapshot in chosen {
-            let (restored, _) = self
-                .writer
-                .restore(snapshot, Restored::default(), &RestoreOptions::default())
-                .await
-                .expect("restores");
-            let image = &self.model.alive[&snapshot.number().0];
-            assert!(restored.finish() == image.bytes, "{} is another image", snapshot.number());
-        }
+        assert!(numbers.iter().all(|number| self.objects.is_proven(*number)));
+        self.world.clear_calls();
+    }
+
+    async fn restores(&mut self, snapshot: &Snapshot) {
+        let number = snapshot.number().0;
+        let (restored, _) = self
+            .writer
+            .restore(snapshot, Restored::default(), &RestoreOptions::default())
+            .await
+            .expect("restores");
+        let image = &self.model.alive[&number];
+        assert!(restored.finish() == image.bytes, "{number} is another image");
+        self.objects.restored(number);
+        self.restores += 1;
     }
 
     /// What is in the trash is whole as well: brought back, it restores.
@@ -276,23 +307,25 @@ impl History {
     }
 }
 
-async fn history(seed: u64) -> (BTreeMap<Step, u64>, u64) {
+async fn history(seed: u64) -> History {
     eprintln!("seed {seed}");
     let mut history = History::begin(seed).await;
     for n in 0..STEPS {
         let warm = history.model.alive.len() >= ALIVE;
         let step = history.step().await;
-        eprintln!("step {n}: {step:?}, {} alive", history.model.alive.len());
-        assert!(!warm || history.model.alive.len() >= ALIVE);
-        history.check(n % 100 == 0).await;
+        let alive = history.model.alive.len();
+        eprintln!("step {n}: {step:?}, {alive} alive");
+        assert!(!warm || alive >= ALIVE);
+        history.check(n % ALL_AGAIN == 0 || step == Step::KilledPrune).await;
     }
     history.check_the_trash().await;
-    (history.counts, history.torn)
+    history
 }
 
 async fn enough(seed: u64) {
-    let (counts, torn) = history(seed).await;
-    let least = OF_EACH / HISTORIES;
+    let History { counts, torn, restores, .. } = history(seed).await;
+    eprintln!("{STEPS} steps: {counts:?}, {torn} torn collections, {restores} restores");
+    let least = OF_EACH.div_ceil(HISTORIES);
     for step in [
         Step::Backup,
         Step::KilledBackup,
@@ -307,7 +340,8 @@ async fn enough(seed: u64) {
         let count = counts.get(&step).copied().unwrap_or_default();
         assert!(count >= least, "{step:?}: {count} of {least}; {counts:?}");
     }
-    assert!(torn > 50 / HISTORIES, "only {torn} collections died half-way");
+    let least = TORN.div_ceil(HISTORIES);
+    assert!(torn >= least, "only {torn} of {least} collections died half-way");
 }
 
 /// The seed of this run: from the environment, to repeat one.

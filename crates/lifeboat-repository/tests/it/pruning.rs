@@ -13,7 +13,7 @@ use lifeboat_testing::script::{Op, World};
 
 use crate::image::{Image, NOON};
 use crate::rules::DAY;
-use crate::world::{Host, backup, check_all_restore, name, options};
+use crate::world::{Host, backup, check_all_restore, directory, name, options};
 
 fn at_once() -> CollectOptions {
     CollectOptions::default()
@@ -264,13 +264,7 @@ async fn memory_of_a_thousand_snapshots() {
         prune_at(std::path::Path::new(&place)).await;
         return;
     }
-    // In memory where that can be had: what is measured is not the disk.
-    let shm = std::path::Path::new("/dev/shm");
-    let dir = match shm.is_dir() {
-        true => tempfile::tempdir_in(shm),
-        false => tempfile::tempdir(),
-    };
-    let dir = dir.expect("a temporary directory");
+    let dir = directory();
     let store = dir.path().join("store");
     let remote = Remote::open_or_create(store.to_str().expect("UTF-8")).expect("opens");
     let local = LocalOptions::new(dir.path().join("state"), dir.path().join("cache"));
@@ -311,4 +305,47 @@ async fn prune_at(place: &std::path::Path) {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("is there");
     // A new line first: the test runner has begun one.
     println!("\npeak KiB: {}", peak.trim().trim_end_matches(" kB"));
+}
+
+/// What killed writers left in a directory goes with the next backup that writes
+/// something, with a collection, and when a repository is made; what may still be
+/// written stays, and so does what is not ours.
+#[tokio::test]
+async fn what_killed_writers_left() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let remote = || Remote::open(folder.path().to_str().expect("UTF-8")).expect("opens");
+    let host = Host::new("a");
+    let put = |name: &str, age: Duration| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("has one")).expect("makes it");
+        std::fs::write(&path, b"half").expect("writes");
+        let file = std::fs::File::options().write(true).open(&path).expect("opens");
+        file.set_modified((NOON - age).into()).expect("is ours");
+    };
+    let there = |name: &str| folder.path().join(name).exists();
+    put("keys/1#1", DAY * 4);
+    put("photos/p#1", DAY * 4);
+    let writer = host.create(remote()).await;
+    assert!(!there("keys/1#1") && there("photos/p#1"));
+    let mut image = Image::new(8);
+    for by_backup in [true, false] {
+        put("databases/app/packs/1#1", DAY * 4);
+        put("databases/app/records/2#7", DAY * 3 + Duration::from_secs(1));
+        put("databases/app/packs/live#1", DAY * 3 - Duration::from_secs(1));
+        put("databases/app/packs/future#1", Duration::ZERO);
+        put("databases/other/packs/1#1", DAY * 4);
+        if by_backup {
+            image.write(1, 1);
+            backup(&writer, &image).await;
+        } else {
+            writer.collect(CollectOptions::default()).await.expect("collects");
+        }
+        assert!(!there("databases/app/packs/1#1") && !there("databases/app/records/2#7"));
+        assert!(there("databases/app/packs/live#1") && there("databases/app/packs/future#1"));
+        assert!(there("databases/other/packs/1#1"), "another database's backup does that");
+    }
+    // Where nothing is written nothing is looked through.
+    put("databases/app/packs/1#1", DAY * 4);
+    let again = writer.backup(image.clone(), options()).await.expect("looks");
+    assert!(again.report.unchanged && there("databases/app/packs/1#1"));
 }

@@ -22,7 +22,7 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new(id: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dir = directory();
         let clock = Arc::new(Mutex::new(NOON));
         let local = Self::local(dir.path(), id, &clock);
         Self { dir, clock, local }
@@ -55,6 +55,15 @@ impl Host {
         let repository = Repository::open(remote, self.local.clone()).await.expect("opens");
         repository.database(name())
     }
+}
+
+/// A temporary directory, in memory where that can be had: that state survives a
+/// loss of power is not what these tests are about, and they would wait for the
+/// disk most of their time.
+pub(crate) fn directory() -> tempfile::TempDir {
+    let shm = std::path::Path::new("/dev/shm");
+    let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
+    dir.expect("a temporary directory")
 }
 
 pub(crate) fn name() -> DatabaseName {

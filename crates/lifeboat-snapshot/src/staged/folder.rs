@@ -45,7 +45,7 @@ pub(super) fn of(target: &Path) -> &Path {
 pub(super) fn create(target: &Path) -> io::Result<(File, Place)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     #[cfg(unix)]
-    let mode = usual_mode(target, name)?;
+    let (mode, _) = usual(target, name)?;
     let staged = fresh_name(target, name)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -58,6 +58,7 @@ pub(super) fn create(target: &Path) -> io::Result<(File, Place)> {
         #[cfg(unix)]
         mode,
         published: false,
+        kept: false,
     };
     // Tells a sweep that somebody works on it. A file system without locks
     // leaves the file to its luck, not the restore.
@@ -65,19 +66,19 @@ pub(super) fn create(target: &Path) -> io::Result<(File, Place)> {
     Ok((file, place))
 }
 
-/// Which permissions a new file gets in this folder: 0644, less what the
-/// umask, or the folder's default, takes away. Asked by creating one, because
-/// the umask cannot be read without being changed for all threads.
+/// Which permissions a new file gets in this folder: 0600, less what the
+/// umask, or the folder's default, takes away; and whose it is. Asked by creating
+/// one, because the umask cannot be read without being changed for all threads,
+/// and because a server may give files to somebody else.
 #[cfg(unix)]
-fn usual_mode(target: &Path, name: &OsStr) -> io::Result<u32> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+pub(super) fn usual(target: &Path, name: &OsStr) -> io::Result<(u32, u32)> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
     let path = fresh_name(target, name)?;
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o644);
-    let mode =
-        options.open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode() & 0o777));
+    options.write(true).create_new(true).mode(0o600);
+    let made = options.open(&path).and_then(|file| file.metadata());
     std::fs::remove_file(&path)?;
-    mode
+    made.map(|made| (made.mode() & 0o777, made.uid()))
 }
 
 fn fresh_name(target: &Path, name: &OsStr) -> io::Result<PathBuf> {
@@ -104,21 +105,23 @@ fn prefix(name: &OsStr) -> OsString {
 /// Removes staged files of the same target that nobody holds any more. What
 /// goes wrong here is no reason not to restore.
 pub(super) fn sweep(target: &Path) {
-    let Some(name) = target.file_name() else {
-        return;
-    };
-    let prefix = prefix(name);
-    let Ok(entries) = std::fs::read_dir(of(target)) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if is_staged(&entry.file_name(), &prefix) {
-            let free = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-            if free && std::fs::remove_file(entry.path()).is_ok() {
-                tracing::info!(path = %entry.path().display(), "removed what a restore left");
-            }
+    for path in staged_for(target) {
+        let free = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if free && std::fs::remove_file(&path).is_ok() {
+            tracing::info!(path = %path.display(), "removed what a restore left");
         }
     }
+}
+
+/// The paths of what is staged for a target, or was.
+pub(super) fn staged_for(target: &Path) -> Vec<PathBuf> {
+    let Some(name) = target.file_name() else { return Vec::new() };
+    let prefix = prefix(name);
+    let entries = std::fs::read_dir(of(target)).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| is_staged(&entry.file_name(), &prefix))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn is_staged(name: &OsStr, prefix: &OsStr) -> bool {

@@ -17,7 +17,7 @@ use crate::image::Image;
 use crate::replace::is_no_database;
 use crate::wal_capture;
 
-use super::StagedFile;
+use super::{StagedFile, left};
 
 /// The length of a block's hash.
 const HASH_LEN: usize = 16;
@@ -63,6 +63,14 @@ impl HeldBlocks {
         Ok(Self { file, held: What::Hashes { block_size } })
     }
 
+    /// What an interrupted restore to `target` left, if the next one will go on
+    /// with it. For plans.
+    pub fn left_behind(target: &Path, geometry: Geometry, key: &HashKey) -> Option<Self> {
+        let left = left::find(target, None)?;
+        let held = What::Blocks { geometry, key: key.clone(), data: Vec::new() };
+        Some(Self { file: left.file, held })
+    }
+
     /// The size of the blocks that can be compared.
     pub fn block_size(&self) -> u32 {
         match &self.held {
@@ -89,13 +97,7 @@ impl HeldBlocks {
                 data.resize(geometry.block_size() as usize, 0);
                 self.file.seek(SeekFrom::Start(geometry.offset_of(block)))?;
                 // Beyond the end the file will hold zeros.
-                let mut filled = 0;
-                while filled < data.len() {
-                    match self.file.read(&mut data[filled..])? {
-                        0 => break,
-                        n => filled += n,
-                    }
-                }
+                read_up_to(&mut self.file, data)?;
                 geometry.mask(block, data);
                 Ok(BlockHash::of(key, data))
             }
@@ -106,6 +108,7 @@ impl HeldBlocks {
 impl StagedFile {
     /// Begins with what the database at a path holds, as far as it can be
     /// read, and returns what there is, in the shape that the file shall have.
+    /// What an earlier attempt left stays.
     ///
     /// The copy need be no state that ever was: every block of it is compared
     /// before it is taken. Writers are held up as by a backup, or less.
@@ -116,6 +119,10 @@ impl StagedFile {
         key: &HashKey,
     ) -> io::Result<HeldBlocks> {
         let copied = each_group(present, |found, first, data| {
+            if self.resumed {
+                self.geometry = Some(found);
+                return self.fill(found, first, data);
+            }
             if self.geometry != Some(found) {
                 self.begin(found).map_err(io::Error::other)?;
             }
@@ -125,19 +132,53 @@ impl StagedFile {
         if let Err(fault) = copied {
             tracing::info!(?fault, "what is at the target cannot be used again");
         }
+        self.begin_again(geometry, key)
+    }
+
+    /// Begins with what lies in the file, from an earlier attempt.
+    pub fn begin_again(&mut self, geometry: Geometry, key: &HashKey) -> io::Result<HeldBlocks> {
         self.file.set_len(geometry.file_size())?;
         if geometry.lock_page().is_some() {
             // With pages of another size something may have lain there.
             let size = u64::from(geometry.page_size().bytes());
             let size = size.min(geometry.file_size() - LOCK_BYTE) as usize;
-            self.file.seek(SeekFrom::Start(LOCK_BYTE))?;
-            self.file.write_all(&vec![0; size])?;
+            self.patch(LOCK_BYTE, &vec![0; size])?;
         }
         // A handle of its own: a copy would share the position of the other.
         let file = File::open(self.path())?;
         let held = What::Blocks { geometry, key: key.clone(), data: Vec::new() };
         Ok(HeldBlocks { file, held })
     }
+
+    /// Writes the blocks where there is nothing yet.
+    fn fill(&mut self, found: Geometry, first: BlockNo, data: &[u8]) -> io::Result<()> {
+        if self.file.metadata()?.len() < found.file_size() {
+            self.file.set_len(found.file_size())?;
+        }
+        let mut there = vec![0; data.len()];
+        self.file.seek(SeekFrom::Start(found.offset_of(first)))?;
+        read_up_to(&mut self.file, &mut there)?;
+        let size = found.block_size() as usize;
+        let blocks = there.chunks_exact(size).zip(data.chunks_exact(size));
+        for (number, (there, bytes)) in (first.0..).zip(blocks) {
+            if there.iter().all(|byte| *byte == 0) {
+                self.blocks(BlockNo(number), bytes).map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills a buffer as far as the file goes.
+fn read_up_to(file: &mut File, data: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < data.len() {
+        match file.read(&mut data[filled..])? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(())
 }
 
 /// Whether the database at a path has exactly this image, as far as it can be

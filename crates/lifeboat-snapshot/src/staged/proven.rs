@@ -16,8 +16,8 @@ const FINDINGS: usize = 100;
 /// A staged file whose content was read again and is the image's. Still
 /// nothing lies at the target; dropped, the file is removed.
 pub struct ProvenFile {
-    file: File,
     place: Place,
+    file: File,
 }
 
 /// What SQLite says of a restored database.
@@ -39,7 +39,7 @@ impl CheckReport {
 
 impl ProvenFile {
     pub(super) fn new(file: File, place: Place) -> Self {
-        Self { file, place }
+        Self { place, file }
     }
 
     /// Where the file lies now.
@@ -68,7 +68,7 @@ impl ProvenFile {
     }
 
     /// Puts the file in its place, with the permissions that a new file gets
-    /// there (0644 less the umask), and makes the name durable. If something
+    /// there (0600 less the umask: who may read it is for its owner to say), and makes the name durable. If something
     /// appeared at the target meanwhile it stays untouched.
     pub fn publish(self) -> Result<(), PublishError> {
         let Self { file, mut place } = self;

@@ -1,12 +1,12 @@
 //! Restoring: nothing at the target, or the whole image.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lifeboat_format::digest::{BlockHash, Digest, ImageDigester};
 use lifeboat_format::geometry::{BlockNo, Geometry, PageSize};
 use lifeboat_format::source::PageSink;
-use lifeboat_snapshot::{ProveError, PublishError, StageError, StagedFile};
+use lifeboat_snapshot::{ProveError, PublishError, StageError, StagedFile, left_behind};
 
 use crate::support::*;
 
@@ -55,7 +55,7 @@ fn the_whole_way() {
     proven.publish().expect("publishes");
     assert_eq!(fs::read(&target).expect("is there"), content());
     fs::write(folder.path().join("usual"), b"").expect("writes");
-    assert_eq!(mode(&target), mode(&folder.path().join("usual")) & 0o644);
+    assert_eq!(mode(&target), mode(&folder.path().join("usual")) & 0o600);
     assert_eq!(listing(folder.path()), ["app.db", "usual"]);
 }
 
@@ -181,10 +181,122 @@ fn killed_on_the_way() {
         }
         assert_eq!(listing(folder.path()).len(), 3, "{step}: no target, one left behind");
         assert!(!target.exists());
+        // Either it is taken up, which one that holds nothing is not worth, ...
+        let mut next = StagedFile::resume(&target).expect("stages");
+        assert_eq!(next.is_resumed(), step != "created", "{step}");
+        let mut held = next.begin_again(geometry(4096, 200), &key()).expect("begins");
+        let (block, bytes) = (BlockNo(7), content()[7 * BLOCK..][..BLOCK].to_vec());
+        assert_eq!(held.holds(block, BlockHash::of(&key(), &bytes)), step != "created");
+        // ... and stays for the one after that, ...
+        drop(next);
+        // ... or it is swept.
         let next = StagedFile::create(&target).expect("stages");
         let mut left = [working.path(), next.path()]
             .map(|path| path.file_name().expect("has one").to_string_lossy().into_owned());
         left.sort();
         assert_eq!(listing(folder.path())[..2], left, "{step}: swept, but not what is in use");
     }
+}
+
+/// What half an attempt left, of which only blocks 0 to 99 are right.
+fn left_by_half(target: &Path) -> PathBuf {
+    let mut staged = StagedFile::create(target).expect("stages");
+    staged.begin(geometry(4096, 200)).expect("begins");
+    staged.blocks(BlockNo(0), &content()[..100 * BLOCK]).expect("writes");
+    staged.blocks(BlockNo(150), &vec![7; 20 * BLOCK]).expect("writes");
+    staged.keep(true);
+    staged.path().to_owned()
+}
+
+#[test]
+fn what_was_left_is_gone_on_with() {
+    let folder = folder();
+    let target = folder.path().join("app.db");
+    let left = left_by_half(&target);
+    assert_eq!(left_behind(&target).as_deref(), Some(&*left));
+    let mut staged = StagedFile::resume(&target).expect("stages");
+    assert!(staged.is_resumed() && staged.path() == left);
+    assert_eq!(left_behind(&target), None, "somebody works on it");
+    assert!(!StagedFile::resume(&target).expect("stages").is_resumed());
+    let mut held = staged.begin_again(geometry(4096, 200), &key()).expect("begins");
+    staged.begin(geometry(4096, 200)).expect("begins");
+    let bytes = content();
+    let mut fetched = 0;
+    for (block, bytes) in (0..).map(BlockNo).zip(bytes.chunks(BLOCK)) {
+        if !held.holds(block, BlockHash::of(&key(), bytes)) {
+            staged.blocks(block, bytes).expect("writes");
+            fetched += 1;
+        }
+    }
+    assert_eq!(fetched, 100);
+    staged.prove(&key(), &digest(&bytes)).expect("is it").publish().expect("publishes");
+    assert_eq!(fs::read(&target).expect("is there"), bytes);
+    assert_eq!(listing(folder.path()), ["app.db"]);
+    // Of a smaller image nothing beyond its end is left.
+    fs::remove_file(&target).expect("removes");
+    left_by_half(&target);
+    let mut staged = StagedFile::resume(&target).expect("stages");
+    staged.begin_again(geometry(4096, 50), &key()).expect("begins");
+    staged.begin(geometry(4096, 50)).expect("begins");
+    let expected = digest(&bytes[..50 * BLOCK]);
+    staged.prove(&key(), &expected).expect("is it").publish().expect("publishes");
+    assert_eq!(fs::read(&target).expect("is there"), bytes[..50 * BLOCK]);
+}
+
+/// What is wrong in the end is not kept for another attempt.
+#[test]
+fn what_is_not_the_image_is_not_kept() {
+    let folder = folder();
+    let target = folder.path().join("app.db");
+    left_by_half(&target);
+    let mut staged = StagedFile::resume(&target).expect("stages");
+    staged.begin(geometry(4096, 200)).expect("begins");
+    staged.prove(&key(), &digest(&content())).err().expect("is not it");
+    assert!(listing(folder.path()).is_empty());
+}
+
+#[test]
+fn what_others_can_have_written_is_not_taken_up() {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    let check = |what: &str, spoil: &dyn Fn(&Path)| {
+        let folder = folder();
+        let target = folder.path().join("app.db");
+        let left = left_by_half(&target);
+        spoil(&left);
+        assert_eq!(left_behind(&target).is_some(), what == "of another", "{what}");
+        let staged = StagedFile::resume(&target).expect("stages");
+        assert!(!staged.is_resumed() && staged.path() != left, "{what}");
+        drop(staged);
+        assert!(!target.exists());
+        folder
+    };
+    check("readable by others", &|left| {
+        fs::set_permissions(left, PermissionsExt::from_mode(0o640)).expect("is ours");
+    });
+    let folder = check("with a second name", &|left| {
+        fs::hard_link(left, left.with_file_name("other")).expect("links");
+    });
+    assert_eq!(fs::read(folder.path().join("other")).expect("there")[..BLOCK], content()[..BLOCK]);
+    let folder = check("a link", &|left| {
+        let elsewhere = left.with_file_name("elsewhere");
+        fs::rename(left, &elsewhere).expect("renames");
+        symlink(&elsewhere, left).expect("links");
+    });
+    let elsewhere = fs::read(folder.path().join("elsewhere")).expect("is there");
+    assert_eq!(elsewhere[..BLOCK], content()[..BLOCK], "what a link names is let alone");
+    check("a directory", &|left| {
+        fs::remove_file(left).expect("removes");
+        fs::create_dir(left).expect("makes it");
+    });
+    check("with nothing in it", &|left| {
+        fs::OpenOptions::new().write(true).open(left).expect("opens").set_len(0).expect("empties");
+    });
+    // Whoever is not root cannot give a file away.
+    let probe = folder.path().join("probe");
+    fs::write(&probe, b"").expect("writes");
+    if chown(&probe, Some(65_534), None).is_err() {
+        eprintln!("SKIPPED: files of other owners, because this is not root");
+        return;
+    }
+    check("of another", &|left| chown(left, Some(65_534), None).expect("is root"));
 }

@@ -16,6 +16,8 @@ pub enum Fault {
     FailAfterwards(u16),
     /// The store hears nothing; the answer is this status with this code.
     Refuse(u16, &'static str),
+    /// The store hears nothing; the answer is a success with this body.
+    Say(&'static str),
     /// As a store of another region answers: a 301 that names the right one.
     OtherRegion(&'static str),
     /// The connection is reset after so many bytes of the answer's body.
@@ -122,7 +124,8 @@ mod tests {
         when(Kind::Put, "records/").once(Fault::LoseAnswer);
         when(Kind::Put, "").times(2, Fault::Hang);
         let put = |key: &str| {
-            rules.take(&Request { kind: Kind::Put, key: key.into(), conditional: true })
+            let kind = Kind::Put;
+            rules.take(&Request { kind, key: key.into(), conditional: true, range: None })
         };
         assert_eq!(rules.waiting(), 3);
         assert_eq!(put("packs/1"), Some(Fault::Hang));

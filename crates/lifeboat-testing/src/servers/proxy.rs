@@ -66,6 +66,11 @@ impl FaultProxy {
         self.rules.waiting()
     }
 
+    /// Forgets the requests so far.
+    pub fn forget_requests(&self) {
+        self.requests.lock().expect("nothing panics while holding it").clear();
+    }
+
     /// Every request that arrived here, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("nothing panics while holding it").clone()
@@ -110,6 +115,7 @@ impl Proxy {
                 take_in(request.into_body(), None, None).await?;
                 refusal(status(code), word)
             }
+            Some(Fault::Say(body)) => Response::new(Bytes::from_static(body.as_bytes())),
             Some(Fault::OtherRegion(region)) => other_region(region),
             Some(Fault::CutRequest(at)) => {
                 take_in(request.into_body(), Some(at), None).await?;

@@ -6,7 +6,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result,
 };
 
 use super::listing::folded;
@@ -66,6 +67,7 @@ impl Client {
         if let Some(pause) = &fate.before {
             pause.wait().await;
         }
+        self.let_others_go_first().await;
         let dead = self.is_dead() && !fate.last;
         let refusal = match fate.fault {
             Some(Fault::Fail) => Some(broken()),
@@ -115,6 +117,29 @@ impl Client {
         state.calls.end(number, outcome, result.as_ref().map_or(0, received));
     }
 
+    async fn let_others_go_first(&self) {
+        let turns = {
+            let mut state = self.world.state();
+            let Some(seed) = state.turns.as_mut() else { return };
+            // Knuth's numbers for a linear congruential generator; the high bits are good.
+            *seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            *seed >> 62
+        };
+        for _ in 0..turns {
+            let mut waited = false;
+            std::future::poll_fn(|context| {
+                if std::mem::replace(&mut waited, true) {
+                    return std::task::Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                std::task::Poll::Pending
+            })
+            .await;
+        }
+    }
+
     fn is_dead(&self) -> bool {
         self.world.state().rules.is_dead(&self.name)
     }
@@ -131,8 +156,11 @@ impl ObjectStore for Client {
         &self,
         location: &Path,
         payload: PutPayload,
-        opts: PutOptions,
+        mut opts: PutOptions,
     ) -> Result<PutResult> {
+        if self.world.state().careless && opts.mode == PutMode::Create {
+            opts.mode = PutMode::Overwrite;
+        }
         let asked = Asked { sent: payload.content_length(), ..Asked::new(Op::Put, location) };
         self.call(asked, self.world.inner.put_opts(location, payload, opts), |_| 0).await
     }

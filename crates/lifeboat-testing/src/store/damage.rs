@@ -1,4 +1,6 @@
-//! What happens to stored objects behind everybody's back.
+//! What lies in the store, and what happens to it behind everybody's back.
+
+use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
@@ -14,6 +16,26 @@ impl ScriptedStore {
         keys.retain(|key| key.contains(part));
         keys.sort();
         keys
+    }
+
+    /// The bytes of the one object whose key ends in a text.
+    pub async fn read(&self, end: &str) -> Vec<u8> {
+        let mut keys = self.keys(end).await;
+        keys.retain(|key| key.ends_with(end));
+        let [key] = &keys[..] else { panic!("{end}: {keys:?}") };
+        let stored = self.inner.get(&Path::from(key.as_str())).await.expect("it is there");
+        stored.bytes().await.expect("the store below reads").to_vec()
+    }
+
+    /// All objects, each with its version: another one after every put, whoever
+    /// put it and with whatever bytes. An object of the same version has the same
+    /// bytes.
+    pub async fn versions(&self) -> BTreeMap<String, String> {
+        let all = self.inner.list(None).map_ok(|meta| {
+            let version = meta.e_tag.expect("the store below tells versions apart");
+            (meta.location.to_string(), version)
+        });
+        all.try_collect().await.expect("the store below lists")
     }
 
     /// Changes the bytes of an object. Its time stays.

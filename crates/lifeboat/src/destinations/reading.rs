@@ -108,6 +108,16 @@ impl Destinations {
     /// The snapshots of a database on any destination, and the destinations that
     /// could not be asked.
     pub async fn inventory(&self, name: &str) -> Result<(Merged, Vec<Cause>), Error> {
+        let (inventories, causes) = self.inventories(name).await?;
+        Ok((Merged::of(inventories), causes))
+    }
+
+    /// The snapshots of a database on each destination, and the destinations that
+    /// could not be asked.
+    pub async fn inventories(
+        &self,
+        name: &str,
+    ) -> Result<(Vec<(String, Inventory)>, Vec<Cause>), Error> {
         let (opened, mut causes) = self.open_for_reading().await?;
         let mut inventories = Vec::new();
         for (at, destination) in &opened {
@@ -119,7 +129,7 @@ impl Destinations {
         if inventories.is_empty() {
             return Err(self.nowhere(&[], causes));
         }
-        Ok((Merged::of(inventories), causes))
+        Ok((inventories, causes))
     }
 
     /// Restores a snapshot to a file, from the first destination that has it

@@ -32,8 +32,9 @@ pub fn directory(about: &str, path: &Path) -> Finding {
     }
 }
 
-/// Whether there is room for what backups of so many bytes need there.
-pub fn space(about: &str, path: &Path, needed: u64) -> Finding {
+/// Whether there is room for what backups of so many bytes need there, and as much
+/// as is wanted in any case.
+pub fn space(about: &str, path: &Path, needed: u64, wanted: Option<u64>) -> Finding {
     let free = match rustix::fs::statvfs(nearest(path)) {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
         Err(error) => {
@@ -53,6 +54,11 @@ pub fn space(about: &str, path: &Path, needed: u64) -> Finding {
         free if free < needed => Finding::bad(Level::Problem, about, text, fix),
         // A base, and what consolidation needs besides it.
         free if free / 2 < needed => Finding::bad(Level::Warning, about, text, fix),
+        free if wanted.is_some_and(|wanted| free < wanted) => {
+            let wanted = bytes(wanted.unwrap_or_default());
+            let text = format!("{text}, and health.min_free_space is {wanted}");
+            Finding::bad(Level::Warning, about, text, fix)
+        }
         _ => Finding::ok(about, text),
     }
 }
@@ -86,9 +92,10 @@ mod tests {
     #[test]
     fn room() {
         let here = std::env::temp_dir();
-        assert_eq!(space("space", &here, 0).level, Level::Ok);
-        assert_eq!(space("space", &here, u64::MAX).level, Level::Problem);
-        assert_eq!(space("space", &here.join("not/there"), u64::MAX).level, Level::Problem);
+        assert_eq!(space("space", &here, 0, None).level, Level::Ok);
+        assert_eq!(space("space", &here, 0, Some(u64::MAX)).level, Level::Warning);
+        assert_eq!(space("space", &here, u64::MAX, None).level, Level::Problem);
+        assert_eq!(space("space", &here.join("not/there"), u64::MAX, None).level, Level::Problem);
     }
 
     #[test]

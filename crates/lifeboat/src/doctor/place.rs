@@ -1,6 +1,9 @@
 //! Whether a place for backups does what it must.
 
-use lifeboat_remote::{Created, Failure, Remote, RemoteError, RemoteOptions, is_local_path};
+use lifeboat_remote::{
+    Absence, Creates, Deletes, Failure, Fencing, Listings, ProbeOptions, Probed, Remote,
+    RemoteError, RemoteOptions, is_local_path,
+};
 use time::OffsetDateTime;
 
 use super::{Finding, Level, causes};
@@ -17,86 +20,109 @@ pub struct PlaceProbe {
     pub about: String,
     /// The time on this machine.
     pub now: OffsetDateTime,
-    /// A word that nobody else uses for a test at this moment.
-    pub nonce: String,
 }
 
 impl PlaceProbe {
     /// A test of a place.
-    pub fn new(about: impl Into<String>, now: OffsetDateTime, nonce: impl Into<String>) -> Self {
-        Self { about: about.into(), now, nonce: nonce.into() }
+    pub fn new(about: impl Into<String>, now: OffsetDateTime) -> Self {
+        Self { about: about.into(), now }
     }
 }
 
-/// Writes an object, tries to write another in its place, lists it, reads it and
-/// deletes it.
+/// Whether a place answers at all. Where it does not, nothing else need be asked,
+/// and each question would wait as long again.
+pub async fn answers(about: &str, remote: &Remote) -> Result<(), Finding> {
+    let error = match remote.get("format/1", STRANGER_LIMIT).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let nobody = matches!(
+        error.what,
+        Failure::NoBucket | Failure::NoCredentials | Failure::Untrusted | Failure::WrongRegion
+    );
+    if !nobody && !error.is_transient() {
+        return Ok(());
+    }
+    let text = format!("failed to {}", causes(&error));
+    Err(Finding::bad(Level::Problem, about, text, error.hint()))
+}
+
+/// Tries out what the store does: writing, several at once at one object, reading,
+/// listing, deleting.
 ///
-/// Cancelled, it leaves one object of a few bytes below `probes/`.
+/// Cancelled, it leaves objects of a few bytes below `probes/`.
 pub async fn place(remote: &Remote, probe: &PlaceProbe) -> Vec<Finding> {
     let about = probe.about.as_str();
-    let key = format!("probes/doctor-{}", probe.nonce);
-    let mut findings = Vec::new();
-    match remote.create(&key, "first".into()).await {
-        Ok(_) => findings.push(Finding::ok(about, "can be written")),
-        Err(error) => {
-            findings.push(refused(about, "written", &error));
-            return findings;
-        }
-    }
-    findings.push(match remote.create(&key, "second".into()).await {
-        Ok(Created::Exists) => Finding::ok(about, "refuses to write over what is there"),
-        Ok(Created::New) => Finding::bad(
+    let probed = match remote.probe(ProbeOptions::new(probe.now.into())).await {
+        Ok(probed) => probed,
+        Err(error) => return vec![refused(about, "tried out", &error)],
+    };
+    let mut findings = vec![Finding::ok(about, "can be written"), writers(about, &probed)];
+    findings.push(match (probed.reads_back, probed.absence) {
+        (true, Absence::Told) => Finding::ok(about, "can be read"),
+        (true, Absence::Denied) => Finding::bad(
             Level::Problem,
             about,
-            "writes over what is there, although it is asked not to: of two writers one would \
-             undo the other",
-            "use a store that honours If-None-Match, or one writer only",
+            "says of what is not there that access is denied, so that no end of the backups can \
+             be found",
+            "allow s3:ListBucket or its like",
         ),
-        Err(error) => refused(about, "asked not to write over what is there", &error),
-    });
-    match remote.get(&key, 64).await {
-        Ok(Some(bytes)) if bytes.as_ref() == b"first" => {
-            findings.push(Finding::ok(about, "can be read"));
-        }
-        Ok(_) => findings.push(Finding::bad(
+        (false, _) => Finding::bad(
             Level::Problem,
             about,
             "does not give back what was written",
             "look at the store, or ask its provider",
-        )),
-        Err(error) => findings.push(refused(about, "read", &error)),
-    }
-    match remote.list("probes").await {
-        Ok(listed) => match listed.iter().find(|one| one.key == key) {
-            Some(one) => findings.push(clock(about, one.modified, probe.now)),
-            None => findings.push(Finding::bad(
-                Level::Warning,
-                about,
-                "does not list what was just written",
-                "nothing to do: Lifeboat does not rely on it, but prune later than usual",
-            )),
-        },
-        Err(error) => findings.push(refused(about, "listed", &error)),
-    }
-    findings.push(match remote.delete(std::slice::from_ref(&key)).await {
-        Ok(()) => match remote.size(&key).await {
-            Ok(Some(_)) => Finding::bad(
-                Level::Warning,
-                about,
-                "keeps what is deleted: prune frees nothing",
-                "nothing to do if the bucket is meant to be written once",
-            ),
-            _ => Finding::ok(about, "allows to delete"),
-        },
-        Err(error) => Finding::bad(
+        ),
+    });
+    if probed.listings == Listings::Stale && probed.fencing() == Fencing::Create {
+        findings.push(Finding::bad(
             Level::Warning,
             about,
-            format!("does not allow to delete: failed to {}", causes(&error)),
+            "does not list what was just written, or lists what was deleted",
+            "nothing to do: Lifeboat does not rely on it, but prune later than usual",
+        ));
+    }
+    findings.extend(probed.clock_ahead.map(|seconds| clock(about, seconds.unsigned_abs())));
+    findings.push(match probed.deletes {
+        Deletes::Done => Finding::ok(about, "allows to delete"),
+        Deletes::Kept => Finding::bad(
+            Level::Warning,
+            about,
+            "keeps what is deleted: prune frees nothing",
+            "nothing to do if the bucket is meant to be written once",
+        ),
+        Deletes::Refused => Finding::bad(
+            Level::Warning,
+            about,
+            "does not allow to delete",
             "nothing to do if that is meant (backups are then safe from this machine, and prune \
              runs elsewhere); else allow s3:DeleteObject or its like",
         ),
     });
     findings
+}
+
+/// What keeps two writers apart.
+fn writers(about: &str, probed: &Probed) -> Finding {
+    let does = match probed.creates {
+        Creates::Once => "refuses to write over what is there, also where several try at once",
+        Creates::Racy => "lets several writers at once believe that they were first",
+        Creates::Ignored => "writes over what is there, although it is asked not to",
+        Creates::Refused => "cannot be asked not to write over what is there",
+    };
+    match probed.fencing() {
+        Fencing::Create => Finding::ok(about, does),
+        Fencing::Rounds => Finding::ok(about, format!("{does}; writers agree in rounds instead")),
+        Fencing::Nothing => Finding::bad(
+            Level::Warning,
+            about,
+            format!(
+                "is unfenced: it {does}, and its listings are stale; of two writers one would \
+                     undo the other"
+            ),
+            "have one writer only, or use a store that honours If-None-Match",
+        ),
+    }
 }
 
 /// Whether everybody can read what lies at a place, credentials or not. Nothing
@@ -162,8 +188,7 @@ fn refused(about: &str, what: &str, error: &RemoteError) -> Finding {
 }
 
 /// How far the clocks are apart. The store's is told in whole seconds.
-fn clock(about: &str, modified: i64, now: OffsetDateTime) -> Finding {
-    let apart = now.unix_timestamp().abs_diff(modified);
+fn clock(about: &str, apart: u64) -> Finding {
     let text = format!("its clock and this one are {apart} seconds apart");
     let fix = "timedatectl set-ntp true";
     match apart {
@@ -182,7 +207,7 @@ mod tests {
         let remote = Remote::memory();
         let now = OffsetDateTime::now_utc();
         let check = async |now, level| {
-            let findings = place(&remote, &PlaceProbe::new("here", now, "1")).await;
+            let findings = place(&remote, &PlaceProbe::new("here", now)).await;
             assert_eq!(findings.len(), 5, "{findings:?}");
             let worst = findings.iter().map(|finding| finding.level).max();
             assert_eq!(worst, Some(level), "{findings:?}");

@@ -1,21 +1,42 @@
 //! Every kind of object: bytes flipped, cut, missing, swapped, brought from
 //! elsewhere.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
-/// One object of each kind, and what it hits: none where nobody but a holder of
-/// a key is hit, or where only the key shows it.
+/// The kinds of objects below a database of which there are several.
+const KINDS: [&str; 7] =
+    ["/packs/", "/records/", "/lists/", "/archives/", "/attachments/", "/repairs/", "/checks/"];
+
+/// What nobody but a holder of a key is hit by.
+const OF_NOBODY: [&str; 4] = ["format/", "keys/", "/checks/", "/repairs/"];
+
+/// One object of each kind, and what it hits: none where only the key shows it.
 async fn one_of_each(whole: &Whole) -> Vec<(String, Option<BTreeSet<u64>>)> {
     let mut keys = vec![
         "databases/app/records/00000000000000000002".to_owned(),
-        "databases/app/records/00000000000000000018".to_owned(),
+        format!("databases/app/records/{:020}", whole.newest()),
     ];
-    for part in ["format/", "keys/", "/lists/", "/archives/", "/checks/"] {
-        keys.extend(whole.world.keys(part).await.into_iter().take(1));
+    let parts =
+        ["format/", "keys/", "/lists/", "/archives/", "/attachments/", "/checks/", "/repairs/"];
+    for part in parts {
+        let there = whole.world.keys(part).await;
+        let expected = match part {
+            "keys/" => whole.sealed,
+            "/attachments/" => !whole.sealed,
+            _ => true,
+        };
+        assert_eq!(!there.is_empty(), expected, "{part}");
+        keys.extend(there.into_iter().take(1));
     }
+    let mended = whole.mended().await;
+    keys.push(mended[0].1.clone());
     let mut packs = Vec::new();
     for key in whole.world.keys("/packs/").await {
-        packs.push((whole.bytes(&key).await.len(), key));
+        if mended.iter().all(|(damaged, healed)| *damaged != key && *healed != key) {
+            packs.push((whole.bytes(&key).await.len(), key));
+        }
     }
     packs.sort();
     keys.push(packs[0].1.clone());
@@ -23,14 +44,11 @@ async fn one_of_each(whole: &Whole) -> Vec<(String, Option<BTreeSet<u64>>)> {
     let mut all = Vec::new();
     for key in keys {
         let hit = match whole.sealed {
-            _ if ["format/", "keys/", "/checks/"].iter().any(|part| key.contains(part)) => {
-                Some(BTreeSet::new())
-            }
+            _ if OF_NOBODY.iter().any(|part| key.contains(part)) => Some(BTreeSet::new()),
             true => None,
-            false => Some(match key.contains("/archives/") {
-                true => BTreeSet::from([17]),
-                false => whole.needed_by(&key).await,
-            }),
+            // What it says is not known then, neither that it is a snapshot.
+            false if key.ends_with(&whole.newest().to_string()) => Some(BTreeSet::new()),
+            false => Some(whole.needed_by(&key).await),
         };
         all.push((key, hit));
     }
@@ -95,46 +113,79 @@ async fn every_cut() {
 /// What is missing or has another size is found without reading it.
 #[tokio::test]
 async fn every_object_missing() {
-    let whole = Whole::new(false).await;
-    let mut keys = Vec::new();
-    for part in ["/records/", "/lists/", "/packs/", "/archives/"] {
-        keys.extend(whole.world.keys(part).await);
-    }
-    // The newest record missing is a log that ends earlier: only who has seen
-    // it knows.
-    keys.retain(|key| !key.ends_with("0018"));
-    let referenced: BTreeSet<u64> = (1..=17).collect();
-    for key in keys {
-        let good = whole.bytes(&key).await;
-        let hit = match key.contains("/archives/") {
-            true => BTreeSet::from([17]),
-            false => whole.needed_by(&key).await,
-        };
-        assert!(hit.is_subset(&referenced));
-        if hit.is_empty() {
-            continue;
+    for sealed in [false, true] {
+        let whole = Whole::new(sealed).await;
+        let damaged: Vec<String> =
+            whole.mended().await.into_iter().map(|(damaged, _)| damaged).collect();
+        let mut keys = Vec::new();
+        for part in ["/records/", "/lists/", "/packs/", "/archives/", "/attachments/"] {
+            keys.extend(whole.world.keys(part).await);
         }
-        whole.world.remove(&key).await;
-        let found = whole.check(Depth::Presence).await;
-        assert!(names(&found, &key, Some(&hit)), "{key}: {hit:?} {found:?}");
-        let remote = whole.world.client("x");
-        let _ = remote.create(&key, good.into()).await.expect("is put back");
+        // The newest record missing is a log that ends earlier: only who has seen
+        // it knows.
+        let newest = format!("databases/app/records/{:020}", whole.newest());
+        keys.retain(|key| *key != newest && !damaged.contains(key));
+        let mut counted = 0;
+        for key in keys {
+            let good = whole.bytes(&key).await;
+            let hit = if sealed { None } else { Some(whole.needed_by(&key).await) };
+            if hit.as_ref().is_some_and(BTreeSet::is_empty) && !key.contains("/records/") {
+                // Nobody needs it any more, and nobody misses it.
+                continue;
+            }
+            whole.world.remove(&key).await;
+            let found = whole.check(Depth::Presence).await;
+            let is_orphan = sealed && found.as_ref().is_ok_and(CheckReport::is_ok);
+            assert!(is_orphan || names(&found, &key, hit.as_ref()), "{key}: {hit:?} {found:?}");
+            counted += usize::from(!is_orphan);
+            let remote = whole.world.client("x");
+            let _ = remote.create(&key, good.into()).await.expect("is put back");
+        }
+        assert!(counted > 40, "{counted}");
+        // Without the repair the damaged pack is read, and named.
+        for (key, (damaged, _)) in
+            whole.world.keys("/repairs/").await.iter().zip(whole.mended().await)
+        {
+            let good = whole.bytes(key).await;
+            whole.world.remove(key).await;
+            let found = whole.check(ALL).await;
+            assert!(names(&found, &damaged, None), "{key}: {found:?}");
+            let _ = whole.world.client("x").create(key, good.into()).await.expect("is put back");
+        }
+        // The newest: whoever has seen it finds it missing.
+        whole.world.remove(&newest).await;
+        let found = whole.database.check(&CheckOptions::of_depth(Depth::References)).await;
+        let findings = found.expect("checks").result.findings;
+        let number = whole.newest().to_string();
+        assert!(findings.iter().any(|finding| finding.what.contains(&number)), "{findings:?}");
     }
-    // The newest: whoever has seen it finds it missing.
-    whole.world.remove("databases/app/records/00000000000000000018").await;
-    let found = whole.database.check(&CheckOptions::of_depth(Depth::References)).await;
-    let findings = found.expect("checks").result.findings;
-    assert!(findings.iter().any(|finding| finding.what.contains("18")), "{findings:?}");
 }
 
-/// Two objects in each other's place: both are named.
+/// Two objects in each other's place: both are named, of every kind.
 #[tokio::test]
 async fn objects_swapped() {
     for sealed in [false, true] {
         let whole = Whole::new(sealed).await;
-        for part in ["/packs/", "/records/"] {
-            let keys = whole.world.keys(part).await;
-            let (a, b) = (&keys[1], &keys[4]);
+        let damaged: Vec<String> =
+            whole.mended().await.into_iter().map(|(damaged, _)| damaged).collect();
+        let mut swapped = 0;
+        for part in KINDS {
+            let mut keys = whole.world.keys(part).await;
+            if part == "/packs/" {
+                let mut needed = Vec::new();
+                for key in keys {
+                    if !damaged.contains(&key)
+                        && (sealed || !whole.needed_by(&key).await.is_empty())
+                    {
+                        needed.push(key);
+                    }
+                }
+                keys = needed;
+            }
+            let [a, .., b] = &keys[..] else {
+                assert!(part == "/attachments/" && sealed, "{part}");
+                continue;
+            };
             let (good_a, good_b) = (whole.bytes(a).await, whole.bytes(b).await);
             whole.set(a, &good_b).await;
             whole.set(b, &good_a).await;
@@ -142,7 +193,10 @@ async fn objects_swapped() {
             assert!(names(&found, a, None) && names(&found, b, None), "{part}: {found:?}");
             whole.set(a, &good_a).await;
             whole.set(b, &good_b).await;
+            swapped += 1;
         }
+        assert_eq!(swapped, KINDS.len() - usize::from(sealed));
+        assert_eq!(whole.check(ALL).await.expect("checks").result.findings, []);
     }
 }
 
@@ -155,26 +209,54 @@ async fn objects_from_elsewhere() {
         let strange = Whole::new(sealed).await;
         let other =
             whole.database.repository().database("other".to_owned().try_into().expect("ok"));
-        for n in 0..16 {
-            let mut image = Image::new(70).later(n);
-            image.write(n as u32, 77 + n as u64);
-            other.backup(image.clone(), options()).await.expect("backs up");
+        fill(&whole.world, &other, 77).await;
+        if !sealed {
+            attach(&whole.world, &other).await;
         }
         other.check(&CheckOptions::default()).await.expect("checks");
-        for part in ["/packs/", "/records/", "/lists/", "/checks/"] {
-            let own = whole.world.keys(&format!("databases/app{part}")).await;
-            let key = &own[own.len() / 2];
+        let mended = whole.mended().await;
+        for part in KINDS {
+            let mut own = whole.world.keys(&format!("databases/app{part}")).await;
+            own.retain(|key| mended.iter().all(|(damaged, _)| damaged != key));
+            let Some(key) = own.get(own.len() / 2) else {
+                assert!(part == "/attachments/" && sealed, "{part}");
+                continue;
+            };
+            // A healed pack, which is surely needed.
+            let key = if part == "/packs/" { &mended[0].1 } else { key };
             let good = whole.bytes(key).await;
             let sibling = whole.world.keys(&format!("databases/other{part}")).await;
             let foreign = strange.world.keys(part).await;
             let sibling = whole.bytes(&sibling[sibling.len() / 2]).await;
             for bytes in [sibling, strange.bytes(&foreign[foreign.len() / 2]).await] {
+                // Attachments of the other are the same bytes, byte for byte.
+                if bytes == good {
+                    continue;
+                }
                 whole.set(key, &bytes).await;
                 let found = whole.check(ALL).await;
                 assert!(names(&found, key, None), "{key}: {found:?}");
             }
             whole.set(key, &good).await;
         }
+        // What says what the repository is, and the slot of who checks. That of
+        // somebody else cannot be told from one of another repository: only its
+        // holder could open it.
+        let mut noticed = BTreeMap::new();
+        for part in ["format/", "keys/"] {
+            let foreign = strange.world.keys(part).await;
+            for (key, foreign) in whole.world.keys(part).await.into_iter().zip(foreign) {
+                let good = whole.bytes(&key).await;
+                whole.set(&key, &strange.bytes(&foreign).await).await;
+                let found = whole.check(ALL).await;
+                let clean = found.is_ok_and(|report| report.is_ok());
+                *noticed.entry(part).or_insert(0) += usize::from(!clean);
+                whole.set(&key, &good).await;
+            }
+        }
+        let expected = BTreeMap::from([("format/", 1), ("keys/", 1)]);
+        assert!(noticed.iter().eq(expected.iter().take(1 + usize::from(sealed))), "{noticed:?}");
+        assert_eq!(whole.check(ALL).await.expect("checks").result.findings, []);
     }
 }
 

@@ -1,13 +1,12 @@
 //! The model: what a handful of maps say of a database, and which objects must
 //! be there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use lifeboat_format::digest::Digest;
 use lifeboat_format::key;
 use lifeboat_format::list;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_format::record::{Record, RecordPlace};
+use lifeboat_format::record::{Content, Record, RecordPlace};
 use lifeboat_format::seal::Home;
 use lifeboat_repository::{CollectOptions, Database};
 use lifeboat_testing::script::World;
@@ -95,15 +94,17 @@ impl Model {
 }
 
 /// What every snapshot needs, read once from its record by this code alone, and
-/// the digests that those objects had then.
+/// the versions that those objects had then.
 #[derive(Default)]
 pub(super) struct Objects {
     of: HashMap<u64, Vec<String>>,
-    digests: HashMap<String, Digest>,
+    versions: HashMap<String, String>,
+    proven: HashSet<u64>,
 }
 
 impl Objects {
-    /// Every object that these snapshots need is there, and has not changed.
+    /// Every object that these snapshots need is there, and nobody has put it
+    /// since it was first seen.
     pub(super) async fn check(&mut self, world: &World, database: &Database, holders: Vec<u64>) {
         for number in &holders {
             if !self.of.contains_key(number) {
@@ -112,26 +113,30 @@ impl Objects {
             }
         }
         self.of.retain(|number, _| holders.contains(number));
-        let there: BTreeSet<String> = world.keys("").await.into_iter().collect();
+        self.proven.retain(|number| holders.contains(number));
+        let there = world.versions().await;
         for (number, keys) in &self.of {
             for key in keys {
-                assert!(there.contains(key), "{key} is gone, and snapshot {number} needs it");
+                let Some(version) = there.get(key) else {
+                    panic!("{key} is gone, and snapshot {number} needs it");
+                };
+                match self.versions.get(key) {
+                    Some(before) => assert!(before == version, "{key} was overwritten"),
+                    None => drop(self.versions.insert(key.clone(), version.clone())),
+                }
             }
         }
-        let written = world.take_calls();
-        let put = written.iter().filter(|call| call.op == lifeboat_testing::script::Op::Put);
-        for call in put {
-            if let Some(before) = self.digests.get(&call.key) {
-                let now = Digest::of(&bytes(world, &call.key).await);
-                assert!(*before == now, "{} was overwritten", call.key);
-            }
-        }
-        let mut needed: BTreeSet<&String> = self.of.values().flatten().collect();
-        needed.retain(|key| !self.digests.contains_key(*key));
-        for key in needed.into_iter().cloned().collect::<Vec<_>>() {
-            let digest = Digest::of(&bytes(world, &key).await);
-            self.digests.insert(key, digest);
-        }
+    }
+
+    /// The snapshot was restored, from the objects as they are.
+    pub(super) fn restored(&mut self, number: u64) {
+        self.proven.insert(number);
+    }
+
+    /// Whether a snapshot was restored from the very objects that are there: since
+    /// the last [`check`](Self::check) none of them is missing or was put anew.
+    pub(super) fn is_proven(&self, number: u64) -> bool {
+        self.proven.contains(&number)
     }
 }
 
@@ -161,5 +166,11 @@ pub(crate) async fn closure(world: &World, database: &Database, number: RecordNo
         keys.push(list_key);
     }
     keys.extend(packs.resolve(base).iter().map(|entry| format!("{root}/{}", key::pack(entry))));
+    if let Some(body) = &record.body {
+        if let Content::File { archive, .. } = &body.content {
+            keys.push(format!("{root}/{}", key::archive(archive)));
+        }
+        keys.extend(body.attachments.iter().map(|one| format!("{root}/attachments/{}", one.id)));
+    }
     keys
 }

@@ -1,0 +1,309 @@
+//! Healthy, warning or critical, and why: a pure function of what is known.
+
+use std::fmt;
+
+use time::{Duration, OffsetDateTime};
+
+/// How a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// It can be restored, to a moment that is recent enough.
+    Healthy,
+    /// It can be restored, and somebody should look.
+    Warning,
+    /// What would be lost now is more than was agreed to, or it is not known
+    /// that anything could be restored.
+    Critical,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// What is known of a database and its backups. What is not known is `None`,
+/// and says nothing, but for the last backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Backups are not made here, and why.
+    pub disabled: Option<String>,
+    /// When the newest state that can be restored was the state: of the last
+    /// snapshot, or of the last look that found nothing changed since.
+    pub last_good: Option<OffsetDateTime>,
+    /// The longest time between two backups, by the schedule.
+    pub interval: Option<Duration>,
+    /// How often backups failed since one succeeded.
+    pub failures: u32,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+    /// The destination that backups go to while the primary is out.
+    pub fallback: Option<String>,
+    /// The first snapshot that there is.
+    pub first_snapshot: Option<OffsetDateTime>,
+    /// When data was last verified.
+    pub verified_at: Option<OffsetDateTime>,
+    /// When a restore was last drilled.
+    pub drilled_at: Option<OffsetDateTime>,
+    /// What the last verification or drill found damaged.
+    pub damage: Option<String>,
+    /// Bytes of the database now, and in the snapshot before the last.
+    pub sizes: Option<(u64, u64)>,
+    /// Bytes free where the database lies.
+    pub free_space: Option<u64>,
+    /// Bytes that lie at the destination, and those that may.
+    pub quota: Option<(u64, u64)>,
+    /// How far the clock of the destination is ahead of ours.
+    pub clock_ahead: Option<Duration>,
+    /// Bytes of the WAL, and of the database.
+    pub wal: Option<(u64, u64)>,
+}
+
+/// When to worry. What is `None` is not looked at, but for the age of the last
+/// backup, which follows from the interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A last backup older than this is a warning.
+    pub warn_age: Option<Duration>,
+    /// A last backup older than this is critical.
+    pub max_age: Option<Duration>,
+    /// A last verification older than this is a warning.
+    pub max_verify_age: Option<Duration>,
+    /// A last drill older than this is a warning.
+    pub max_drill_age: Option<Duration>,
+    /// Less free space than this is a warning, in bytes.
+    pub min_free_space: Option<u64>,
+    /// So many failures in a row are a warning.
+    pub max_failures: u32,
+    /// A clock that differs by more is a warning.
+    pub max_clock_difference: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            warn_age: None,
+            max_age: None,
+            max_verify_age: None,
+            max_drill_age: None,
+            min_free_space: None,
+            max_failures: 1,
+            max_clock_difference: Duration::minutes(5),
+        }
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Backups are not made here.
+    Disabled(String),
+    /// There is no backup at all.
+    Never,
+    /// The last is too old.
+    Old {
+        /// How old it is.
+        age: Duration,
+        /// How old it may be.
+        limit: Duration,
+    },
+    /// The last bears a time in the future, by this much.
+    Future(Duration),
+    /// Backups fail.
+    Failing {
+        /// How often, since one succeeded.
+        failures: u32,
+        /// What the last said.
+        last: Option<String>,
+    },
+    /// The primary is out, and backups go to another destination.
+    Fallback(String),
+    /// It was never verified, or too long ago.
+    Unverified(Option<Duration>),
+    /// A restore was never drilled, or too long ago.
+    Undrilled(Option<Duration>),
+    /// Something is damaged.
+    Damaged(String),
+    /// The database lost more than half of its size since the snapshot before.
+    Shrunk {
+        /// Bytes before.
+        from: u64,
+        /// Bytes now.
+        to: u64,
+    },
+    /// The disk of the database is nearly full.
+    Space(u64),
+    /// The destination is nearly full.
+    Quota {
+        /// Bytes that lie there.
+        used: u64,
+        /// Bytes that may.
+        limit: u64,
+    },
+    /// The clocks differ, by this much.
+    Clock(Duration),
+    /// The WAL is larger than the database, and more than 64 MiB: something
+    /// keeps it from being written back.
+    Wal(u64),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let none = "never";
+        match self {
+            Self::Disabled(why) => write!(f, "backups are disabled: {why}"),
+            Self::Never => f.write_str("there is no backup"),
+            Self::Old { age, limit } => {
+                write!(f, "the last backup is {} old, more than {}", Span(*age), Span(*limit))
+            }
+            Self::Future(by) => write!(f, "the last backup bears a time {} ahead", Span(*by)),
+            Self::Failing { failures, last } => {
+                write!(f, "the last {failures} backups failed")?;
+                last.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+            }
+            Self::Fallback(place) => write!(f, "the primary is out; backups go to {place}"),
+            Self::Unverified(None) => write!(f, "the data was {none} verified"),
+            Self::Unverified(Some(age)) => {
+                write!(f, "the data was last verified {} ago", Span(*age))
+            }
+            Self::Undrilled(None) => write!(f, "a restore was {none} drilled"),
+            Self::Undrilled(Some(age)) => {
+                write!(f, "a restore was last drilled {} ago", Span(*age))
+            }
+            Self::Damaged(what) => write!(f, "damage was found: {what}"),
+            Self::Shrunk { from, to } => {
+                write!(f, "the database shrank from {from} to {to} bytes")
+            }
+            Self::Space(bytes) => write!(f, "only {bytes} bytes are free beside the database"),
+            Self::Quota { used, limit } => write!(f, "{used} of {limit} bytes are used"),
+            Self::Clock(by) => {
+                write!(f, "the clock here and at the destination differ by {}", Span(*by))
+            }
+            Self::Wal(bytes) => write!(f, "the WAL has grown to {bytes} bytes"),
+        }
+    }
+}
+
+/// A length of time in its two largest units.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.whole_seconds().unsigned_abs();
+        let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+        let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+        let two = |f: &mut fmt::Formatter<'_>, a, x, b, y| match b {
+            0 => write!(f, "{a}{x}"),
+            _ => write!(f, "{a}{x}{b}{y}"),
+        };
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{rest}s"),
+            (0, 0, _) => two(f, minutes, "m", rest, "s"),
+            (0, _, _) => two(f, hours, "h", minutes, "m"),
+            _ => two(f, days, "d", hours, "h"),
+        }
+    }
+}
+
+/// How a database is, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The worst of the reasons.
+    pub level: Level,
+    /// The worst first; none if all is well.
+    pub reasons: Vec<(Level, Reason)>,
+}
+
+/// How a database is at a time.
+///
+/// The age of the last good backup decides first: with an interval of *i* and a
+/// slack of the smaller of an hour and *i*/2 it is healthy up to *i* + slack, a
+/// warning up to 2 *i*, and critical beyond and when there is none. For a daily
+/// backup that is 25 and 48 hours. Limits that are stated take their place.
+pub fn judge(facts: &Facts, limits: &Limits, now: OffsetDateTime) -> Health {
+    let mut reasons = Vec::new();
+    if let Some(why) = &facts.disabled {
+        // A database that is not backed up is never called healthy.
+        reasons.push((Level::Warning, Reason::Disabled(why.clone())));
+        return Health { level: Level::Warning, reasons };
+    }
+    age(facts, limits, now, &mut reasons);
+    let mut warn = |reason| reasons.push((Level::Warning, reason));
+    if facts.failures >= limits.max_failures.max(1) {
+        warn(Reason::Failing { failures: facts.failures, last: facts.last_error.clone() });
+    }
+    if let Some(place) = &facts.fallback {
+        warn(Reason::Fallback(place.clone()));
+    }
+    if let Some(age) = overdue(limits.max_verify_age, facts.verified_at, facts, now) {
+        warn(Reason::Unverified(age));
+    }
+    if let Some(age) = overdue(limits.max_drill_age, facts.drilled_at, facts, now) {
+        warn(Reason::Undrilled(age));
+    }
+    // The divisions round down, so that one byte is no anomaly.
+    if let Some((to, from)) = facts.sizes.filter(|(to, from)| *to < from / 2) {
+        warn(Reason::Shrunk { from, to });
+    }
+    if let Some(free) = facts.free_space.filter(|free| limits.min_free_space > Some(*free)) {
+        warn(Reason::Space(free));
+    }
+    if let Some((used, limit)) = facts.quota.filter(|(used, limit)| *used > limit / 10 * 9) {
+        warn(Reason::Quota { used, limit });
+    }
+    let differs = |ahead: &Duration| ahead.abs() > limits.max_clock_difference;
+    if let Some(ahead) = facts.clock_ahead.filter(differs) {
+        warn(Reason::Clock(ahead.abs()));
+    }
+    if let Some((wal, _)) = facts.wal.filter(|(wal, main)| *wal > (*main).max(64 << 20)) {
+        warn(Reason::Wal(wal));
+    }
+    if let Some(what) = &facts.damage {
+        reasons.push((Level::Critical, Reason::Damaged(what.clone())));
+    }
+    reasons.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+    let level = reasons.first().map_or(Level::Healthy, |(level, _)| *level);
+    Health { level, reasons }
+}
+
+fn age(facts: &Facts, limits: &Limits, now: OffsetDateTime, reasons: &mut Vec<(Level, Reason)>) {
+    let Some(last) = facts.last_good else {
+        reasons.push((Level::Critical, Reason::Never));
+        return;
+    };
+    let age = now - last;
+    if age.is_negative() {
+        if age.abs() > limits.max_clock_difference {
+            reasons.push((Level::Warning, Reason::Future(age.abs())));
+        }
+        return;
+    }
+    let usual = facts.interval.map(|i| (i + (i / 2_i32).min(Duration::HOUR), i.saturating_mul(2)));
+    let critical = limits.max_age.or(usual.map(|(_, critical)| critical));
+    let warning = limits.warn_age.or(usual.map(|(warning, _)| warning));
+    if let Some(limit) = critical.filter(|limit| age > *limit) {
+        reasons.push((Level::Critical, Reason::Old { age, limit }));
+    } else if let Some(limit) = warning.filter(|limit| age > *limit) {
+        reasons.push((Level::Warning, Reason::Old { age, limit }));
+    }
+}
+
+/// Whether a proof is too old. One that was never made is so only when there
+/// has been something to prove for as long.
+fn overdue(
+    limit: Option<Duration>,
+    proven: Option<OffsetDateTime>,
+    facts: &Facts,
+    now: OffsetDateTime,
+) -> Option<Option<Duration>> {
+    let limit = limit?;
+    let since = proven.or(facts.first_snapshot)?;
+    let age = now - since;
+    (age > limit).then_some(proven.map(|_| age))
+}

@@ -1,0 +1,7 @@
+//! Schedules, plans and health, under clocks that only the tests know.
+
+mod driver;
+mod health;
+mod planner;
+mod schedule;
+mod years;
