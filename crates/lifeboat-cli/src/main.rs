@@ -116,6 +116,10 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,
         Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
+        Command::Copy(copy) => commands::sync::copy(arguments, copy, reporter).await,
+        Command::Sync { name, wait } => {
+            commands::sync::run(arguments, name.as_deref(), *wait, reporter).await
+        }
         Command::Object(object) => commands::object::run(arguments, object, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
