@@ -58,7 +58,7 @@ pub(crate) struct BackupArguments {
     pub(crate) expect: Option<u64>,
 }
 
-fn tag(text: &str) -> Result<(String, String), String> {
+pub(super) fn tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a tag is NAME=VALUE".to_owned()),
