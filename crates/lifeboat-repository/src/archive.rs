@@ -36,10 +36,10 @@ pub(crate) use sink::NothingKnown;
 use sink::{FileSink, Written};
 
 /// What a store is told that a database file is.
-const CONTENT_TYPE: &str = "application/x-sqlite3";
+pub(crate) const CONTENT_TYPE: &str = "application/x-sqlite3";
 
 /// An archive that was written to a local file, and the image in it.
-struct Captured {
+pub(crate) struct Captured {
     image: CapturedImage,
     written: Written,
     finished: FinishedArchive,
@@ -97,7 +97,7 @@ impl Database {
     }
 
     /// Writes the archive to a local file, off the async threads.
-    async fn capture_file<S: PageSource + 'static>(
+    pub(crate) async fn capture_file<S: PageSource + 'static>(
         &self,
         source: S,
         name: &ArchiveName,
@@ -176,7 +176,7 @@ impl Database {
         for _ in 0..MAX_TRIES {
             let mut state = head.state();
             let number = head.next();
-            body.generation = state.generation + 1;
+            body.generation = self.next_generation(&state)?;
             state.generation = body.generation;
             state.owner = Some(self.local().installation()?.clone());
             state.alive.insert(number);

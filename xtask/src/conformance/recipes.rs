@@ -53,6 +53,8 @@ fn moto() -> Result<Running> {
     store.reached_by_s3(address, "us-east-1", keys);
     let endpoint = format!("http://{address}");
     make_bucket(&["s3", &endpoint, "bucket", "us-east-1", keys[0], keys[1]])?;
+    // It gives credentials of roles as well.
+    store.environment.push(("AWS_ENDPOINT_URL_STS", endpoint));
     Ok(store)
 }
 
