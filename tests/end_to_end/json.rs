@@ -103,6 +103,31 @@ fn single_files() {
 }
 
 #[test]
+fn copies_and_objects() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    folder.run(&["backup", "app.db"]).ok();
+    let copied = folder.run(&["--json", "copy", "app", "--to", "elsewhere"]).ok().json();
+    assert_eq!(copied[0]["message_type"], "copied");
+    let one = "backup, sync, copy: one object a copied snapshot, `copied`";
+    assert_eq!(fields(&copied[0]), documented(one));
+    assert_eq!(fields(&copied[1]), documented("sync, copy: summary"));
+    let synced = folder.run(&["--json", "sync"]).ok().last();
+    assert_eq!(fields(&synced), documented("sync, copy: summary"));
+
+    let object = |arguments: &[&str]| {
+        let sides = ["--json", "object", "--primary", "here", "--fallback", "disk=there"];
+        folder.run(&[&sides[..], arguments].concat()).ok().last()
+    };
+    let placement = documented("object put, object stat, object migrate: summary");
+    assert_eq!(fields(&object(&["put", "app.db", "a"])), placement);
+    assert_eq!(fields(&object(&["stat", "a"])), placement);
+    assert_eq!(fields(&object(&["migrate", "a", "--to", "disk"])), placement);
+    assert_eq!(fields(&object(&["get", "a", "-o", "b"])), documented("object get: summary"));
+    assert_eq!(fields(&object(&["rm", "a"])), documented("object rm: summary"));
+}
+
+#[test]
 fn keys() {
     let folder = Folder::new();
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");

@@ -8,6 +8,7 @@ mod conformance;
 mod consolidation;
 mod crashes;
 mod credentials;
+mod destinations;
 mod disabled;
 mod doctor;
 mod embedding;

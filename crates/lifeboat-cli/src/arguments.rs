@@ -166,6 +166,16 @@ pub(crate) enum Command {
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Copy the snapshots of a database to another place
+    Copy(CopyArguments),
+    /// Bring all destinations to the same snapshots: home from fallbacks, and to mirrors
+    Sync {
+        /// The name of a database, or the path of its file [default: all]
+        name: Option<String>,
+        /// Wait for destinations that do not answer
+        #[arg(long)]
+        wait: bool,
+    },
     /// Keep any object (a photo, a video) on a primary store or, when that fails, a fallback
     Object(ObjectArguments),
     /// Look whether backups can work here, and say what would mend what does not
@@ -265,6 +275,21 @@ pub(crate) struct ExportArguments {
     /// Compressed and encrypted, for `lifeboat decrypt`
     #[arg(long, conflicts_with_all = ["plain", "zstd"])]
     pub(crate) sealed: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// The name of the database, or the path of its file
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) name: String,
+
+    /// Directory or URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+
+    /// Make the repository there if there is none (a local directory is made anyway)
+    #[arg(long)]
+    pub(crate) init: bool,
 }
 
 #[derive(Debug, Args)]
@@ -512,6 +537,8 @@ mod tests {
             "import",
             "key",
             "config",
+            "copy",
+            "sync",
             "check",
             "drill",
             "repair",

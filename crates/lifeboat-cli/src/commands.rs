@@ -23,13 +23,14 @@ pub(crate) mod snapshots;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod storage;
+pub(crate) mod sync;
 pub(crate) mod trash;
 
 use lifeboat::repository::{ResolveError, Selector};
-use lifeboat::{Destination, Error, Missing};
+use lifeboat::{Chosen, Destination, Destinations, Error, Missing};
 
 use crate::arguments::Arguments;
-use crate::choice::{self, Chosen};
+use crate::choice;
 
 /// Opens the repository that was named, with the key that was configured. Of
 /// several places it is the first that works.
@@ -45,6 +46,11 @@ async fn choose(
     names: &[String],
 ) -> Result<Chosen, Error> {
     choice::choose(arguments.setup(), arguments.secret.as_ref(), missing, names).await
+}
+
+/// All places of the settings.
+fn destinations(arguments: &Arguments) -> Destinations {
+    choice::destinations(arguments.setup(), arguments.secret.as_ref())
 }
 
 /// The error that says which databases there are, where there is none of this

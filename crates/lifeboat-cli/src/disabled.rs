@@ -43,6 +43,8 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         | Command::Pin(_)
         | Command::Unpin(_)
         | Command::Diff(_)
+        | Command::Copy(_)
+        | Command::Sync { .. }
         | Command::Key(_) => {
             let refusal = Refusal {
                 exit: Exit::Refused,

@@ -78,9 +78,14 @@ fn main() -> std::process::ExitCode {
             }
         }
     });
-    // What still reads or writes notices within one group of pages; nothing it
-    // could leave behind is more than the next run clears away.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    // After a signal, what still reads or writes notices within one group of pages;
+    // nothing it could leave behind is more than the next run clears away. Without
+    // one nothing of ours runs any more, but a name server that does not answer may
+    // be waited for still.
+    let by_signal = matches!(exit, Exit::Interrupted | Exit::Terminated)
+        || matches!(arguments.command, Command::Run(_));
+    let patience = if by_signal { 5000 } else { 200 };
+    runtime.shutdown_timeout(std::time::Duration::from_millis(patience));
     exit.into()
 }
 
@@ -111,6 +116,10 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,
         Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
+        Command::Copy(copy) => commands::sync::copy(arguments, copy, reporter).await,
+        Command::Sync { name, wait } => {
+            commands::sync::run(arguments, name.as_deref(), *wait, reporter).await
+        }
         Command::Object(object) => commands::object::run(arguments, object, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await

@@ -9,9 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use lifeboat::remote::Fencing;
-use lifeboat::repository::{Listing, Proofs, Snapshot};
+use lifeboat::repository::Snapshot;
 use lifeboat::snapshot::Replaced;
-use lifeboat::{BackupReport, Error, InPlaceReport, OneOfAll, RestoreReport, SalvageReport};
+use lifeboat::{
+    BackupReport, Error, InPlaceReport, Merged, OneOfAll, RestoreReport, SalvageReport,
+};
 
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
 use crate::exit::Exit;
@@ -98,10 +100,9 @@ pub(crate) struct AllBrought<'a> {
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) name: String,
-    pub(crate) listing: Listing,
-    pub(crate) proofs: Proofs,
-    /// Why the policy keeps them, where there is one; by their numbers.
-    pub(crate) kept_because: BTreeMap<u64, Vec<String>>,
+    pub(crate) merged: Merged,
+    /// Why the policy keeps them, where there is one; by their ids.
+    pub(crate) kept_because: BTreeMap<String, Vec<String>>,
 }
 
 impl Reporter {

@@ -47,6 +47,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The one place that there is.
+    fn at(url: &str) -> Self {
+        Self {
+            name: url.to_owned(),
+            role: Role::Primary,
+            url: url.to_owned(),
+            create: false,
+            max_snapshots: None,
+            options: RemoteOptions::default(),
+        }
+    }
+
     pub(crate) fn is_local(&self) -> bool {
         is_local_path(&self.url)
     }
@@ -68,14 +80,36 @@ impl Setup {
             Refusal {
                 exit: if about_the_key { Exit::Key } else { Exit::Usage },
                 message: problems.to_string(),
-                hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
+                hint: "mend what is named, or leave it out; docs/lifeboat.example.toml has every setting"
+                    .into(),
             }
         })?;
         let (places, mirrors) = places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
         check::all(&configuration)?;
         let keepings = Keepings::read(&configuration)?;
-        Ok(Self { environment, configuration, places, mirrors, installation_id, keepings })
+        let mut setup =
+            Self { environment, configuration, places, mirrors, installation_id, keepings };
+        setup.places.extend(setup.usual_fallback());
+        Ok(setup)
+    }
+
+    /// The usual directory, where the one place that is set is a bucket, and the
+    /// directory is there and lasts. Who typed the place means that one alone.
+    fn usual_fallback(&self) -> Option<Place> {
+        let [only] = &self.places[..] else { return None };
+        let set = self.configuration.settings().repository.is_some();
+        if !set || self.place_was_typed() || only.is_local() {
+            return None;
+        }
+        let path = self.environment.directory().join(DEFAULT_REPOSITORY);
+        let lasts = || {
+            let local_disk = self.configuration.settings().local_disk;
+            let spots = [Spot::of(&path)];
+            !matches!(verdict(&self.environment, local_disk, &[], &spots), Verdict::Vanishes { .. })
+        };
+        (path.is_dir() && lasts())
+            .then(|| Place { role: Role::Fallback, ..Place::at(DEFAULT_REPOSITORY) })
     }
 
     /// The places of backups, mirrors left out: the first that works counts.
@@ -185,19 +219,11 @@ fn elsewhere(platform: Option<Platform>) -> String {
 /// The places of backups, the primary first, and the mirrors.
 fn places(configuration: &Configuration) -> Result<(Vec<Place>, Vec<Place>), Refusal> {
     let settings = configuration.settings();
-    let single = |url: &str| Place {
-        name: url.to_owned(),
-        role: Role::Primary,
-        url: url.to_owned(),
-        create: false,
-        max_snapshots: None,
-        options: RemoteOptions::default(),
-    };
     if let Some(url) = &settings.repository {
-        return Ok((vec![single(url)], vec![]));
+        return Ok((vec![Place::at(url)], vec![]));
     }
     if settings.destinations.is_empty() {
-        return Ok((vec![single(DEFAULT_REPOSITORY)], vec![]));
+        return Ok((vec![Place::at(DEFAULT_REPOSITORY)], vec![]));
     }
     let mut places = Vec::new();
     for (at, destination) in settings.destinations.iter().enumerate() {

@@ -176,7 +176,7 @@ impl Database {
         for _ in 0..MAX_TRIES {
             let mut state = head.state();
             let number = head.next();
-            body.generation = state.generation + 1;
+            body.generation = self.next_generation(&state)?;
             state.generation = body.generation;
             state.owner = Some(self.local().installation()?.clone());
             state.alive.insert(number);

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use lifeboat_format::archive::ArchiveName;
 use lifeboat_format::id::{PackId, Suffix};
 use lifeboat_format::key;
@@ -10,7 +11,7 @@ use lifeboat_format::list::{PackEntry, packs_digest};
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::pack::PackIndex;
-use lifeboat_format::record::{Content, Latest, RecordKind, body_text};
+use lifeboat_format::record::{Content, Latest, RecordKind, SnapshotBody, State, body_text};
 use lifeboat_remote::Created;
 
 use crate::backup::MAX_TRIES;
@@ -136,9 +137,23 @@ impl Database {
         source: &Database,
         entry: &PackEntry,
     ) -> Result<PackEntry, WriteError> {
-        let bytes = source.pack_range(entry, 0..u64::from(entry.size)).await?;
-        let from = source.keys.at(&key::pack(entry));
-        let index = PackIndex::decode(&bytes, entry, &source.home())
+        let bytes = source.whole_pack(entry).await?;
+        let own = PackEntry { suffix: Suffix::from_bytes(random()), ..*entry };
+        let key = self.keys.at(&key::pack(&own));
+        match self.remote().create(&key, bytes).await? {
+            Created::New => Ok(own),
+            Created::Exists => {
+                let error = DecodeError::Misplaced { kind: ObjectKind::Pack, place: "upload" };
+                Err(ReadError::unusable(key)(error).into())
+            }
+        }
+    }
+
+    /// The bytes of a pack, every one of them proven.
+    pub(crate) async fn whole_pack(&self, entry: &PackEntry) -> Result<Bytes, ReadError> {
+        let bytes = self.pack_range(entry, 0..u64::from(entry.size)).await?;
+        let from = self.keys.at(&key::pack(entry));
+        let index = PackIndex::decode(&bytes, entry, &self.home())
             .map_err(ReadError::unusable(from.as_str()))?;
         let mut blocks = Vec::new();
         let proven = index.check_header(&bytes).and_then(|()| {
@@ -151,15 +166,23 @@ impl Database {
             })
         });
         proven.map_err(ReadError::unusable(from))?;
-        let own = PackEntry { suffix: Suffix::from_bytes(random()), ..*entry };
-        let key = self.keys.at(&key::pack(&own));
-        match self.remote().create(&key, bytes).await? {
-            Created::New => Ok(own),
-            Created::Exists => {
-                let error = DecodeError::Misplaced { kind: ObjectKind::Pack, place: "upload" };
-                Err(ReadError::unusable(key)(error).into())
-            }
+        Ok(bytes)
+    }
+
+    /// Whether a snapshot comes after the latest one here. Two of one generation
+    /// are a fork: the one that was taken later counts.
+    async fn is_later(
+        &self,
+        head: &Head,
+        state: &State,
+        body: &SnapshotBody,
+    ) -> Result<bool, ReadError> {
+        let Some(latest) = state.latest else { return Ok(true) };
+        if latest.generation != body.generation {
+            return Ok(latest.generation < body.generation);
         }
+        let there = self.record_below(head, latest.number).await?;
+        Ok(there.body.as_ref().is_none_or(|there| there.taken_at < body.taken_at))
     }
 
     async fn commit_copy(
@@ -182,7 +205,7 @@ impl Database {
         state.owner = Some(self.local().installation()?.clone());
         state.alive.insert(number);
         state.generation = state.generation.max(body.generation);
-        if state.latest.is_none_or(|latest| latest.generation <= body.generation) {
+        if self.is_later(head, &state, body).await? {
             state.latest = Some(Latest { number, generation: body.generation });
         }
         let text = snapshot.record().body_text().map_or_else(|| body_text(body), str::to_owned);

@@ -35,7 +35,8 @@
 //!   found wrong, for backups.
 //! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
-//! - `change`, `collect`, `copy`: forgetting, collecting, other destinations.
+//! - `change`, `collect`: forgetting, collecting.
+//! - `copy`, `missed`, `heal`: other destinations, and what each has of the others.
 //! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
 //!   directory.
 
@@ -48,6 +49,7 @@ pub mod consolidation;
 mod copy;
 mod doubts;
 mod error;
+mod heal;
 mod heartbeats;
 mod images;
 mod keys;
@@ -55,6 +57,7 @@ mod leftovers;
 mod local;
 mod log;
 mod mend;
+mod missed;
 mod ownership;
 mod packs;
 mod progress;
@@ -74,6 +77,7 @@ pub use collect::{CollectOptions, CollectReport};
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
+pub use heal::HealReport;
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};

@@ -224,7 +224,7 @@ impl Repository {
     }
 
     /// How many format objects there were when it was opened.
-    pub(crate) fn format_count(&self) -> u64 {
+    pub fn format_count(&self) -> u64 {
         self.inner.formats
     }
 

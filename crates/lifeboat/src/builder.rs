@@ -1,11 +1,13 @@
-//! One database and one destination, in five lines.
+//! One database and its destinations, in five lines.
 
 use std::path::{Path, PathBuf};
 
-use lifeboat_repository::{Listing, Secret, Selector};
+use lifeboat_config::Role;
+use lifeboat_repository::{Listing, LocalOptions, Secret, Selector};
 use lifeboat_snapshot::default_name;
 
 use crate::destination::{Destination, Missing};
+use crate::destinations::{DestinationSettings, Destinations};
 use crate::directories::Directories;
 use crate::error::Error;
 use crate::restore::{RestoreReport, RestoreSettings};
@@ -17,6 +19,8 @@ pub struct Lifeboat {
     path: PathBuf,
     settings: BackupSettings,
     destination: Destination,
+    /// All of them, where there are several.
+    several: Option<Destinations>,
 }
 
 /// Says which database goes where.
@@ -25,6 +29,7 @@ pub struct Lifeboat {
 pub struct LifeboatBuilder {
     path: PathBuf,
     place: String,
+    others: Vec<(Role, String)>,
     settings: BackupSettings,
     directories: Directories,
     missing: Missing,
@@ -38,6 +43,7 @@ impl Lifeboat {
         LifeboatBuilder {
             path: database.into(),
             place: "./backups".to_owned(),
+            others: Vec::new(),
             settings: BackupSettings::default(),
             directories: Directories::from_env(),
             missing: Missing::CreateIfLocal,
@@ -47,12 +53,18 @@ impl Lifeboat {
 
     /// Takes a snapshot, unless nothing changed since the last.
     pub async fn backup(&self) -> Result<BackupReport, Error> {
-        self.destination.backup(&self.path, &self.settings).await
+        self.backup_with(&self.settings).await
     }
 
     /// Takes a snapshot with other settings than the builder's.
     pub async fn backup_with(&self, settings: &BackupSettings) -> Result<BackupReport, Error> {
-        self.destination.backup(&self.path, settings).await
+        match &self.several {
+            None => self.destination.backup(&self.path, settings).await,
+            Some(several) => {
+                let placed = several.backup(&self.path, settings, &[], Missing::CreateIfLocal);
+                Ok(placed.await?.report)
+            }
+        }
     }
 
     /// The snapshots that there are, the oldest first.
@@ -67,6 +79,10 @@ impl Lifeboat {
         target: impl AsRef<Path>,
     ) -> Result<RestoreReport, Error> {
         let settings = RestoreSettings::default();
+        if let Some(several) = &self.several {
+            let (name, target) = (self.name(), target.as_ref());
+            return Ok(several.restore(&name, selector, target, &settings, |_| ()).await?.report);
+        }
         self.destination.restore(&self.name(), selector, target.as_ref(), &settings, |_| ()).await
     }
 
@@ -75,7 +91,13 @@ impl Lifeboat {
         self.settings.name.clone().unwrap_or_else(|| default_name(&self.path))
     }
 
-    /// The destination, for all that it can do.
+    /// All destinations, where there are several.
+    pub fn destinations(&self) -> Option<&Destinations> {
+        self.several.as_ref()
+    }
+
+    /// The destination, for all that it can do; of several, the one that worked
+    /// when this was opened.
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
@@ -85,6 +107,18 @@ impl LifeboatBuilder {
     /// A path or URL.
     pub fn destination(mut self, place: impl Into<String>) -> Self {
         self.place = place.into();
+        self
+    }
+
+    /// A path or URL for when the destination does not work; may be called again.
+    pub fn fallback(mut self, place: impl Into<String>) -> Self {
+        self.others.push((Role::Fallback, place.into()));
+        self
+    }
+
+    /// A path or URL that gets every snapshot as well; may be called again.
+    pub fn mirror(mut self, place: impl Into<String>) -> Self {
+        self.others.push((Role::Mirror, place.into()));
         self
     }
 
@@ -119,9 +153,20 @@ impl LifeboatBuilder {
     /// Opens the destination. The database is not touched before the first
     /// backup.
     pub async fn open(self) -> Result<Lifeboat, Error> {
-        let Self { path, place, settings, directories, missing, secret } = self;
-        let destination =
-            Destination::open_with(&place, &directories, missing, secret.as_ref()).await?;
-        Ok(Lifeboat { path, settings, destination })
+        let Self { path, place, others, settings, directories, missing, secret } = self;
+        if others.is_empty() {
+            let destination =
+                Destination::open_with(&place, &directories, missing, secret.as_ref()).await?;
+            return Ok(Lifeboat { path, settings, destination, several: None });
+        }
+        let mut members = vec![DestinationSettings::new(Role::Primary, place)];
+        members.extend(others.into_iter().map(|(role, at)| DestinationSettings::new(role, at)));
+        for member in &mut members {
+            member.create = missing == Missing::CreateFirst || missing == Missing::Create;
+        }
+        let installation = LocalOptions::new(&directories.state, &directories.cache);
+        let several = Destinations::new(members, installation, secret);
+        let destination = several.choose(&[], missing).await?.destination;
+        Ok(Lifeboat { path, settings, destination, several: Some(several) })
     }
 }

@@ -31,7 +31,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    fn creates(self, is_local: bool) -> bool {
+    pub(crate) fn creates(self, is_local: bool) -> bool {
         match self {
             Self::Refuse => false,
             Self::CreateIfLocal => is_local,
@@ -140,6 +140,11 @@ impl Destination {
             Err(error) => return Err(error.into()),
         };
         Ok(Self { repository, is_local, is_new })
+    }
+
+    /// One that was just made a destination of a repository.
+    pub(crate) fn adopted(repository: Repository, is_local: bool) -> Self {
+        Self { repository, is_local, is_new: true }
     }
 
     /// The repository.

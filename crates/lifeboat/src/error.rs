@@ -1,5 +1,6 @@
 //! What can go wrong on the paved path, and which kind of trouble it is.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use lifeboat_format::id::ParseIdError;
@@ -40,6 +41,18 @@ pub enum Error {
     NoRepository {
         /// The destination.
         place: String,
+    },
+    /// A destination did not answer in time.
+    #[error("reach the destination {place}: no answer")]
+    Silent {
+        /// The destination.
+        place: String,
+    },
+    /// No destination works.
+    #[error("find a destination that works: {}", list(causes))]
+    Nowhere {
+        /// What each of them said.
+        causes: Vec<Cause>,
     },
     /// A directory of this installation cannot be used.
     #[error(transparent)]
@@ -145,6 +158,42 @@ pub enum Error {
     },
 }
 
+/// What one of several destinations said.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Cause {
+    /// The destination.
+    pub place: String,
+    /// What went wrong there.
+    pub error: Box<Error>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: failed to {}", self.place, causes_of(&self.error))
+    }
+}
+
+fn list(causes: &[Cause]) -> String {
+    causes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// An error and what it came of, one after the other.
+pub(crate) fn causes_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        // Some repeat what they came of.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
+}
+
 /// Kinds of trouble, by what a person can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -182,6 +231,12 @@ impl Error {
             Self::Bucket(BucketError::Open(source)) if !source.is_usage() => ErrorKind::Storage,
             Self::Bucket(_) => ErrorKind::Usage,
             Self::NoRepository { .. } => ErrorKind::NoRepository,
+            Self::Silent { .. } => ErrorKind::Storage,
+            Self::Nowhere { causes } => {
+                let mut kinds = causes.iter().map(|cause| cause.error.kind());
+                let first = kinds.next().unwrap_or(ErrorKind::Storage);
+                if kinds.all(|kind| kind == first) { first } else { ErrorKind::Storage }
+            }
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::NoObjects => ErrorKind::Usage,
             Self::Object(error) => object_kind(error),
@@ -247,6 +302,11 @@ impl Error {
             Self::Replace(error) => error.is_busy(),
             _ => false,
         }
+    }
+
+    /// Whether a repository was there and is gone.
+    pub(crate) fn is_vanished(&self) -> bool {
+        matches!(self.read_error(), Some(ReadError::Vanished { .. }))
     }
 
     /// The error of a plan, which writes nothing.

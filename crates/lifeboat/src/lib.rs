@@ -27,14 +27,17 @@
 //!
 //! - [`Lifeboat`] and its builder: one database, one destination.
 //! - [`Destination`]: any number of databases on one destination.
+//! - [`Destinations`]: a primary, fallbacks and mirrors; [`choice`] is which is taken.
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
 //! - [`objects`]: any object, on a primary store or a fallback, as settings say.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
+pub mod choice;
 mod compare;
 mod destination;
+mod destinations;
 mod directories;
 pub mod doctor;
 mod drill;
@@ -64,9 +67,13 @@ pub use lifeboat_sqlite::SchemaEntry;
 pub use builder::{Lifeboat, LifeboatBuilder};
 pub use compare::{Comparison, TableChange};
 pub use destination::{Destination, Missing};
+pub use destinations::{
+    Chosen, Copied, DestinationSettings, Destinations, Everywhere, Merged, Placed, RestoredFrom,
+    SyncReport,
+};
 pub use directories::Directories;
 pub use drill::{DrillReport, DrillSettings};
-pub use error::{Error, ErrorKind};
+pub use error::{Cause, Error, ErrorKind};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
 pub use keep::{Inventory, Keeping, KeepingError};

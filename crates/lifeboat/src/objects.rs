@@ -21,7 +21,8 @@ const CONNECTING: Duration = Duration::from_secs(3);
 pub fn open(objects: &Objects, environment: &Environment) -> Result<FallbackStore, Error> {
     let has_fallback = objects.fallback.is_some();
     let (url, mut options) = primary(objects, environment)?;
-    if has_fallback {
+    // These mean nothing for a directory.
+    if has_fallback && !is_local_path(&url) {
         options.connect_timeout = options.connect_timeout.min(CONNECTING);
         options.request_timeout = options.request_timeout.min(PATIENCE);
         options.retry_budget = options.retry_budget.min(PATIENCE);

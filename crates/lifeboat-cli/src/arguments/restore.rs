@@ -58,6 +58,11 @@ pub(crate) struct RestoreArguments {
     #[arg(long, conflicts_with_all = ["all", "undo", "salvage"])]
     pub(crate) dry_run: bool,
 
+    /// With several destinations: afterwards put back, on each of them, what is damaged or gone there
+    /// and whole on another
+    #[arg(long, conflicts_with_all = ["in_place", "all", "undo", "salvage", "dry_run"])]
+    pub(crate) heal: bool,
+
     /// Of a damaged snapshot, restore what proves itself, and name what is lost
     #[arg(long, conflicts_with_all = ["in_place", "all", "undo", "force"])]
     pub(crate) salvage: bool,

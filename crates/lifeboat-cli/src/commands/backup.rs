@@ -6,10 +6,10 @@ use lifeboat::config::TakeOver;
 use lifeboat::format::record::Trigger;
 use lifeboat::remote::Fencing;
 use lifeboat::snapshot::Notice;
-use lifeboat::{BackupReport, BackupSettings, Destination, Error, Missing};
+use lifeboat::{BackupReport, BackupSettings, Destination, Destinations, Error, Missing, Placed};
 
+use super::sync;
 use crate::arguments::{Arguments, BackupArguments};
-use crate::choice::Chosen;
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::progress;
@@ -68,9 +68,10 @@ struct Run<'a> {
     arguments: &'a Arguments,
     backup: &'a BackupArguments,
     reporter: &'a Reporter,
-    /// Opened, and perhaps made, for the first source that can be used; by the
-    /// names of the places that a database goes to.
-    chosen: Vec<(Vec<String>, Chosen)>,
+    /// Opened, and perhaps made, for the first source that can be used.
+    destinations: Destinations,
+    /// The new repositories that were told of.
+    announced: Vec<String>,
     done: Vec<serde_json::Value>,
     skipped: usize,
     trigger: Trigger,
@@ -86,7 +87,8 @@ impl<'a> Run<'a> {
             arguments,
             backup,
             reporter,
-            chosen: Vec::new(),
+            destinations: super::destinations(arguments),
+            announced: Vec::new(),
             done: Vec::new(),
             skipped: 0,
             trigger: Trigger::Manual,
@@ -113,14 +115,45 @@ impl Run<'_> {
         }
     }
 
-    async fn choose(&mut self, target: &Target) -> Result<Chosen, Error> {
-        if let Some((_, chosen)) = self.chosen.iter().find(|(names, _)| *names == target.places) {
-            return Ok(chosen.clone());
-        }
+    async fn back_up(&mut self, target: &Target) -> Result<Exit, Error> {
+        let started = Instant::now();
+        let settings = self.settings(&target.name);
         let missing = if self.backup.init { Missing::Create } else { Missing::CreateIfLocal };
-        let chosen = super::choose(self.arguments, missing, &target.places).await?;
-        let destination = &chosen.destination;
-        if destination.is_new() {
+        let placed =
+            self.destinations.backup(&target.path, &settings, &target.places, missing).await?;
+        // The bars are gone before anything is printed.
+        drop(settings);
+        let Placed { report, destination, fallback_reason, .. } = &placed;
+        self.announce(destination);
+        let duration = started.elapsed();
+        let exit = self.report(&Backed {
+            report,
+            destination: destination.shown(),
+            fallback_reason: fallback_reason.as_deref(),
+            requests: placed.requests,
+            unfenced: destination.repository().fencing() == Fencing::Nothing,
+            duration,
+        });
+        sync::tell(&placed.copied, self.reporter);
+        let place = &self.arguments.setup().places()[placed.position];
+        if let Some(count) = place.max_snapshots {
+            self.keep_only(count, destination, &target.name).await;
+        }
+        let gone_wrong = !placed.copied.troubles.is_empty();
+        let is_fallback = fallback_reason.is_some();
+        self.last = Some((placed.report, placed.destination));
+        let is_silent = self.arguments.setup().configuration.settings().fallback_exit == 0;
+        match exit {
+            Exit::Ok if gone_wrong => Ok(Exit::PartlyDone),
+            Exit::Ok if is_fallback && !is_silent => Ok(Exit::Fallback),
+            exit => Ok(exit),
+        }
+    }
+
+    /// Says that a repository was made, once.
+    fn announce(&mut self, destination: &Destination) {
+        if destination.is_new() && !self.announced.iter().any(|one| one == destination.shown()) {
+            self.announced.push(destination.shown().to_owned());
             let sealed = destination.repository().is_sealed();
             let how = if sealed { "encrypted" } else { "not encrypted" };
             self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
@@ -128,40 +161,6 @@ impl Run<'_> {
             if let Some(why) = secret.and_then(secrets::weakness) {
                 self.reporter.warn(&why);
             }
-        }
-        self.chosen.push((target.places.clone(), chosen.clone()));
-        Ok(chosen)
-    }
-
-    async fn back_up(&mut self, target: &Target) -> Result<Exit, Error> {
-        let started = Instant::now();
-        let path = &target.path;
-        let settings = self.settings(&target.name);
-        let cache = self.arguments.setup().directories().cache;
-        let source = lifeboat::open_source(path, &cache, &settings).await?;
-        let Chosen { destination, place, fallback_reason } = self.choose(target).await?;
-        let before = destination.repository().remote().requests();
-        let report = destination.backup_source(source, path, &settings).await?;
-        // The bars are gone before anything is printed.
-        drop(settings);
-        let requests = destination.repository().remote().requests() - before;
-        let duration = started.elapsed();
-        let exit = self.report(&Backed {
-            report: &report,
-            destination: destination.shown(),
-            fallback_reason: fallback_reason.as_deref(),
-            unfenced: destination.repository().fencing() == Fencing::Nothing,
-            requests,
-            duration,
-        });
-        if let Some(count) = place.max_snapshots {
-            self.keep_only(count, &destination, &target.name).await;
-        }
-        self.last = Some((report, destination));
-        let is_silent = self.arguments.setup().configuration.settings().fallback_exit == 0;
-        match exit {
-            Exit::Ok if fallback_reason.is_some() && !is_silent => Ok(Exit::Fallback),
-            exit => Ok(exit),
         }
     }
 

@@ -7,6 +7,7 @@ mod salvage;
 use std::path::Path;
 use std::time::Instant;
 
+use lifeboat::format::id::SnapshotId;
 use lifeboat::repository::Selector;
 use lifeboat::{Destination, Error, Missing, Place, PlannedRestore, RestoreSettings};
 
@@ -71,8 +72,18 @@ struct Command<'a> {
 }
 
 impl Command<'_> {
+    /// The destination that has the snapshot; the first that works, where there is
+    /// one, or a number says which is meant.
     async fn destination(&self) -> Result<Destination, Error> {
+        if self.has_several() && self.restore.expect.is_none() {
+            return super::destinations(self.arguments).holder(&self.name, &self.selector).await;
+        }
         super::open(self.arguments, Missing::Refuse).await
+    }
+
+    fn has_several(&self) -> bool {
+        let setup = self.arguments.setup();
+        setup.places().len() + setup.mirrors().len() > 1
     }
 
     /// Where `--target` points; the parser saw to it that there is one.
@@ -91,11 +102,19 @@ impl Command<'_> {
 
     async fn to_file(&self) -> Result<Exit, Error> {
         let started = Instant::now();
-        let destination = self.destination().await?;
         let announce = |snapshot: &_| self.reporter.will_restore(&self.name, snapshot);
         let (target, settings) = (self.target(), self.settings());
-        let report =
-            destination.restore(&self.name, &self.selector, target, &settings, announce).await?;
+        let (report, destination, failed) = if self.has_several() && self.restore.expect.is_none() {
+            let all = super::destinations(self.arguments);
+            let (name, selector) = (&self.name, &self.selector);
+            let done = all.restore(name, selector, target, &settings, announce).await?;
+            (done.report, done.destination, done.failed)
+        } else {
+            let destination = self.destination().await?;
+            let (name, selector) = (&self.name, &self.selector);
+            let report = destination.restore(name, selector, target, &settings, announce).await?;
+            (report, destination, Vec::new())
+        };
         // The bars are gone before anything is printed.
         drop(settings);
         self.reporter.restored(&Brought {
@@ -106,7 +125,36 @@ impl Command<'_> {
             requests: destination.repository().remote().requests(),
             duration: started.elapsed(),
         });
+        for cause in &failed {
+            self.reporter.note(&format!("not from there: {cause}"));
+        }
+        if self.restore.heal {
+            return self.heal(&report.snapshot_id).await;
+        }
         Ok(Exit::Ok)
+    }
+
+    /// Puts back what is damaged on one destination and whole on another.
+    async fn heal(&self, id: &SnapshotId) -> Result<Exit, Error> {
+        let mut exit = Exit::Ok;
+        let (reports, causes) = super::destinations(self.arguments).heal(&self.name, id).await?;
+        for cause in &causes {
+            self.reporter.warn(&format!("not healed: {cause}"));
+            exit = Exit::Damage;
+        }
+        for (place, report) in reports {
+            for key in &report.healed {
+                let object = serde_json::json!({
+                    "database": self.name, "destination": place, "object": key,
+                });
+                self.reporter.found("healed", object, &format!("{place}: {key} is whole again"));
+            }
+            for (key, why) in &report.left {
+                self.reporter.warn(&format!("{place}: {key} is not healed: {why}"));
+                exit = Exit::Damage;
+            }
+        }
+        Ok(exit)
     }
 
     /// Says what would be done.

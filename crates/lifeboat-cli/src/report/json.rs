@@ -145,22 +145,28 @@ fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -
 
 pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     let mut total = 0;
-    for Listed { name, listing, proofs, kept_because } in all {
-        for one in &listing.snapshots {
-            let proof = proofs.of(one.number());
-            let mut object = snapshot(name, one, &proof, destination);
+    let found = |name: &str, place: &str, number: u64, message: &str| {
+        let object = json!({
+            "database": name, "sequence": number, "message": message, "destination": place,
+        });
+        line("finding", object);
+    };
+    for Listed { name, merged, kept_because } in all {
+        for one in &merged.snapshots {
+            let first = one.places.first().map_or(destination, String::as_str);
+            let mut object = snapshot(name, &one.snapshot, &one.proof, first);
+            object["destinations"] = one.places.as_slice().into();
+            object["fork"] = merged.is_fork(one).into();
             object["kept_because"] =
-                kept_because.get(&one.number().0).cloned().unwrap_or_default().into();
+                kept_because.get(one.snapshot.id().as_str()).cloned().unwrap_or_default().into();
             line("snapshot", object);
             total += 1;
         }
-        for (number, error) in &listing.broken {
-            let message = super::people::causes(error);
-            line("finding", json!({ "database": name, "sequence": number.0, "message": message }));
+        for (place, number, error) in &merged.broken {
+            found(name, place, number.0, &super::people::causes(error));
         }
-        for number in &listing.burnt {
-            let message = "the newest record is damaged";
-            line("finding", json!({ "database": name, "sequence": number.0, "message": message }));
+        for (place, number) in &merged.burnt {
+            found(name, place, number.0, "the newest record is damaged");
         }
     }
     line(

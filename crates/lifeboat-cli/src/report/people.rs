@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::fmt::Write;
 
-use lifeboat::Explanation;
 use lifeboat::doctor::Finding;
 use lifeboat::format::record::Trigger;
-use lifeboat::repository::{Proofs, Snapshot};
+use lifeboat::repository::Snapshot;
+use lifeboat::{Everywhere, Explanation, Merged};
 use time::OffsetDateTime;
 
 use super::{Backed, Brought, Listed};
@@ -129,41 +129,42 @@ pub(super) fn backup(done: &Backed<'_>) {
 
 pub(super) fn snapshots(all: &[Listed], destination: &str) {
     let now = OffsetDateTime::now_utc();
-    if all.iter().all(|one| one.listing.snapshots.is_empty()) {
+    if all.iter().all(|one| one.merged.snapshots.is_empty()) {
         outln!("no snapshots in {destination} yet");
     }
-    for (at, Listed { name, listing, proofs, .. }) in all.iter().enumerate() {
+    for (at, Listed { name, merged, .. }) in all.iter().enumerate() {
         if at > 0 {
             outln!();
         }
-        if !listing.snapshots.is_empty() {
-            let origin = listing.snapshots.last().map_or("", |last| last.body().origin.as_str());
-            outln!("{name}  {origin}");
-            outln!("{}", table(&listing.snapshots, proofs, destination, now).trim_end());
+        if let Some(last) = merged.snapshots.last() {
+            outln!("{name}  {}", last.snapshot.body().origin);
+            outln!("{}", table(merged, now).trim_end());
         }
-        for (number, error) in &listing.broken {
-            warn(&format!("{name}: snapshot {number} is damaged: failed to {}", causes(error)));
+        // Which of several destinations, where there are several.
+        let at =
+            |place: &str| if place == destination { "".into() } else { format!(" at {place}") };
+        for (place, number, error) in &merged.broken {
+            let (place, causes) = (at(place), causes(error));
+            warn(&format!("{name}: snapshot {number}{place} is damaged: failed to {causes}"));
         }
-        for number in &listing.burnt {
-            warn(&format!("{name}: record {number}, after the last that can be read, is damaged"));
+        for (place, number) in &merged.burnt {
+            let place = at(place);
+            warn(&format!(
+                "{name}: record {number}{place}, after the last that can be read, is damaged"
+            ));
         }
     }
 }
 
-fn table(
-    snapshots: &[Snapshot],
-    proofs: &Proofs,
-    destination: &str,
-    now: OffsetDateTime,
-) -> String {
+fn table(merged: &Merged, now: OffsetDateTime) -> String {
     let ago = |at: Option<OffsetDateTime>| at.map_or("never".to_owned(), |at| age(at, now));
     let mut rows = vec![
         ["SNAPSHOT", "TAKEN", "AGE", "SIZE", "ADDED", "VERIFIED", "DRILLED", "WHERE", "NOTES"]
             .map(str::to_owned),
     ];
-    for snapshot in snapshots {
+    for one in &merged.snapshots {
+        let Everywhere { snapshot, proof, places, .. } = one;
         let body = snapshot.body();
-        let proof = proofs.of(snapshot.number());
         rows.push([
             snapshot.id().to_string(),
             local_time(body.taken_at),
@@ -172,8 +173,8 @@ fn table(
             size(body.statistics.bytes_sent),
             if proof.damage.is_some() { "DAMAGED".to_owned() } else { ago(proof.verified_at) },
             ago(proof.drilled_at),
-            destination.to_owned(),
-            notes(snapshot),
+            places.join(", "),
+            notes(snapshot, merged.is_fork(one)),
         ]);
     }
     let mut widths = [0; 9];
@@ -198,11 +199,14 @@ fn table(
     text
 }
 
-fn notes(snapshot: &Snapshot) -> String {
+fn notes(snapshot: &Snapshot, is_fork: bool) -> String {
     let body = snapshot.body();
     let mut notes: Vec<String> = body.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
     if snapshot.is_pinned() {
         notes.insert(0, "pinned".to_owned());
+    }
+    if is_fork {
+        notes.push("made apart from another of its generation".to_owned());
     }
     if body.trigger == Trigger::Safety {
         notes.push("before a restore in place".to_owned());

@@ -165,8 +165,11 @@ impl Remote {
         let taken = take_in(key, got, arriving).await;
         let arrived = arriving.len() - from;
         let taken = match taken {
-            // An answer that ends early without a word is a broken one.
-            Ok(()) if arrived != len => Err(RemoteError::of("read", key, Failure::Unavailable)),
+            // An answer that ends early without a word is a broken one, and so is one
+            // that has nothing where there is something: nobody asks for ever.
+            Ok(()) if arrived != len || (len == 0 && arriving.next().is_some()) => {
+                Err(RemoteError::of("read", key, Failure::Unavailable))
+            }
             taken => taken,
         };
         if let Err(error) = taken {

@@ -61,7 +61,7 @@ impl Database {
     }
 
     /// Fetches an archive in order. Ends early, and well, when nobody takes it.
-    async fn fetch_archive(
+    pub(crate) async fn fetch_archive(
         &self,
         key: &str,
         size: u64,

@@ -109,7 +109,7 @@ impl Database {
             }
             let mut state = head.state();
             let number = head.next();
-            body.generation = state.generation + 1;
+            body.generation = self.next_generation(&state)?;
             state.generation = body.generation;
             state.owner = Some(self.local().installation()?.clone());
             state.alive.insert(number);

@@ -22,10 +22,12 @@ use crate::error::LocalError;
 /// not seen yet.
 const KEPT_NONCES: usize = 64;
 
-/// The file that holds what is remembered.
+/// The file that holds what is remembered of a database on one destination, and
+/// the one that holds what counts on all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     path: PathBuf,
+    generation: PathBuf,
 }
 
 /// The file that remembers that a repository is sealed, and the newest data key
@@ -162,7 +164,25 @@ impl Memory {
     ) -> Self {
         let name = format!("{}.json", database.key());
         let folder = format!("{repository}-{}", short_name(destination));
-        Self { path: local.state_dir().join("seen").join(folder).join(name) }
+        let seen = local.state_dir().join("seen");
+        let generation = seen.join("generations").join(format!("{repository}-{}", database.key()));
+        Self { path: seen.join(folder).join(name), generation }
+    }
+
+    /// The highest generation that was seen of the database, on any destination.
+    pub(crate) fn generation(&self) -> Result<u64, LocalError> {
+        let text = read_text(&self.generation)?.unwrap_or_default();
+        // Without it snapshots of two destinations may become a fork; nothing worse.
+        Ok(text.trim().parse().unwrap_or(0))
+    }
+
+    /// Remembers a generation. Two processes at once may leave the lower one,
+    /// which the next record that is seen mends.
+    fn saw_generation(&self, generation: u64) -> Result<(), LocalError> {
+        if self.generation()? < generation {
+            replace(&self.generation, &generation.to_string())?;
+        }
+        Ok(())
     }
 
     pub(crate) fn read(&self) -> Result<Remembered, LocalError> {
@@ -196,6 +216,7 @@ impl Memory {
         if self.read()?.highest.is_some_and(|(highest, _)| highest >= number) {
             return Ok(());
         }
+        self.saw_generation(record.envelope.state.generation)?;
         self.change(|seen| {
             let own = record.envelope.writer == *installation;
             if own && seen.is_foreign(number, record.envelope.nonce) {
@@ -237,7 +258,7 @@ mod tests {
     #[test]
     fn twins_and_fresh_starts() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let memory = Memory { path: dir.path().join("a/b.json") };
+        let memory = Memory { path: dir.path().join("a/b.json"), generation: dir.path().join("g") };
         let [mine, other] = [Nonce::from_bytes([1; 16]), Nonce::from_bytes([2; 16])];
         let foreign = |n, nonce| memory.read().expect("reads").is_foreign(RecordNo(n), nonce);
         assert!(!foreign(5, other), "no memory is a fresh start");

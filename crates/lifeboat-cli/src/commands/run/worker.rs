@@ -118,7 +118,7 @@ impl Worker {
         database.sweep_heartbeats().await?;
         if !report.deleted.is_empty() {
             let objects = several(report.deleted.len() as u64, "object");
-            self.reporter.say(&format!("{}: {objects} that nothing needs deleted", target.name));
+            self.reporter.say(&format!("{name}: {objects} that nothing needs deleted"));
         }
         Ok(())
     }

@@ -1,0 +1,128 @@
+//! `lifeboat sync` and `lifeboat copy`: snapshots from one destination to another.
+
+use lifeboat::config::{Role, TakeOver};
+use lifeboat::{DestinationSettings, Destinations, Error, SyncReport};
+use serde_json::json;
+
+use crate::arguments::{Arguments, CopyArguments};
+use crate::exit::Exit;
+use crate::hint::About;
+use crate::report::Reporter;
+use crate::text::several;
+
+/// How long `--wait` leaves a destination alone that does not answer.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Brings all destinations to the same snapshots.
+pub(crate) async fn run(
+    arguments: &Arguments,
+    name: Option<&str>,
+    wait: bool,
+    reporter: &Reporter,
+) -> Exit {
+    let destinations = super::destinations(arguments);
+    if destinations.settings().count() < 2 {
+        reporter.say("there is one destination: nothing to copy");
+        summary(0, 0, Exit::Ok, reporter);
+        return Exit::Ok;
+    }
+    let name = name.map(|name| super::restore::name_of(arguments, name));
+    let mut copied = 0;
+    loop {
+        let (exit, more) = match bring(arguments, &destinations, name.as_deref(), reporter).await {
+            Ok(report) => {
+                let failed = report.troubles.len();
+                copied += report.copied.len();
+                let exit = if failed == 0 { Exit::Ok } else { Exit::PartlyDone };
+                (Ok((exit, failed)), failed > 0)
+            }
+            Err(error) => {
+                let out = Exit::of(error.kind()) == Exit::Storage;
+                (Err(error), out)
+            }
+        };
+        if wait && more {
+            reporter.note("waiting for destinations that do not answer");
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        return match exit {
+            Ok((exit, failed)) => {
+                summary(copied, failed, exit, reporter);
+                exit
+            }
+            Err(error) => reporter.error("", &error, About::Reading),
+        };
+    }
+}
+
+async fn bring(
+    arguments: &Arguments,
+    destinations: &Destinations,
+    name: Option<&str>,
+    reporter: &Reporter,
+) -> Result<SyncReport, Error> {
+    let adopt = arguments.setup().configuration.settings().take_over == TakeOver::Always;
+    let report = destinations.sync(name, adopt).await?;
+    tell(&report, reporter);
+    Ok(report)
+}
+
+/// Copies the snapshots of a database to another place, whatever the settings say.
+pub(crate) async fn copy(arguments: &Arguments, copy: &CopyArguments, reporter: &Reporter) -> Exit {
+    match copy_to(arguments, copy, reporter).await {
+        Ok(exit) => exit,
+        Err(error) => reporter.error(&copy.name, &error, About::Reading),
+    }
+}
+
+async fn copy_to(
+    arguments: &Arguments,
+    copy: &CopyArguments,
+    reporter: &Reporter,
+) -> Result<Exit, Error> {
+    let name = super::restore::name_of(arguments, &copy.name);
+    let mut target = DestinationSettings::new(Role::Mirror, &copy.to);
+    target.create = copy.init;
+    // The one that is typed may be configured as well, with its options.
+    let setup = arguments.setup();
+    let known = setup.places().iter().chain(setup.mirrors()).find(|place| place.url == copy.to);
+    if let Some(known) = known {
+        target.options = known.options.clone();
+    }
+    let adopt = setup.configuration.settings().take_over == TakeOver::Always;
+    let report = super::destinations(arguments).copy(&name, target, adopt).await?;
+    tell(&report, reporter);
+    let failed = report.troubles.len();
+    let exit = if failed == 0 { Exit::Ok } else { Exit::PartlyDone };
+    summary(report.copied.len(), failed, exit, reporter);
+    Ok(exit)
+}
+
+fn summary(copied: usize, failed: usize, exit: Exit, reporter: &Reporter) {
+    let line = match copied {
+        0 => "nothing was missing".to_owned(),
+        some => format!("{} copied", several(some as u64, "snapshot")),
+    };
+    let lines = if failed == 0 { vec![line] } else { vec![] };
+    reporter.told(json!({ "copied": copied, "failed": failed, "code": exit.code() }), &lines);
+}
+
+/// Says what was copied, and what could not be.
+pub(crate) fn tell(report: &SyncReport, reporter: &Reporter) {
+    for one in &report.copied {
+        let object = json!({
+            "database": one.database,
+            "snapshot_id": one.snapshot_id.as_str(),
+            "sequence": one.number.0,
+            "from": one.from,
+            "destination": one.to,
+        });
+        let line =
+            format!("{}: {} copied from {} to {}", one.database, one.snapshot_id, one.from, one.to);
+        reporter.found("copied", object, &line);
+    }
+    for cause in &report.troubles {
+        reporter.warn(&format!("not copied: {cause}"));
+    }
+}

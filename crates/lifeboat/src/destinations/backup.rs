@@ -1,0 +1,157 @@
+//! A backup to the first destination that works, to the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lifeboat_config::Role;
+use lifeboat_format::id::DatabaseName;
+use lifeboat_repository::ReadError;
+use lifeboat_snapshot::{LiveDatabase, default_name};
+
+use super::watch::{Counted, until_gone};
+use super::{Destinations, SyncReport, means_elsewhere};
+use crate::destination::{Destination, Missing};
+use crate::error::{Cause, Error, ErrorKind, causes_of};
+use crate::take::{BackupReport, BackupSettings, open_source};
+
+/// A backup, and where it went.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Placed {
+    /// What was done.
+    pub report: BackupReport,
+    /// Where it lies whole.
+    pub destination: Destination,
+    /// The position of that destination among those that were given.
+    pub position: usize,
+    /// Why it is not the first.
+    pub fallback_reason: Option<String>,
+    /// How many requests it took there.
+    pub requests: u64,
+    /// What else was copied: to mirrors, and home from fallbacks.
+    pub copied: SyncReport,
+}
+
+impl Destinations {
+    /// Backs a database up to the first destination that works, of those with
+    /// these names, or of all. One that goes away in the middle is left for the
+    /// next, where the snapshot is whole. What fallbacks hold that the primary
+    /// missed is then copied to it, and mirrors get what they lack.
+    ///
+    /// Cancelled or killed, it leaves at most packs that no record names.
+    pub async fn backup(
+        &self,
+        path: &Path,
+        settings: &BackupSettings,
+        names: &[String],
+        missing: Missing,
+    ) -> Result<Placed, Error> {
+        let name = settings.name.clone().unwrap_or_else(|| default_name(path));
+        let cache = self.inner.installation.cache_dir.clone();
+        // What is wrong with a source is known before a destination is asked.
+        let mut source = Some(open_source(path, &cache, settings).await?);
+        let mut choice = self.choice(names);
+        let mut causes = Vec::new();
+        while let Some(at) = choice.next() {
+            let others = choice.has_others();
+            let destination = match self.try_open(at, missing, &mut choice).await {
+                Ok(destination) => destination,
+                Err(cause) if means_elsewhere(&cause.error) => {
+                    causes.push(cause);
+                    continue;
+                }
+                Err(cause) => return Err(self.told(cause.error, &choice)),
+            };
+            let member = &self.inner.members[at];
+            let fallback_reason = choice.fallback_reason();
+            if let Some(reason) = &fallback_reason {
+                tracing::warn!("using {}: {reason}", member.shown());
+            }
+            if member.settings.role == Role::Fallback {
+                // Before anything is there that would have to come home.
+                self.note_away(&name)?;
+            }
+            let live = match source.take() {
+                Some(live) => live,
+                None => open_source(path, &cache, settings).await?,
+            };
+            let before = destination.repository().remote().requests();
+            let error = match self.send(at, &destination, live, path, settings, others).await {
+                Ok(report) => {
+                    let position = at;
+                    let requests = destination.repository().remote().requests() - before;
+                    let copied = self.afterwards(at, &name, settings).await;
+                    return Ok(Placed {
+                        report,
+                        destination,
+                        position,
+                        fallback_reason,
+                        requests,
+                        copied,
+                    });
+                }
+                Err(error) => error,
+            };
+            if error.kind() != ErrorKind::Storage {
+                return Err(error);
+            }
+            let reason = format!("failed to {}", causes_of(&error));
+            member.failed(&reason);
+            choice.failed(format!("{} went away in the middle: {reason}", member.shown()));
+            causes.push(Cause { place: member.shown().to_owned(), error: Box::new(error) });
+        }
+        Err(self.nowhere(names, causes))
+    }
+
+    /// Sends a snapshot to one destination. Where there are others, one that goes
+    /// silent meanwhile is given up within seconds.
+    async fn send(
+        &self,
+        at: usize,
+        destination: &Destination,
+        source: LiveDatabase,
+        path: &Path,
+        settings: &BackupSettings,
+        others: bool,
+    ) -> Result<BackupReport, Error> {
+        if !others {
+            return destination.backup_source(source, path, settings).await;
+        }
+        let packs = Arc::default();
+        let mut counted = settings.clone();
+        let next = settings.progress.clone();
+        counted.progress = Some(Arc::new(Counted { packs: Arc::clone(&packs), next }));
+        tokio::select! {
+            done = destination.backup_source(source, path, &counted) => done,
+            gone = until_gone(&self.inner.members[at].settings, &packs) => {
+                Err(ReadError::from(gone).into())
+            }
+        }
+    }
+
+    /// What a backup to the primary brings with it. The backup is made: what fails
+    /// here is told and is no failure of it.
+    async fn afterwards(&self, at: usize, name: &str, settings: &BackupSettings) -> SyncReport {
+        let is_primary = self.inner.members[at].settings.role == Role::Primary;
+        let is_away = is_primary && self.away_path(name).is_ok_and(|path| path.exists());
+        let has_mirrors = self.settings().any(|one| one.role == Role::Mirror);
+        if !is_away && !has_mirrors {
+            return SyncReport::default();
+        }
+        self.sync_one(name, settings.adopt, is_away).await
+    }
+
+    /// Where it is noted that a database has snapshots that the primary missed.
+    pub(super) fn away_path(&self, name: &str) -> Result<PathBuf, Error> {
+        let name = DatabaseName::new(name)
+            .map_err(|source| Error::Name { name: name.to_owned(), source })?;
+        Ok(self.inner.installation.state_dir.join("away").join(name.key()))
+    }
+
+    fn note_away(&self, name: &str) -> Result<(), Error> {
+        let path = self.away_path(name)?;
+        let folder = path.parent().expect("it lies in a folder");
+        let noted = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, ""));
+        noted.map_err(|source| Error::Path { path: path.clone(), source })
+    }
+}
