@@ -164,7 +164,7 @@ impl Database {
             };
             let second = |result: &CheckResult| result.finished_at.unix_timestamp();
             let same = next.as_ref().zip(together.first());
-            if !same.is_some_and(|(next, first)| second(next) == second(first)) {
+            if same.is_none_or(|(next, first)| second(next) != second(first)) {
                 together.sort_by_key(|result| std::cmp::Reverse(result.finished_at));
                 for result in together.drain(..) {
                     let checked = result.read.last().filter(|_| result.kind == CheckKind::Check);
