@@ -131,8 +131,9 @@ fn all_destinations() {
          [[destination]]\nname = \"two\"\nrole = \"primary\"\nurl = \"two\"\n\
          [[destination]]\nname = \"three\"\nrole = \"mirror\"\nurl = \"three\"\n",
     );
-    write(&folder, "one", "no directory");
     folder.backup("app.db");
+    let _ = std::fs::remove_dir_all(folder.path("one"));
+    write(&folder, "one", "no directory");
     let (found, code) = findings(&folder, &[], &["app.db"]);
     assert_eq!(code, 1, "{found:#?}");
     has(&found, "problem", "one is not a directory");
@@ -362,7 +363,8 @@ fn a_place_that_does_not_answer() {
     ];
     let (found, code) = findings(&folder, &variables, &["app.db"]);
     assert_eq!(code, 1);
-    has(&found, "problem", "the storage cannot be reached");
+    // Or, on a busy machine, that it did not answer within that time.
+    has(&found, "problem", "failed to read format/1: the storage ");
     let there = |one: &&Value| one["about"].as_str().is_some_and(|about| about.contains("s3://"));
     assert_eq!(found.iter().filter(there).count(), 1, "{found:#?}");
     has(&found, "ok", "can be read");
