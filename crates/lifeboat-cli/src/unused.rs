@@ -1,7 +1,7 @@
 //! Settings that are understood and have no effect in this version. Nobody should
 //! find that out on the day they are needed.
 
-use lifeboat::config::{Configuration, Place, Role};
+use lifeboat::config::{Configuration, Place};
 
 /// A section without effect.
 pub(crate) struct Unused {
@@ -48,13 +48,6 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     for at in 0..settings.links.len() {
         let instead = "list the bucket, and compare with the columns by hand";
         add(&[&format!("links.{at}")], "[[links]]".into(), instead);
-    }
-    for (at, destination) in settings.destinations.iter().enumerate() {
-        if destination.role == Role::Mirror {
-            let section = format!("the mirror {}", destination.name);
-            let instead = format!("lifeboat -r '{}' backup", destination.url);
-            add(&[&format!("destination.{at}")], section, &instead);
-        }
     }
     all
 }

@@ -171,7 +171,7 @@ impl Destinations {
                     return Ok(Chosen { destination, position: at, fallback_reason });
                 }
                 Err(cause) if means_elsewhere(&cause.error) => causes.push(cause),
-                Err(cause) => return Err(self.told(cause.error, &choice)),
+                Err(cause) => return Err(self.told(*cause.error, &choice)),
             }
         }
         Err(self.nowhere(names, causes))
@@ -217,11 +217,11 @@ impl Destinations {
 
     /// An error that ends everything, after a warning that has the reasons of the
     /// others.
-    fn told(&self, error: Box<Error>, choice: &Choice) -> Error {
+    fn told(&self, error: Error, choice: &Choice) -> Error {
         if let Some(reasons) = choice.fallback_reason() {
             tracing::warn!("{reasons}");
         }
-        *error
+        error
     }
 
     fn nowhere(&self, names: &[String], mut causes: Vec<Cause>) -> Error {

@@ -60,7 +60,7 @@ impl Destinations {
                     causes.push(cause);
                     continue;
                 }
-                Err(cause) => return Err(self.told(cause.error, &choice)),
+                Err(cause) => return Err(self.told(*cause.error, &choice)),
             };
             let member = &self.inner.members[at];
             let fallback_reason = choice.fallback_reason();
