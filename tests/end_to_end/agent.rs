@@ -196,6 +196,8 @@ fn watched_and_unchanged() {
     let health = folder.run(&["--json", "health"]).ok().json();
     let last_good = health[0]["last_good"].as_str().expect("a time");
     assert!(last_good >= taken.as_str().expect("a time"), "{last_good} after {taken}");
+    let ran = folder.run(&["doctor"]).ok();
+    assert!(ran.out.contains(", and nothing changed until "), "{ran:?}");
     // A heartbeat that is damaged makes it less watched, and no more.
     let beats = folder.path("backups/databases/app/heartbeats");
     let mut beats = fs::read_dir(beats).expect("is there");
@@ -204,4 +206,6 @@ fn watched_and_unchanged() {
     fs::write(beat, b"nonsense").expect("writes");
     let health = folder.run(&["--json", "health"]).ok().json();
     assert_eq!(health[0]["last_good"], taken);
+    let ran = folder.run(&["doctor"]).ok();
+    assert!(!ran.out.contains("nothing changed until"), "{ran:?}");
 }

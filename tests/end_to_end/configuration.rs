@@ -88,6 +88,27 @@ fn configured_databases_have_names() {
     assert_eq!(folder.backup("free.db")["database"], "free");
 }
 
+/// Whoever names one place means it, whatever the file says of destinations.
+#[test]
+fn one_place_instead_of_all_destinations() {
+    let folder = with_databases(&["app.db"]);
+    let file = "[[destination]]\nname = \"a\"\nurl = \"one\"\n\
+                [[database]]\npath = \"app.db\"\nname = \"main\"\ndestinations = [\"a\"]\n";
+    write(&folder, "lifeboat.toml", file);
+    folder.run(&["-r", "typed", "backup"]).ok();
+    run(&folder, &[("LIFEBOAT_REPOSITORY", "variable")], &["backup", "main"]).ok();
+    folder.run(&["backup"]).ok();
+    for place in ["typed", "variable", "one"] {
+        assert!(folder.path(place).join("databases/main/records").is_dir(), "{place}");
+    }
+    // In one file it is a mistake.
+    let file = "repository = \"x\"\n[[database]]\npath = \"app.db\"\ndestinations = [\"a\"]\n";
+    write(&folder, "lifeboat.toml", file);
+    let ran = folder.run(&["backup"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("lifeboat.toml:4: there is no setting destination \"a\""), "{ran:?}");
+}
+
 #[test]
 fn nothing_named_and_nothing_configured() {
     let folder = with_databases(&["app.db"]);

@@ -177,6 +177,40 @@ fn a_role() {
     assert!(last.authorization.contains("Credential=DEEP/"), "{last:?}");
 }
 
+/// The same with the role's service of a store that has one, by `cargo xtask
+/// conformance --with moto`.
+mod a_role_taken_on {
+    use super::*;
+
+    #[test]
+    fn on_a_store() {
+        let folder = Folder::without_repository(Place::Store);
+        let path = folder.path("app.db");
+        drop(one_row_a_page(&path, "delete", 20, 1));
+        let store = folder.store();
+        let sts = store.is_own().then(SignOn::start);
+        let sts_url = sts.as_ref().map(SignOn::url);
+        let theirs = store.variable("AWS_ENDPOINT_URL_STS").map(ToOwned::to_owned);
+        let Some(url) = sts_url.or(theirs) else {
+            eprintln!("SKIPPED: this store gives no roles");
+            return;
+        };
+        let run = |arguments: &[&str]| {
+            let mut command = folder.command();
+            command.env("AWS_ENDPOINT_URL_STS", &url).env("AWS_ROLE_ARN", ROLE).args(arguments);
+            Ran::from(command.output().expect("the binary runs")).ok()
+        };
+        run(&["init", "--no-encryption"]);
+        run(&["backup", "app.db"]);
+        run(&["restore", "app", "--target", "new.db"]);
+        assert!(same_bytes(&folder.path("new.db"), &path));
+        assert!(sts.is_none_or(|sts| sts.asked().len() == 3));
+        if !store.is_own() {
+            println!("store: gives the credentials of a role");
+        }
+    }
+}
+
 #[test]
 fn a_role_that_is_refused() {
     let bare = Bare::new();

@@ -306,8 +306,21 @@ fn killed_in_the_middle_of_a_first_backup() {
     wire.heal();
     let stored = folder.objects_of("/packs/").len();
     assert_eq!(stored, 3, "{:?}", folder.objects_of("/packs/"));
+    folder.store().server().forget_requests();
+    let there: Vec<_> = folder.objects_of("/packs/").iter().map(|path| name_of(path)).collect();
     let summary = folder.backup("app.db");
     let resumed = summary["packs_resumed"].as_u64().expect("a number");
     assert!((1..=3).contains(&resumed), "{summary}");
+    // At the store: what was taken up again was not sent again.
+    let requests = folder.store().server().requests();
+    let puts = requests.iter().filter(|r| r.kind == Kind::Put && r.key.contains("/packs/"));
+    let put: Vec<_> = puts.map(|request| name_of(request.key.as_ref())).collect();
+    assert!(put.iter().all(|name| !there.contains(name)), "{put:?} of {there:?}");
+    let listed = summary["packs_listed"].as_u64().expect("a number");
+    assert_eq!(put.len() as u64 + resumed, listed, "{put:?}: {summary}");
     assert!(same_bytes(&folder.restore("app", "latest"), &path));
+}
+
+fn name_of(path: &std::path::Path) -> String {
+    path.file_name().expect("has one").to_string_lossy().into_owned()
 }

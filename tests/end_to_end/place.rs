@@ -130,6 +130,17 @@ impl Store {
         self.proxy.as_ref().expect("it is a store behind a proxy")
     }
 
+    /// A variable that commands are told.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.environment.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is the one in this process.
+    pub(crate) fn is_own(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// The folder that holds the objects of the repository as files.
     pub(crate) fn folder(&self) -> PathBuf {
         self.server().folder().join(&self.prefix)

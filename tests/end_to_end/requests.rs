@@ -2,9 +2,9 @@
 //! bill, and what a slow line feels.
 
 use lifeboat_testing::databases::{one_row_a_page, overwrite};
-use lifeboat_testing::servers::{Kind, S3Server};
+use lifeboat_testing::servers::{Fault, Kind, Request, S3Server};
 
-use crate::command::Folder;
+use crate::command::{Folder, same_bytes};
 use crate::place::Place;
 
 /// What a command may ask for.
@@ -50,6 +50,9 @@ fn of_each_command() {
     check(server, "an unchanged backup", &Budget { puts: 0, lists: 0, reads: 5 });
     folder.run(&["snapshots"]).ok();
     check(server, "a listing of two snapshots", &Budget { puts: 0, lists: 3, reads: 6 });
+    folder.run(&["restore", "app", "latest", "--target", "new.db", "--dry-run"]).ok();
+    // Of each of two packs its index, and once a piece, to see how fast it comes.
+    check(server, "the plan of that restore", &Budget { puts: 0, lists: 1, reads: 8 });
     folder.run(&["restore", "app", "latest", "--target", "new.db"]).ok();
     // Of each of two packs its index, and the frames that are needed.
     check(server, "a restore from two packs", &Budget { puts: 0, lists: 1, reads: 9 });
@@ -79,4 +82,27 @@ fn do_not_grow_with_the_history() {
     folder.run(&["restore", "app", "latest", "--target", "new.db"]).ok();
     let records = server.requests().iter().filter(|r| r.key.contains("/records/")).count();
     assert!(records <= 20, "{records} of 41 records were asked for");
+}
+
+/// A restore fetches two chunks at a time, not one and not three, and reads up to
+/// four indexes ahead of them: more would not fit the memory that is promised.
+#[test]
+fn of_a_restore_at_once() {
+    let folder = Folder::at(Place::Faulty);
+    drop(one_row_a_page(&folder.path("app.db"), "delete", 5000, 1));
+    folder.backup("app.db");
+    let wire = folder.store().proxy();
+    // So slow that they overlap, on any machine.
+    wire.when(Kind::Get, "/packs/").always(Fault::SlowDownload(16 << 20));
+    wire.forget_requests();
+    folder.run(&["restore", "app", "latest", "--target", "new.db"]).ok();
+    assert!(same_bytes(&folder.path("new.db"), &folder.path("app.db")));
+    let is_index = |request: &Request| {
+        request.range.as_ref().is_some_and(|range| range.end - range.start == 64 * 1024)
+    };
+    let of_packs = |request: &Request| request.key.contains("/packs/");
+    let indexes = wire.most_at_once(|request| of_packs(request) && is_index(request));
+    let chunks = wire.most_at_once(|request| of_packs(request) && !is_index(request));
+    assert_eq!(chunks, 2, "{:#?}", wire.requests());
+    assert!((2..=4).contains(&indexes), "{indexes} of {:#?}", wire.requests());
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use lifeboat_testing::databases::{one_row_a_page, open, overwrite};
 use serde_json::Value;
 
-use crate::command::{Folder, same_bytes};
+use crate::command::{Folder, as_nobody, same_bytes};
 
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).expect("reads");
@@ -31,6 +31,16 @@ fn where_no_file_can_be() {
     let ran = folder.run(&["restore", "app", "--target", "folder", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("is a directory") && !ran.out.contains("restoring"), "{ran:?}");
+    // The directory of the test is root's.
+    for own in ["state", "cache"] {
+        fs::remove_dir_all(folder.path(own)).expect("removes");
+    }
+    let ran = as_nobody(&folder, &["restore", "app", "--target", "new.db"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.err.contains("Permission denied") && ran.err.contains("run as its owner"),
+        "{ran:?}"
+    );
 }
 
 #[test]

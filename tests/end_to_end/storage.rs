@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use lifeboat_testing::databases::one_row_a_page;
+use lifeboat_testing::databases::{one_row_a_page, overwrite};
 use lifeboat_testing::servers::{Fault, Kind};
 
-use crate::command::{Folder, Ran, binary};
+use crate::command::{Folder, Ran, binary, same_bytes};
 use crate::place::{Place, in_every_place};
 
 in_every_place!(a_probe_says_what_it_does);
@@ -45,6 +45,29 @@ fn one_that_ignores_conditions() {
     folder.run(&["prune"]).ok();
     assert_eq!(folder.objects_of("databases/app/rounds/").len(), 0, "swept");
     folder.run(&["check", "--read-data"]).ok();
+}
+
+/// Data keys are numbered as records are, and agreed on alike.
+#[test]
+fn an_encrypted_repository_where_conditions_are_ignored() {
+    let folder = Folder::without_repository(Place::Careless);
+    let key = folder.run(&["--json", "key", "generate"]).ok().last();
+    std::fs::write(folder.path("key"), key["key"].as_str().expect("a key")).expect("writes");
+    let run = |arguments: &[&str]| {
+        folder.run(&[&["--json", "--key-file", "key"], arguments].concat()).ok().last()
+    };
+    assert_eq!(run(&["init"])["fencing"], "rounds");
+    let mut connection = one_row_a_page(&folder.path("app.db"), "delete", 50, 1);
+    run(&["backup", "app.db"]);
+    run(&["key", "rotate", "--data-key"]);
+    overwrite(&mut connection, 5, 2);
+    let backup = run(&["backup", "app.db"]);
+    assert_eq!((&backup["unchanged"], &backup["unfenced"]), (&false.into(), &false.into()));
+    run(&["restore", "app", "--target", "new.db"]);
+    assert!(same_bytes(&folder.path("new.db"), &folder.path("app.db")));
+    for agreed in ["prefix/rounds/1/", "prefix/rounds/2/", "app/rounds/00000000000000000002/"] {
+        assert!(!folder.objects_of(agreed).is_empty(), "{agreed}");
+    }
 }
 
 #[test]

@@ -55,6 +55,14 @@ pub(crate) const TESTING: &str = "lifeboat-testing";
 /// or `[build-dependencies]`; the first is the owner.
 pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("object_store", &["lifeboat-remote", TESTING]),
+    // The credentials of AWS's own tools, over our client.
+    ("aws-config", &["lifeboat-remote"]),
+    ("aws-credential-types", &["lifeboat-remote"]),
+    ("aws-smithy-runtime-api", &["lifeboat-remote"]),
+    ("aws-smithy-types", &["lifeboat-remote"]),
+    ("reqwest", &["lifeboat-remote"]),
+    ("rustls", &["lifeboat-remote"]),
+    ("rustls-platform-verifier", &["lifeboat-remote"]),
     ("rusqlite", &["lifeboat-sqlite", TESTING, "lifeboat-end-to-end"]),
     ("libsqlite3-sys", &["lifeboat-sqlite"]),
     ("figment", &["lifeboat-config"]),

@@ -57,8 +57,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "name a file that does not exist, or add --force: what is there is then set aside"
                 .into()
         }
-        Error::Stage(StageError::Create { target: path, .. }) | Error::Path { path, .. } => {
-            return no_folder(path);
+        Error::Stage(StageError::Create { target: path, source })
+        | Error::Path { path, source } => {
+            return no_file(path, source);
         }
         Error::Stage(StageError::SidecarExists { .. })
         | Error::Publish(PublishError::SidecarExists { .. }) => {
@@ -338,8 +339,14 @@ fn of_resolve(error: &ResolveError) -> Option<String> {
     })
 }
 
-/// A file is to be made in a directory that is not there.
-fn no_folder(file: &Path) -> Option<String> {
+/// A file is to be made in a directory that is not there, or that others own.
+fn no_file(file: &Path, why: &std::io::Error) -> Option<String> {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    if matches!(why.kind(), PermissionDenied | ReadOnlyFilesystem) {
+        return Some(
+            "name a file in a directory that you may write to, or run as its owner".into(),
+        );
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     let text = || format!("make the directory first: mkdir -p {}", shell_word(folder));
     (!folder.exists()).then(text)

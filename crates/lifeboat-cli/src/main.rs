@@ -78,9 +78,14 @@ fn main() -> std::process::ExitCode {
             }
         }
     });
-    // What still reads or writes notices within one group of pages; nothing it
-    // could leave behind is more than the next run clears away.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    // After a signal, what still reads or writes notices within one group of pages;
+    // nothing it could leave behind is more than the next run clears away. Without
+    // one nothing of ours runs any more, but a name server that does not answer may
+    // be waited for still.
+    let by_signal = matches!(exit, Exit::Interrupted | Exit::Terminated)
+        || matches!(arguments.command, Command::Run(_));
+    let patience = if by_signal { 5000 } else { 200 };
+    runtime.shutdown_timeout(std::time::Duration::from_millis(patience));
     exit.into()
 }
 

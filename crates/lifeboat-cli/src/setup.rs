@@ -80,7 +80,8 @@ impl Setup {
             Refusal {
                 exit: if about_the_key { Exit::Key } else { Exit::Usage },
                 message: problems.to_string(),
-                hint: "`lifeboat config show --origin` shows what is set, and by whom".into(),
+                hint: "mend what is named, or leave it out; docs/lifeboat.example.toml has every setting"
+                    .into(),
             }
         })?;
         let (places, mirrors) = places(&configuration)?;

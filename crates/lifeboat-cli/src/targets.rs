@@ -39,7 +39,7 @@ pub(crate) fn named(typed: &[PathBuf], setup: &Setup) -> Result<Vec<Target>, Ref
     let target = |found: &FoundDatabase| Target {
         path: found.path.clone(),
         name: name_of(found),
-        places: setup.configuration.settings().databases[found.index].destinations.clone(),
+        places: places_of(found, setup),
         index: Some(found.index),
     };
     let targets: Vec<Target> = if typed.is_empty() {
@@ -59,6 +59,16 @@ pub(crate) fn named(typed: &[PathBuf], setup: &Setup) -> Result<Vec<Target>, Ref
             .collect()
     };
     Ok(targets)
+}
+
+/// The places of a database. Where one repository is named instead of all
+/// destinations, it is the place of every database.
+fn places_of(found: &FoundDatabase, setup: &Setup) -> Vec<String> {
+    let settings = setup.configuration.settings();
+    match settings.repository {
+        Some(_) => Vec::new(),
+        None => settings.databases[found.index].destinations.clone(),
+    }
 }
 
 /// All databases that are configured.

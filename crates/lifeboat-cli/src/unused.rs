@@ -1,7 +1,7 @@
 //! Settings that are understood and have no effect in this version. Nobody should
 //! find that out on the day they are needed.
 
-use lifeboat::config::{Configuration, Place};
+use lifeboat::config::{Configuration, Http, Notify, Place};
 
 /// A section without effect.
 pub(crate) struct Unused {
@@ -25,29 +25,25 @@ impl Unused {
 /// Those that are set.
 pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     let settings = configuration.settings();
-    let cron = match &settings.schedule.cron {
-        Some(cron) => format!("{cron} lifeboat backup    # a line for crontab -e"),
-        None => "0 * * * * lifeboat backup    # a line for crontab -e".into(),
-    };
-    let tell = "lifeboat backup || mail -s 'the backup failed' you@example.org < /dev/null";
+    let tell =
+        "lifeboat health --nagios || mail -s 'look at the backups' you@example.org < /dev/null";
     let mut all = Vec::new();
-    // A section that was derived has no place of its own, but what is in it has.
-    let mut add = |paths: &[&str], section: String, instead: &str| {
-        let mut places = paths.iter().map(|path| configuration.place(path));
-        if let Some(place) = places.find(|place| !place.is_default()) {
+    let mut add = |path: &str, section: String, instead: &str| {
+        let place = configuration.place(path);
+        if !place.is_default() {
             all.push(Unused { section, place: place.clone(), instead: instead.to_owned() });
         }
     };
-    let schedule = ["schedule", "schedule.every", "schedule.cron"];
-    add(&schedule, "[schedule]".into(), &cron);
-    for at in 0..settings.databases.len() {
-        add(&[&format!("database.{at}.schedule")], "[database.schedule]".into(), &cron);
+    // An empty section wants nothing.
+    if settings.notify != Notify::default() {
+        add("notify", "[notify]".into(), tell);
     }
-    add(&["notify"], "[notify]".into(), tell);
-    add(&["http"], "[http]".into(), "lifeboat status");
+    if settings.http != Http::default() {
+        add("http", "[http]".into(), "lifeboat status");
+    }
     for at in 0..settings.links.len() {
         let instead = "list the bucket, and compare with the columns by hand";
-        add(&[&format!("links.{at}")], "[[links]]".into(), instead);
+        add(&format!("links.{at}"), "[[links]]".into(), instead);
     }
     all
 }

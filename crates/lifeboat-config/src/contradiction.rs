@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::layers::Merged;
 use crate::nearest::nearest;
-use crate::problem::{Problem, What};
+use crate::problem::{Place, Problem, What};
 use crate::settings::{Retention, Role, Schedule, Settings};
 
 /// All of them.
@@ -86,10 +86,13 @@ impl Finder<'_> {
 
     fn databases(&mut self, settings: &Settings) {
         let known: Vec<&str> = settings.destinations.iter().map(|one| one.name.as_str()).collect();
+        // Whoever types another place, or sets a variable to it, means that one.
+        let elsewhere = settings.repository.is_some()
+            && !matches!(self.merged.place("repository"), Place::File { .. });
         let mut names = BTreeMap::new();
         for (at, database) in settings.databases.iter().enumerate() {
             let path = format!("database.{at}");
-            for name in &database.destinations {
+            for name in database.destinations.iter().filter(|_| !elsewhere) {
                 if !known.contains(&name.as_str()) {
                     let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
                     let what = What::Unknown { key: format!("destination {name:?}"), nearest };

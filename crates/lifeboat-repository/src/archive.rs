@@ -36,10 +36,10 @@ pub(crate) use sink::NothingKnown;
 use sink::{FileSink, Written};
 
 /// What a store is told that a database file is.
-const CONTENT_TYPE: &str = "application/x-sqlite3";
+pub(crate) const CONTENT_TYPE: &str = "application/x-sqlite3";
 
 /// An archive that was written to a local file, and the image in it.
-struct Captured {
+pub(crate) struct Captured {
     image: CapturedImage,
     written: Written,
     finished: FinishedArchive,
@@ -97,7 +97,7 @@ impl Database {
     }
 
     /// Writes the archive to a local file, off the async threads.
-    async fn capture_file<S: PageSource + 'static>(
+    pub(crate) async fn capture_file<S: PageSource + 'static>(
         &self,
         source: S,
         name: &ArchiveName,

@@ -21,6 +21,7 @@ use crate::error::{ReadError, WriteError};
 use crate::log::{Committed, Draft, Head};
 use crate::proofs::Proofs;
 use crate::repository::Database;
+pub(crate) use needed::Object;
 use needed::{Listed, Needed};
 
 /// How many objects one record condemns: it has to stay readable. What is over

@@ -49,6 +49,8 @@ struct Doubt {
     /// The snapshots that were looked at, and those that it hits.
     seen: NumberSet,
     hit: NumberSet,
+    /// In the words of the finding.
+    what: String,
 }
 
 impl Doubts {
@@ -64,9 +66,10 @@ impl Doubts {
         doubt.is_some_and(|doubt| doubt.hit.contains(snapshot) || !doubt.seen.contains(snapshot))
     }
 
-    /// Whether a snapshot itself was found not to be what it says.
-    pub(crate) fn hit(&self, object: &str, snapshot: RecordNo) -> bool {
-        self.objects.get(object).is_some_and(|doubt| doubt.hit.contains(snapshot))
+    /// What was found wrong with a snapshot itself, by the key of its record.
+    pub(crate) fn of_snapshot(&self, object: &str, snapshot: RecordNo) -> Option<&str> {
+        let doubt = self.objects.get(object).filter(|doubt| doubt.hit.contains(snapshot))?;
+        Some(&doubt.what)
     }
 
     /// Takes a result into account. Only one that was made later can clear what
@@ -82,7 +85,8 @@ impl Doubts {
             let (seen, hit) = (result.snapshots.clone(), finding.snapshots.clone());
             let newer = self.objects.get(&finding.object).is_none_or(|one| one.at <= *name);
             if newer {
-                let doubt = Doubt { at: name.clone(), seen, hit };
+                let what = finding.what.clone();
+                let doubt = Doubt { at: name.clone(), seen, hit, what };
                 self.objects.insert(finding.object.clone(), doubt);
             }
         }

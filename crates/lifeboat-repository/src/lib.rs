@@ -81,7 +81,7 @@ pub use heal::HealReport;
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
-pub use mend::{MendedPack, RepairReport};
+pub use mend::{MendedObject, MendedPack, RepairReport};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
 pub use proofs::{Proof, Proofs};

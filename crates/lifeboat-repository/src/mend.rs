@@ -6,7 +6,9 @@
 //! taken away that could still be used: a damaged pack stays until no snapshot
 //! names it any more.
 
+mod archives;
 mod content;
+mod lists;
 mod sink;
 
 use std::collections::{BTreeMap, HashSet};
@@ -42,6 +44,9 @@ pub struct RepairReport {
     pub findings: Vec<Finding>,
     /// What becomes of each damaged pack.
     pub packs: Vec<MendedPack>,
+    /// What becomes of damaged or missing lists of packs and archives. Where
+    /// nothing is written, the packs that such a list names have not been read.
+    pub objects: Vec<MendedObject>,
     /// The living snapshots that were broken.
     pub broken: NumberSet,
     /// Those of them that are whole with what was mended.
@@ -86,6 +91,16 @@ impl MendedPack {
     }
 }
 
+/// An object that can be made anew byte for byte, or cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MendedObject {
+    /// Its key, relative to the folder of the database.
+    pub object: String,
+    /// Why nothing could be done, where nothing could.
+    pub hindrance: Option<&'static str>,
+}
+
 /// A pack that was made, and what it is for.
 struct Made {
     pack: WrittenPack,
@@ -113,7 +128,28 @@ impl Database {
         options: CollectOptions,
     ) -> Result<(Option<S>, RepairReport), BackupError<S::Error>> {
         let all = CheckOptions::of_depth(Depth::Data(Share::All));
-        let (mut report, mut survey, files) = self.examine(&all).await?;
+        let (mut report, mut survey, mut files) = self.examine(&all).await?;
+        let (mut before, mut broken_before) = (Vec::new(), NumberSet::default());
+        let mut lists = Vec::new();
+        loop {
+            let found = self.mend_lists(&survey, &report.result.findings, apply).await?;
+            let (anew, not): (Vec<MendedObject>, Vec<MendedObject>) =
+                found.into_iter().partition(|list| list.hindrance.is_none());
+            let again = apply && !anew.is_empty();
+            if again {
+                // What a list names is looked at only now that it can be read; and
+                // it may say what others were.
+                let is_anew = |one: &Finding| anew.iter().any(|list| list.object == one.object);
+                before.extend(report.result.findings.into_iter().filter(is_anew));
+                broken_before = broken_before.iter().chain(report.broken.iter()).collect();
+                (report, survey, files) = self.examine(&all).await?;
+            }
+            lists.extend(anew);
+            if !again {
+                lists.extend(not);
+                break;
+            }
+        }
         let findings = report.result.findings.clone();
         let damaged: Vec<(PackEntry, NumberSet)> = findings
             .iter()
@@ -135,24 +171,43 @@ impl Database {
             }
             survey.repairs.insert(made.k, made.repair);
         }
-        let rest = self.findings_left(&findings, &survey, &files).await?;
+        let (source, archives) = self.mend_archives(source, &survey, &findings, apply).await?;
+        let mut rest = self.findings_left(&findings, &survey, &files).await?;
+        let is_anew = |one: &Finding| {
+            archives.iter().any(|a| a.hindrance.is_none() && a.object == one.object)
+        };
+        rest.retain(|finding| !is_anew(finding));
+        lists.extend(archives);
         let still: NumberSet = rest.iter().flat_map(|one| one.snapshots.iter()).collect();
+        for number in broken_before.iter() {
+            report.broken.insert(number);
+        }
         let mended = report.broken.iter().filter(|number| !still.contains(*number)).collect();
         let whole = report.alive.iter().filter(|number| !still.contains(*number)).collect();
         let mut key = None;
         let collected = if apply {
-            if !findings.is_empty() {
+            if !findings.is_empty() || !before.is_empty() {
                 report.result.kind = CheckKind::Repair;
                 report.result.findings.clone_from(&rest);
                 key = Some(self.record_check(&report.result).await?);
             }
-            self.collect(options).await?
+            self.collect(options).await
         } else {
-            self.would_collect(options).await?
+            self.would_collect(options).await.map_err(WriteError::from)
         };
+        let collected = match collected {
+            // What nobody can read may need anything: nothing is deleted.
+            Err(WriteError::Read(error)) if error.is_damage() => {
+                tracing::warn!(%error, "nothing is collected");
+                CollectReport::default()
+            }
+            collected => collected?,
+        };
+        before.extend(findings);
         let report = RepairReport {
-            findings,
+            findings: before,
             packs,
+            objects: lists,
             broken: report.broken,
             mended,
             whole,

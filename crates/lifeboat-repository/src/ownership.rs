@@ -30,6 +30,7 @@ impl Database {
         head: &mut Head,
         ownership: &Ownership,
     ) -> Result<Option<InstallationId>, WriteError> {
+        self.repository.probe_if_nobody_did().await;
         let me = self.local().installation()?;
         let mut superseded = None;
         for _ in 0..crate::backup::MAX_TRIES {

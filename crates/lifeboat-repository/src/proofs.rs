@@ -147,25 +147,40 @@ impl Database {
                 })
                 .buffered(READERS)
         );
-        while let Some((key, result)) = results.next().await {
-            let result = match result {
-                Ok(Some(result)) => result,
+        // Names tell seconds. What ended within one second is told apart by the
+        // results themselves, so that damage is not taken for older than it is.
+        let mut together: Vec<CheckResult> = Vec::new();
+        loop {
+            let next = match results.next().await {
+                Some((_, Ok(Some(result)))) => Some(result),
                 // Listed, and gone: somebody else cleaned up.
-                Ok(None) => continue,
-                Err(error @ ReadError::Unusable { .. }) => {
+                Some((_, Ok(None))) => continue,
+                Some((key, Err(error @ ReadError::Unusable { .. }))) => {
                     proofs.unreadable.push((key, error));
                     continue;
                 }
-                Err(error) => return Err(error),
+                Some((_, Err(error))) => return Err(error),
+                None => None,
             };
-            if let Some(last) = result.read.last().filter(|_| result.kind == CheckKind::Check) {
-                cursor.get_or_insert(last.last.wrapping_add(1));
+            let second = |result: &CheckResult| result.finished_at.unix_timestamp();
+            let same = next.as_ref().zip(together.first());
+            if same.is_none_or(|(next, first)| second(next) != second(first)) {
+                together.sort_by_key(|result| std::cmp::Reverse(result.finished_at));
+                for result in together.drain(..) {
+                    let checked = result.read.last().filter(|_| result.kind == CheckKind::Check);
+                    if let Some(last) = checked {
+                        cursor.get_or_insert(last.last.wrapping_add(1));
+                    }
+                    let open = inquiries.iter_mut().filter(|(_, one)| !one.is_settled());
+                    open.for_each(|(number, inquiry)| inquiry.hear(*number, &result));
+                }
+                if inquiries.values().all(Inquiry::is_settled) {
+                    break;
+                }
             }
-            for (number, inquiry) in inquiries.iter_mut().filter(|(_, one)| !one.is_settled()) {
-                inquiry.hear(*number, &result);
-            }
-            if inquiries.values().all(Inquiry::is_settled) {
-                break;
+            match next {
+                Some(result) => together.push(result),
+                None => break,
             }
         }
         proofs.cursor = cursor.unwrap_or(0);

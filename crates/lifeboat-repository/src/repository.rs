@@ -1,6 +1,7 @@
 //! A repository on one destination, and the databases in it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lifeboat_crypto::{DataKey, Secret};
 use lifeboat_format::digest::HashKey;
@@ -37,6 +38,10 @@ struct Inner {
     data_keys: Vec<[u8; 16]>,
     hash_key: HashKey,
     keys: Option<Keys>,
+    /// What all format objects together say of the store.
+    finding: Option<StoreFinding>,
+    /// Whether somebody probed the store, here or before.
+    asked: AtomicBool,
 }
 
 impl Repository {
@@ -64,8 +69,9 @@ impl Repository {
                 None => ReadError::NoRepository { place: place() },
             });
         };
-        if let Some(finding) = StoreFinding::of_all(&infos) {
-            remote.learn(fencing_of(&finding));
+        let finding = StoreFinding::of_all(&infos);
+        if let Some(finding) = &finding {
+            remote.learn(fencing_of(finding));
         }
         let memory = KeyMemory::of(&local, remote.identity(), info.repository);
         let seen = memory.read()?;
@@ -113,7 +119,9 @@ impl Repository {
                 data_keys.push(id);
             }
         }
-        let inner = Inner { remote, local, info, formats, data_keys, hash_key, keys };
+        let asked = AtomicBool::new(finding.is_some());
+        let inner =
+            Inner { remote, local, info, formats, data_keys, hash_key, keys, finding, asked };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -247,6 +255,17 @@ impl Repository {
     /// What the repository is.
     pub fn info(&self) -> &RepositoryInfo {
         &self.inner.info
+    }
+
+    /// What the store was found to do when the repository was opened; none where
+    /// nobody probed it.
+    pub fn finding(&self) -> Option<&StoreFinding> {
+        self.inner.finding.as_ref()
+    }
+
+    /// Whether nobody has probed the store yet; asked once, it is yes no more.
+    pub(crate) fn is_to_be_probed(&self) -> bool {
+        !self.remote().is_trusted() && !self.inner.asked.swap(true, Ordering::Relaxed)
     }
 
     /// The store it lies in.

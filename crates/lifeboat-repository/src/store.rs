@@ -111,6 +111,17 @@ impl Repository {
         self.remote().fencing()
     }
 
+    /// Probes the store of a repository that was copied there by other means, where
+    /// nobody did. What it finds holds from then on; that it fails stops nothing,
+    /// since it is no worse then than before.
+    pub(crate) async fn probe_if_nobody_did(&self) {
+        if self.is_to_be_probed()
+            && let Err(error) = self.probe_store().await
+        {
+            tracing::warn!(%error, "nobody knows what the storage does with two writers");
+        }
+    }
+
     /// Finds out what the store does, unless it is known, and writes it down where
     /// that is news: where nothing was written down yet, or it does worse than what
     /// was.

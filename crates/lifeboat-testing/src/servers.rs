@@ -19,6 +19,7 @@
 mod background;
 mod fault;
 mod kind;
+mod log;
 mod proxy;
 mod s3;
 mod sign_on;

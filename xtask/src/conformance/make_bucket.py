@@ -54,6 +54,6 @@ def azure(endpoint, container, account, key):
 
 
 url, headers = {"s3": s3, "azure": azure}[sys.argv[1]](*sys.argv[2:])
-request = urllib.request.Request(url, method="PUT", headers=headers, data=b"")
-request.remove_header("Content-type")
+# Without data: with some, even none, urllib adds a type of content, which would have to be signed.
+request = urllib.request.Request(url, method="PUT", headers={**headers, "content-length": "0"})
 urllib.request.urlopen(request, timeout=20).read()

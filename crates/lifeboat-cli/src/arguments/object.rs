@@ -38,7 +38,7 @@ pub(crate) enum ObjectCommand {
         #[arg(long, value_name = "TYPE")]
         content_type: Option<String>,
         /// A name and a value to keep beside it; may be given several times
-        #[arg(long = "meta", value_name = "K=V", value_parser = super::tag)]
+        #[arg(long = "meta", value_name = "K=V", value_parser = super::backup::tag)]
         metadata: Vec<(String, String)>,
         /// Replace what lies under the key
         #[arg(long)]

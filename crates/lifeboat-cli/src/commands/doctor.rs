@@ -293,8 +293,17 @@ async fn backups(setup: &Setup, destination: &Destination, about: &str, page: &m
     }
     let (now, ages) = (OffsetDateTime::now_utc(), ages(setup));
     for name in names {
-        let inventory = match destination.inventory(name.as_str(), None).await {
-            Ok(inventory) => inventory,
+        let looked = async {
+            let inventory = destination.inventory(name.as_str(), None).await?;
+            let beat = destination.database(name.as_str())?.last_heartbeat().await?;
+            let last = inventory.listing.snapshots.last();
+            // One that speaks of an older snapshot was overtaken.
+            let of_the_last =
+                beat.filter(|beat| last.is_some_and(|one| *one.id() == beat.snapshot_id));
+            Ok::<_, Error>((inventory, of_the_last.map(|beat| beat.at)))
+        };
+        let (inventory, unchanged) = match looked.await {
+            Ok(looked) => looked,
             Err(error) => {
                 let about = format!("{name} in {}", destination.shown());
                 let text = format!("failed to {}", causes(&error));
@@ -305,7 +314,9 @@ async fn backups(setup: &Setup, destination: &Destination, about: &str, page: &m
         };
         let shown = destination.shown();
         let findings =
-            doctor::backups(name.as_str(), shown, &inventory, ages, now, |at| age(at, now));
+            doctor::backups(name.as_str(), shown, &inventory, unchanged, ages, now, |at| {
+                age(at, now)
+            });
         findings.iter().for_each(|finding| page.add(finding));
     }
 }

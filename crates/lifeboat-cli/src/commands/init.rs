@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &
 /// copied there by other means.
 async fn find_out(destination: &Destination) -> Result<(), Error> {
     let repository = destination.repository();
-    if !destination.is_new() && repository.info().store.is_none() {
+    if !destination.is_new() && repository.finding().is_none() {
         repository.probe_store().await?;
     }
     Ok(())

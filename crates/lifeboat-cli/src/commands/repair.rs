@@ -90,6 +90,16 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
         tell_finding(reporter, Some(name), finding, &report.called);
     }
     let mut lines = Vec::new();
+    for list in report.objects.iter().filter(|list| list.hindrance.is_none()) {
+        let how = if report.applied {
+            "made anew, byte for byte"
+        } else if list.object.starts_with("lists/") {
+            "can be made anew; the packs that it names are read then"
+        } else {
+            "can be made anew, byte for byte"
+        };
+        lines.push(format!("  {}: {how}", list.object));
+    }
     for pack in &report.packs {
         lines.push(pack_line(pack, report.applied));
     }
@@ -118,9 +128,17 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
             size(report.collected.bytes_freed)
         ));
     }
-    let others = report.left.iter().filter(|finding| !finding.object.starts_with("packs/"));
+    let can = |object: &str| {
+        report.objects.iter().any(|list| list.object == object && list.hindrance.is_none())
+    };
+    let others = report
+        .left
+        .iter()
+        .filter(|finding| !finding.object.starts_with("packs/") && !can(&finding.object));
     lines.extend(others.map(|finding| cannot(name, finding, report)));
-    let something = !report.packs.is_empty() || !report.collected.deleted.is_empty();
+    let something = !report.packs.is_empty()
+        || report.objects.iter().any(|list| list.hindrance.is_none())
+        || !report.collected.deleted.is_empty();
     if !report.applied && something {
         lines.push("  nothing was changed: --apply does it".to_owned());
     }
@@ -145,9 +163,15 @@ fn cannot(name: &str, finding: &Finding, report: &RepairReport) -> String {
              out, if it is one",
             rest.trim_start_matches('0')
         ),
-        "lists" => "nothing else holds a list of packs; the next backup does without it".to_owned(),
+        "lists" => {
+            let list = report.objects.iter().find(|list| list.object == *object);
+            let why = list.and_then(|list| list.hindrance).unwrap_or("nothing else holds it");
+            format!("{why}; the next backup does without it")
+        }
         "archives" => {
-            "it is one stream, and never overwritten; the next archive is a new one".to_owned()
+            let archive = report.objects.iter().find(|one| one.object == *object);
+            let why = archive.and_then(|one| one.hindrance).unwrap_or("nothing else holds it");
+            format!("{why}; the next one is whole")
         }
         "checks" => "a result proves nothing any more; check again, and nothing is lost".to_owned(),
         "repairs" => "the next repair of that pack is a new object".to_owned(),
@@ -191,9 +215,15 @@ fn object(name: &str, report: &RepairReport) -> Value {
             })
         })
         .collect();
+    let objects: Vec<Value> = report
+        .objects
+        .iter()
+        .map(|list| json!({ "object": list.object, "hindrance": list.hindrance }))
+        .collect();
     json!({
         "database": name,
         "findings": report.findings.len(),
+        "objects": objects,
         "packs": packs,
         "broken": list(&report.broken),
         "mended": list(&report.mended),

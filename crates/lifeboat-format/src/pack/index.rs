@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use crate::digest::{BlockHash, Digest};
 use crate::geometry::{BlockNo, MIN_BLOCK_SIZE};
-use crate::id::PackId;
+use crate::id::{PackId, Suffix};
 use crate::list::PackEntry;
 use crate::object::{DecodeError, ObjectKind, check_versions, header_len, read_header, seal_byte};
 use crate::seal::{Home, ObjectCipher, Part, SEAL_LEN, SealHeader, Section, TAG_LEN};
@@ -193,17 +193,49 @@ impl PackIndex {
         }
         let kind = ObjectKind::Pack;
         let cipher = home.opener(kind, entry.pack.as_bytes(), trailer.seal.as_ref())?;
-        let mut rows = tail[..trailer.index_len as usize].to_vec();
-        if let Some(cipher) = &cipher {
-            cipher
-                .open(index_part(&trailer.encode()), &mut rows)
-                .map_err(|_| DecodeError::Forged { kind })?;
-        }
-        let index = Self::parse(&rows, trailer, cipher)?;
+        let index = Self::decode_parts(tail, trailer, cipher)?;
         if index.pack != entry.pack || index.block_count != entry.blocks {
             return Err(DecodeError::Misplaced { kind: ObjectKind::Pack, place: "pack list" });
         }
         Ok(index)
+    }
+
+    /// Works out what a list says of a pack, from the end of the pack itself: for
+    /// whoever has lost the list. `end` and `len` are as in [`Trailer::decode`];
+    /// what the entry says is proven only by whoever knows its digest.
+    pub fn entry_of(
+        end: &[u8],
+        len: u32,
+        (pack, suffix): (PackId, Suffix),
+        home: &Home<'_>,
+    ) -> Result<PackEntry, DecodeError> {
+        let trailer = Trailer::decode(end, u64::from(len))?;
+        let start = (end.len() as u64).checked_sub(trailer.tail_len());
+        let start = start.ok_or(damaged("index length"))?;
+        let index_digest = Digest::of(&end[start as usize..]);
+        let mut entry = PackEntry { pack, suffix, size: len, blocks: 0, index_digest };
+        let cipher = home.opener(ObjectKind::Pack, pack.as_bytes(), trailer.seal.as_ref())?;
+        let index = Self::decode_parts(&end[start as usize..], trailer, cipher)?;
+        if index.pack != pack {
+            return Err(DecodeError::Misplaced { kind: ObjectKind::Pack, place: "key" });
+        }
+        entry.blocks = index.block_count;
+        Ok(entry)
+    }
+
+    /// Opens and parses the tail of a pack.
+    fn decode_parts(
+        tail: &[u8],
+        trailer: Trailer,
+        cipher: Option<Arc<dyn ObjectCipher>>,
+    ) -> Result<Self, DecodeError> {
+        let mut rows = tail[..trailer.index_len as usize].to_vec();
+        if let Some(cipher) = &cipher {
+            cipher
+                .open(index_part(&trailer.encode()), &mut rows)
+                .map_err(|_| DecodeError::Forged { kind: ObjectKind::Pack })?;
+        }
+        Self::parse(&rows, trailer, cipher)
     }
 
     /// Proves the beginning of the pack, which a restore has no need to read.

@@ -243,3 +243,46 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// docs/storage.md has a table of all options: which there are, for whom, and
+    /// which are secrets.
+    #[test]
+    fn the_documentation_knows_them_all() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/storage.md");
+        let text = std::fs::read_to_string(path).expect("the documentation is there");
+        let (_, table) =
+            text.split_once("| option | for | what |\n|---|---|---|\n").expect("a table");
+        let mut rows = Vec::new();
+        for line in table.lines().take_while(|line| line.starts_with('|')) {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            assert_eq!(cells.len(), 3, "{line}");
+            assert!(cells[2].len() > 10, "{line}");
+            let secret = cells[2].contains("(secret)");
+            rows.push((cells[0].trim_matches('`'), cells[1].to_owned(), secret));
+        }
+        let known: Vec<_> =
+            KNOWN.iter().map(|known| (known.name, whom(known.providers), known.secret)).collect();
+        assert_eq!(rows, known, "in the order of the code");
+    }
+
+    fn whom(providers: &[Provider]) -> String {
+        if providers == ALL {
+            return "all".to_owned();
+        }
+        if providers == WEB {
+            return "not directories".to_owned();
+        }
+        let names = providers.iter().map(|provider| match provider {
+            S3 => "S3",
+            Gcs => "Google",
+            Azure => "Azure",
+            Directory => "directories",
+            Memory => "memory",
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+}

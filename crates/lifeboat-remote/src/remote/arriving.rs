@@ -102,8 +102,15 @@ impl Arriving {
         state.bytes.reserve_exact(usize::try_from(left).unwrap_or(0));
     }
 
-    fn push(&self, chunk: &[u8]) {
-        self.lock().bytes.extend_from_slice(chunk);
+    /// The first of it is taken as it is: a file comes in one piece, which is not held
+    /// twice.
+    fn push(&self, chunk: Bytes) {
+        let mut state = self.lock();
+        if state.bytes.is_empty() && chunk.len() >= state.bytes.capacity() {
+            state.bytes = chunk.into();
+        } else {
+            state.bytes.extend_from_slice(&chunk);
+        }
     }
 
     /// The line broke in the middle of an answer of so many bytes.
@@ -165,8 +172,11 @@ impl Remote {
         let taken = take_in(key, got, arriving).await;
         let arrived = arriving.len() - from;
         let taken = match taken {
-            // An answer that ends early without a word is a broken one.
-            Ok(()) if arrived != len => Err(RemoteError::of("read", key, Failure::Unavailable)),
+            // An answer that ends early without a word is a broken one, and so is one
+            // that has nothing where there is something: nobody asks for ever.
+            Ok(()) if arrived != len || (len == 0 && arriving.next().is_some()) => {
+                Err(RemoteError::of("read", key, Failure::Unavailable))
+            }
             taken => taken,
         };
         if let Err(error) = taken {
@@ -217,12 +227,12 @@ async fn take_in(key: &str, got: GetResult, arriving: &Arriving) -> Result<(), R
     let fail = |source| RemoteError::new("read", key, source);
     // A file is read in one go: in a stream each few KiB would go to another thread.
     if let GetResultPayload::File(..) = got.payload {
-        arriving.push(&got.bytes().await.map_err(fail)?);
+        arriving.push(got.bytes().await.map_err(fail)?);
         return Ok(());
     }
     let mut chunks = got.into_stream();
     while let Some(chunk) = chunks.next().await {
-        arriving.push(&chunk.map_err(fail)?);
+        arriving.push(chunk.map_err(fail)?);
     }
     Ok(())
 }

@@ -88,3 +88,75 @@ impl<B: HttpBody<Data = Bytes, Error = HttpError> + Unpin> HttpBody for Body<B> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body of so many bytes, in frames as they come from a socket.
+    struct Frames(usize);
+
+    impl HttpBody for Frames {
+        type Data = Bytes;
+        type Error = HttpError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+            let len = self.0.min(100_000);
+            self.0 -= len;
+            Poll::Ready((len > 0).then(|| Ok(Frame::data(vec![7; len].into()))))
+        }
+    }
+
+    /// Takes a body in, and returns how many bytes came.
+    async fn take<B>(mut body: Body<B>) -> Result<usize, HttpError>
+    where
+        B: HttpBody<Data = Bytes, Error = HttpError> + Unpin,
+    {
+        let mut taken = 0;
+        while let Some(frame) =
+            std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+        {
+            taken += frame?.into_data().map_or(0, |data| data.len());
+        }
+        Ok(taken)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_share_the_speed_that_is_permitted() {
+        let pacer = Some(Arc::new(Pacer::new(100_000)));
+        let start = Instant::now();
+        let body = |len| take(Body::new(Frames(len), pacer.clone(), None));
+        let (a, b) = tokio::join!(body(700_000), body(300_000));
+        assert_eq!((a.expect("comes"), b.expect("comes")), (700_000, 300_000));
+        let took = start.elapsed();
+        // A quarter of a second may be saved up.
+        let (least, most) = (Duration::from_millis(9_750), Duration::from_millis(10_050));
+        assert!((least..=most).contains(&took), "{took:?}");
+        // No frame is larger than a piece: nothing goes in bursts.
+        let mut body = Body::new(Frames(1_000_000), pacer, None);
+        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let frame = frame.expect("comes").expect("comes").into_data().expect("data");
+        assert_eq!(frame.len(), PIECE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_limit_nothing_waits() {
+        let start = Instant::now();
+        assert_eq!(take(Body::new(Frames(1_000_000), None, None)).await.expect("comes"), 1_000_000);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_ends() {
+        let limit = Duration::from_secs(30);
+        let start = Instant::now();
+        let pacer = Some(Arc::new(Pacer::new(1)));
+        let body = Body::new(Frames(1_000_000), pacer, Some((start + limit, limit)));
+        let error = take(body).await.expect_err("takes too long");
+        assert_eq!(error.kind(), HttpErrorKind::Timeout);
+        assert!(start.elapsed() < limit + Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}

@@ -11,6 +11,7 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Content, Record, SnapshotBody};
 use lifeboat_format::repair::Repair;
 
+use crate::check::LACKS_BLOCKS;
 use crate::error::ReadError;
 use crate::local::TableReader;
 use crate::log::Head;
@@ -113,14 +114,6 @@ impl Database {
             return Ok(());
         }
         let number = record.number();
-        let own = self.record_key(number);
-        if doubts.hit(&own, number) {
-            // Its packs are not the image that it names: none of them is sure.
-            tracing::warn!(record = number.0, "the snapshot is damaged; all is sent again");
-            parent.left_out.push(own);
-            parent.list = PackList::default();
-            return Ok(());
-        }
         let repairs = if doubts.mended { self.repairs().await? } else { Repairs::default() };
         let mut out: HashSet<PackId> = HashSet::new();
         for entry in &parent.list.packs {
@@ -140,6 +133,15 @@ impl Database {
             }
         }
         parent.list.packs.retain(|entry| !out.contains(&entry.pack));
+        let own = self.record_key(number);
+        // What is lost with packs that are left out is no riddle.
+        let explained = |what: &str| what.contains(LACKS_BLOCKS) && !out.is_empty();
+        if doubts.of_snapshot(&own, number).is_some_and(|what| !explained(what)) {
+            // Its packs are not the image that it names: none of them is sure.
+            tracing::warn!(record = number.0, "the snapshot is damaged; all is sent again");
+            parent.left_out.push(own);
+            parent.list.packs.clear();
+        }
         Ok(())
     }
 

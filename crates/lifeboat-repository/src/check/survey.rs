@@ -39,6 +39,8 @@ pub(crate) struct Survey {
     /// need those is seen when their images are put together.
     pub(crate) partly_lost: NumberSet,
     pub(crate) repairs: Repairs,
+    /// What some snapshot needs is not known: what looks like nobody's may be its.
+    pub(crate) blind: bool,
     pub(crate) findings: Findings,
 }
 
@@ -200,6 +202,7 @@ impl Database {
         }
         for number in all.iter() {
             let key = self.record_key(number);
+            survey.blind |= !survey.records.contains_key(&number);
             if !survey.records.contains_key(&number) && !survey.findings.names(&key) {
                 let only = std::iter::once(number).collect();
                 survey.findings.add(key, "is no record of a snapshot", &only);
@@ -228,6 +231,7 @@ impl Database {
                     Ok(rows) => base = rows,
                     Err(error @ (ReadError::Unusable { .. } | ReadError::Missing { .. })) => {
                         survey.findings.add(key, words(&error), &numbers);
+                        survey.blind = true;
                         continue;
                     }
                     Err(error) => return Err(error),
@@ -257,7 +261,10 @@ impl Database {
                     survey.partly_lost.insert(number);
                 }
             }
-            Err(error) => survey.findings.add(self.record_key(number), words(&error), &only),
+            Err(error) => {
+                survey.blind = true;
+                survey.findings.add(self.record_key(number), words(&error), &only);
+            }
         }
         let Some(body) = &record.body else { return };
         if let Content::File { archive, size, .. } = &body.content {

@@ -243,7 +243,7 @@ impl Repository {
         }
         let mut info =
             RepositoryInfo::sealed(self.info().repository, *next.id(), self.info().created_at);
-        info.store = self.info().store.clone();
+        info.store = self.finding().cloned();
         let number = self.format_count() + 1;
         match claim_format(self.remote(), number, &info).await? {
             Created::New => {

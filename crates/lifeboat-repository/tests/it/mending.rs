@@ -1,6 +1,8 @@
 //! Repair: what is mended, from what, and what is said of the rest.
 
+mod archives;
 mod backups;
+mod lists;
 
 use std::time::Duration;
 

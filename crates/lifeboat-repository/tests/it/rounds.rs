@@ -50,6 +50,22 @@ async fn readers_notice_nothing() {
     assert_eq!(world.keys("probes/").await, [""; 0], "a probe sweeps");
 }
 
+/// What it costs, beside a look for each pack.
+#[tokio::test]
+async fn calls_are_counted() {
+    let (world, _, writer) = careless().await;
+    let first = Image::new(300);
+    backup(&writer, &first).await;
+    world.take_calls();
+    writer.backup(next(&first, 3), options()).await.expect("backs up");
+    let calls: Vec<Op> = world.take_calls().iter().map(|call| call.op).collect();
+    let head = [Op::Get, Op::Head, Op::Get];
+    let pack = [Op::Get, Op::Put];
+    let agreed = [Op::Put, Op::List, Op::Put, Op::List, Op::Put, Op::List, Op::Put];
+    let record = [Op::Get, Op::Put];
+    assert_eq!(calls, [&head[..], &pack, &agreed, &record].concat());
+}
+
 /// One writer has the number, and stands still before its record is put. The next
 /// one puts it for it, and takes the number after.
 #[tokio::test]

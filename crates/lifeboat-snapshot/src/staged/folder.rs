@@ -76,9 +76,9 @@ pub(super) fn usual(target: &Path, name: &OsStr) -> io::Result<(u32, u32)> {
     let path = fresh_name(target, name)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
-    let made = options.open(&path).and_then(|file| file.metadata());
+    let made = options.open(&path).and_then(|file| file.metadata())?;
     std::fs::remove_file(&path)?;
-    made.map(|made| (made.mode() & 0o777, made.uid()))
+    Ok((made.mode() & 0o777, made.uid()))
 }
 
 fn fresh_name(target: &Path, name: &OsStr) -> io::Result<PathBuf> {

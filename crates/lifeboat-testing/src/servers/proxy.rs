@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -17,6 +16,7 @@ use futures::TryStreamExt;
 use super::background::Background;
 use super::fault::{Fault, Rules, When, refusal};
 use super::kind::{Kind, Request};
+use super::log::Log;
 use super::s3::Whole;
 use super::wire::{self, Reset, Wire};
 
@@ -28,16 +28,16 @@ type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, io::Error>;
 pub struct FaultProxy {
     background: Background,
     rules: Rules,
-    requests: Arc<Mutex<Vec<Request>>>,
+    log: Log,
 }
 
 impl FaultProxy {
     /// Starts one before the store that listens there.
     pub fn before(store: SocketAddr) -> Self {
-        let (rules, requests) = (Rules::default(), Arc::default());
-        let proxy = Proxy { store, rules: rules.clone(), requests: Arc::clone(&requests) };
+        let (rules, log) = (Rules::default(), Log::default());
+        let proxy = Proxy { store, rules: rules.clone(), log: log.clone() };
         let background = Background::start("faults", move |stream| serve(proxy.clone(), stream));
-        Self { background, rules, requests }
+        Self { background, rules, log }
     }
 
     /// Where it listens.
@@ -68,12 +68,18 @@ impl FaultProxy {
 
     /// Forgets the requests so far.
     pub fn forget_requests(&self) {
-        self.requests.lock().expect("nothing panics while holding it").clear();
+        self.log.clear();
     }
 
     /// Every request that arrived here, in order.
     pub fn requests(&self) -> Vec<Request> {
-        self.requests.lock().expect("nothing panics while holding it").clone()
+        self.log.requests()
+    }
+
+    /// How many requests of some kind were under way at once, at most. One is, from
+    /// its arrival until all of its answer is on the wire.
+    pub fn most_at_once(&self, of: impl Fn(&Request) -> bool) -> usize {
+        self.log.most_at_once(of)
     }
 }
 
@@ -81,7 +87,7 @@ impl FaultProxy {
 struct Proxy {
     store: SocketAddr,
     rules: Rules,
-    requests: Arc<Mutex<Vec<Request>>>,
+    log: Log,
 }
 
 async fn serve(proxy: Proxy, stream: TcpStream) {
@@ -103,7 +109,7 @@ impl Proxy {
     ) -> io::Result<Response<Body>> {
         let about = Request::of(&request);
         let fault = self.rules.take(&about);
-        self.requests.lock().expect("nothing panics while holding it").push(about);
+        let underway = self.log.begin(about);
         let (cut, rate) = match fault {
             Some(Fault::CutAnswer(at)) => (Some(at), None),
             Some(Fault::SlowDownload(rate)) => (None, Some(rate)),
@@ -141,7 +147,11 @@ impl Proxy {
         if cut.is_some() {
             reset.wanted();
         }
-        let slow = wire::body(bytes, cut, rate).map_ok(Frame::data);
+        let slow = wire::body(bytes, cut, rate).map_ok(move |bytes| {
+            // It ends with the body.
+            let _ = &underway;
+            Frame::data(bytes)
+        });
         Ok(Response::from_parts(head, BodyExt::boxed_unsync(StreamBody::new(slow))))
     }
 

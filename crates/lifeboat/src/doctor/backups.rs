@@ -29,11 +29,13 @@ impl Default for Ages {
     }
 }
 
-/// Looks at what is recorded of a database. `age` puts a time into words.
+/// Looks at what is recorded of a database. `unchanged` is when it was last seen as
+/// its last snapshot has it; `age` puts a time into words.
 pub fn backups(
     name: &str,
     destination: &str,
     inventory: &Inventory,
+    unchanged: Option<OffsetDateTime>,
     ages: Ages,
     now: OffsetDateTime,
     age: impl Fn(OffsetDateTime) -> String,
@@ -74,9 +76,18 @@ pub fn backups(
         Some(at) => Finding::ok(&about, format!("the last {what} is from {}", age(at))),
         None => Finding::bad(Level::Warning, &about, format!("no {what} is recorded"), fix),
     };
-    let taken = Some(last.body().taken_at);
-    let origin = last.body().origin.replace('\'', r"'\''");
-    findings.push(aged("backup", taken, ages.backup, format!("lifeboat backup '{origin}'")));
+    let taken = last.body().taken_at;
+    findings.push(match unchanged.filter(|at| *at > taken) {
+        Some(at) if now - at <= ages.backup => {
+            let text = format!("the last backup is from {}, and nothing changed", age(taken));
+            Finding::ok(&about, format!("{text} until {}", age(at)))
+        }
+        _ => {
+            let origin = last.body().origin.replace('\'', r"'\''");
+            let fix = format!("lifeboat backup '{origin}'    # says so if nothing changed");
+            aged("backup", Some(taken), ages.backup, fix)
+        }
+    });
     findings.push(aged(
         "verification",
         newest(|proof| proof.verified_at),

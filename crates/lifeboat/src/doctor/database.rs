@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use lifeboat_snapshot::CaptureFailure;
+
 use super::{Finding, Level, bytes, causes, version};
 use crate::take::{BackupSettings, open_source};
 
@@ -17,19 +19,16 @@ pub async fn database(path: &Path, cache_dir: &Path) -> Vec<Finding> {
             });
             match look.await {
                 Ok((Ok(look), notices)) => Ok((look, notices)),
-                Ok((Err(failure), _)) => Err(causes(&failure)),
-                Err(error) => Err(error.to_string()),
+                Ok((Err(failure), _)) => Err((causes(&failure), fix(&failure, path))),
+                Err(error) => Err((error.to_string(), quick_check(path))),
             }
         }
-        Err(error) => Err(causes(&error)),
+        Err(error) if path.exists() => Err((causes(&error), quick_check(path))),
+        Err(error) => Err((causes(&error), format!("ls -l {}", quoted(path)))),
     };
     let (look, notices) = match looked {
         Ok(found) => found,
-        Err(why) => {
-            let fix = match path.exists() {
-                true => format!("sqlite3 {} 'PRAGMA quick_check'", quoted(path)),
-                false => format!("ls -l {}", quoted(path)),
-            };
+        Err((why, fix)) => {
             let text = format!("failed to {why}");
             return vec![Finding::bad(Level::Problem, about, text, fix)];
         }
@@ -59,6 +58,23 @@ pub async fn database(path: &Path, cache_dir: &Path) -> Vec<Finding> {
         findings.push(Finding::bad(Level::Warning, about.clone(), notice.to_string(), fix));
     }
     findings
+}
+
+/// What mends it, or shows more of it.
+fn fix(failure: &CaptureFailure, path: &Path) -> String {
+    let path = quoted(path);
+    match failure {
+        CaptureFailure::Busy { .. } => format!("fuser -v {path}    # shows who holds it"),
+        CaptureFailure::NotADatabase { .. } => format!("file {path}    # what it is instead"),
+        CaptureFailure::SidecarsUnavailable { .. } | CaptureFailure::HotJournal { .. } => {
+            format!("sudo -u \"$(stat -c %U {path})\" lifeboat doctor {path}    # as its owner")
+        }
+        _ => format!("sqlite3 {path} 'PRAGMA quick_check'"),
+    }
+}
+
+fn quick_check(path: &Path) -> String {
+    format!("sqlite3 {} 'PRAGMA quick_check'", quoted(path))
 }
 
 /// A path as one word of a shell.

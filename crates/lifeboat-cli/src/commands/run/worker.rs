@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lifeboat::agent::{Cause, Job, Start, Work};
 use lifeboat::format::record::Trigger;
-use lifeboat::repository::{CheckOptions, CollectOptions, Depth, Share};
-use lifeboat::{Error, Missing};
+use lifeboat::repository::{CheckOptions, Depth, Share};
+use lifeboat::{Error, Inventory, Missing};
 use time::{Duration, OffsetDateTime};
 
 use crate::arguments::Arguments;
@@ -14,6 +14,7 @@ use crate::commands::backup;
 use crate::exit::Exit;
 use crate::hint::About;
 use crate::report::Reporter;
+use crate::setup::Kept;
 use crate::targets::Target;
 use crate::text::several;
 
@@ -96,15 +97,28 @@ impl Worker {
         self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what was in the trash long enough, and deletes what nobody needs.
+    /// Forgets what the policy of the settings does not keep, drops what was in the
+    /// trash long enough, and deletes what nobody needs.
     async fn prune(&self, arguments: &Arguments, target: &Target) -> Result<(), Error> {
         let chosen = super::super::choose(arguments, Missing::Refuse, &target.places).await?;
-        let database = chosen.destination.database(&target.name)?;
-        let report = database.collect(CollectOptions::default()).await?;
+        let (destination, name) = (&chosen.destination, target.name.as_str());
+        let setup = arguments.setup();
+        if let Ok(Kept { policy: Some(policy), zone, .. }) = setup.keeping(name)
+            && is_readable(&destination.inventory(name, None).await?)
+        {
+            let plan = destination.forget_by(name, policy, zone).await?;
+            let gone = plan.forgotten().count() as u64;
+            if gone > 0 {
+                let snapshots = several(gone, "snapshot");
+                self.reporter.say(&format!("{name}: {snapshots} forgotten by the policy"));
+            }
+        }
+        let database = destination.database(name)?;
+        let report = database.collect(setup.collecting(name)).await?;
         database.sweep_heartbeats().await?;
         if !report.deleted.is_empty() {
             let objects = several(report.deleted.len() as u64, "object");
-            self.reporter.say(&format!("{}: {objects} that nothing needs deleted", target.name));
+            self.reporter.say(&format!("{name}: {objects} that nothing needs deleted"));
         }
         Ok(())
     }
@@ -156,6 +170,11 @@ impl Work for Worker {
             }
         }
     }
+}
+
+/// Of what cannot be read nobody knows whether it is needed more than the rest.
+fn is_readable(inventory: &Inventory) -> bool {
+    inventory.listing.broken.is_empty() && inventory.listing.burnt.is_empty()
 }
 
 fn by_name(targets: Vec<Target>) -> BTreeMap<String, Target> {

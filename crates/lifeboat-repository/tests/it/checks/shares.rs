@@ -31,6 +31,29 @@ async fn verified(database: &Database) -> usize {
     numbers.iter().filter(|number| proofs.of(*number).verified_at.is_some()).count()
 }
 
+/// Results that end within one second are heard in their order all the same: the
+/// last one counts, whether it found damage or none.
+#[tokio::test]
+async fn many_checks_within_a_second() {
+    let world = World::new();
+    let host = Host::new("a");
+    let database = host.create(world.client("W")).await;
+    database.backup(Image::new(60), options()).await.expect("backs up");
+    let listing = database.snapshots(None).await.expect("lists");
+    let numbers = listing.snapshots.iter().map(|snapshot| snapshot.number()).collect();
+    let pack = world.keys("databases/").await.into_iter().find(|key| key.contains("/packs/"));
+    let pack = pack.expect("there is one");
+    for n in 0..16 {
+        host.advance(Duration::from_millis(10));
+        let report = database.check(&CheckOptions::of_depth(ALL)).await.expect("checks");
+        assert_eq!(report.is_ok(), n % 2 == 0);
+        let proofs = database.proofs(&numbers).await.expect("reads");
+        let damaged = proofs.snapshots.values().any(|proof| proof.damage.is_some());
+        assert_eq!(damaged, n % 2 == 1, "after check {n}");
+        world.change(&pack, |bytes| bytes[150] ^= 1).await;
+    }
+}
+
 /// A check that reads nothing does not say verified, whatever it looked at.
 #[tokio::test]
 async fn what_was_not_read_is_not_verified() {

@@ -141,6 +141,8 @@ async fn what_was_mended() {
     let done = scene.repair(None, true).await;
     assert_eq!((done.packs[0].from_packs, done.packs[0].lost()), (136, 64));
     assert_eq!(scene.restorable().await, [0; 0]);
+    // A check names the snapshots as well, which explains nothing more.
+    scene.check(ALL).await;
     let mut next = scene.image.clone().later(5);
     next.write(50, 7);
     for cached in [true, false] {
@@ -149,8 +151,34 @@ async fn what_was_mended() {
         }
         let report = scene.backup(&next).await;
         assert_eq!(report.damaged_objects.len(), usize::from(cached), "{report:?}");
+        let expected = if cached { 197 } else { 0 };
+        assert_eq!(report.pages_changed, expected, "all that the pack held and no more");
     }
     assert_eq!(scene.restorable().await, [5]);
+}
+
+/// Packs that are whole one by one and not the image that the snapshot names: the
+/// next backup does without all of them.
+#[tokio::test]
+async fn a_snapshot_that_is_another_image() {
+    use lifeboat_format::check::{CheckKind, Finding};
+
+    let scene = Scene::new(false).await;
+    let mut result = scene.database.begin_check(CheckKind::Check, RecordNo(4)).expect("begins");
+    let snapshots: lifeboat_format::numbers::NumberSet = (1..=4).map(RecordNo).collect();
+    result.snapshots = snapshots;
+    result.findings.push(Finding {
+        object: "records/00000000000000000004".into(),
+        what: "its packs give another image than the one it names".into(),
+        snapshots: std::iter::once(RecordNo(4)).collect(),
+    });
+    scene.database.record_check(&result).await.expect("is stored");
+    let report = scene.backup(&scene.image.clone().later(5)).await;
+    assert!(!report.unchanged);
+    assert_eq!(report.pages_changed, 200, "{report:?}");
+    assert_eq!(report.damaged_objects, ["records/00000000000000000004"]);
+    let report = scene.backup(&scene.image.clone().later(6)).await;
+    assert!(report.unchanged && report.damaged_objects.is_empty());
 }
 
 /// A salvage takes what was mended, and where that is gone, what is left of the

@@ -91,13 +91,35 @@ async fn an_unfit_store_is_refused() {
     assert_eq!(world.keys("format/").await, [""; 0]);
 }
 
-/// A repository that was made where nobody probed is probed by who takes over.
+/// A repository that somebody copied to a store without asking us is probed by the
+/// first backup there; one that cannot be probed is backed up to all the same.
+#[tokio::test]
+async fn the_first_backup_probes_where_nobody_did() {
+    let world = World::new();
+    let host = Host::new("a");
+    let first = Image::new(300);
+    backup(&host.create(world.client("W")).await, &first).await;
+    world.ignore_conditions();
+    world.fail("X", Op::Put, "probes/", 1);
+    let unlucky = host.open(world.stranger("X")).await;
+    let second = next(&first, 3);
+    backup(&unlucky, &second).await;
+    assert_eq!(findings(&world).await.len(), 1);
+    let writer = host.open(world.stranger("Z")).await;
+    backup(&writer, &next(&second, 4)).await;
+    assert_eq!(findings(&world).await.iter().map(facts).collect::<Vec<_>>(), [None, CARELESS]);
+    let marks = world.keys("/rounds/00000000000000000003/").await;
+    assert!(!marks.is_empty(), "it was heeded at once");
+    assert_eq!(check_all_restore(&writer).await, 3);
+}
+
+/// Who takes over does not rely on what another found.
 #[tokio::test]
 async fn a_take_over_probes() {
     let world = World::new();
     let (before, after) = (Host::new("a"), Host::new("b"));
     let first = Image::new(300);
-    backup(&before.create(world.client("W")).await, &first).await;
+    backup(&before.create(world.stranger("W")).await, &first).await;
     world.ignore_conditions();
     let taker = after.open(world.stranger("Z")).await;
     assert_eq!(taker.repository().fencing(), Fencing::Create, "nobody knows better yet");
@@ -106,7 +128,7 @@ async fn a_take_over_probes() {
     taker.backup(next(&first, 3), taking).await.expect("takes over");
     assert_eq!(taker.repository().fencing(), Fencing::Rounds);
     let found = findings(&world).await;
-    assert_eq!(found.iter().map(facts).collect::<Vec<_>>(), [None, CARELESS]);
+    assert_eq!(found.iter().map(facts).collect::<Vec<_>>(), [GOOD, CARELESS]);
     assert!(world.keys("/rounds/").await.iter().any(|key| key.contains("00000000000000000002")));
     assert_eq!(check_all_restore(&taker).await, 2);
 }
