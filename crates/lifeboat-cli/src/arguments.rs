@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod backup;
+mod elsewhere;
 mod keep;
 mod object;
 mod output;
@@ -23,6 +24,7 @@ pub(crate) use backup::{BackupArguments, InitArguments};
 pub(crate) use restore::RestoreArguments;
 pub(crate) use run::{HealthArguments, RunArguments};
 
+pub(crate) use elsewhere::{CopyArguments, ExportArguments};
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
 pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
@@ -197,47 +199,6 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportArguments {
-    /// The name of the database, or the path of its file
-    #[arg(value_name = "NAME|PATH")]
-    pub(crate) name: String,
-
-    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
-    pub(crate) snapshot: Option<String>,
-
-    /// The file to make; it must not exist
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-
-    /// As it is, for sqlite3 (the default)
-    #[arg(long)]
-    pub(crate) plain: bool,
-
-    /// Compressed with zstd
-    #[arg(long, conflicts_with = "plain")]
-    pub(crate) zstd: bool,
-
-    /// Compressed and encrypted, for `lifeboat decrypt`
-    #[arg(long, conflicts_with_all = ["plain", "zstd"])]
-    pub(crate) sealed: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CopyArguments {
-    /// The name of the database, or the path of its file
-    #[arg(value_name = "NAME|PATH")]
-    pub(crate) name: String,
-
-    /// Directory or URL
-    #[arg(long, value_name = "URL")]
-    pub(crate) to: String,
-
-    /// Make the repository there if there is none (a local directory is made anyway)
-    #[arg(long)]
-    pub(crate) init: bool,
 }
 
 #[derive(Debug, Args)]
