@@ -80,7 +80,7 @@ impl Destinations {
                 Ok(report) => {
                     let position = at;
                     let requests = destination.repository().remote().requests() - before;
-                    let copied = self.afterwards(at, &name, settings).await;
+                    let copied = self.afterwards(at, &name, settings, names).await;
                     return Ok(Placed {
                         report,
                         destination,
@@ -131,14 +131,20 @@ impl Destinations {
 
     /// What a backup to the primary brings with it. The backup is made: what fails
     /// here is told and is no failure of it.
-    async fn afterwards(&self, at: usize, name: &str, settings: &BackupSettings) -> SyncReport {
+    async fn afterwards(
+        &self,
+        at: usize,
+        name: &str,
+        settings: &BackupSettings,
+        names: &[String],
+    ) -> SyncReport {
         let is_primary = self.inner.members[at].settings.role == Role::Primary;
         let is_away = is_primary && self.away_path(name).is_ok_and(|path| path.exists());
         let has_mirrors = self.settings().any(|one| one.role == Role::Mirror);
         if !is_away && !has_mirrors {
             return SyncReport::default();
         }
-        self.sync_one(name, settings.adopt, is_away).await
+        self.sync_one(name, settings.adopt, is_away, (at, names)).await
     }
 
     /// Where it is noted that a database has snapshots that the primary missed.

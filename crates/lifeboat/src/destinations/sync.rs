@@ -49,7 +49,7 @@ impl Destinations {
     /// again, it goes on.
     pub async fn sync(&self, name: Option<&str>, adopt: bool) -> Result<SyncReport, Error> {
         let mut report = SyncReport::default();
-        let opened = self.open_all(&mut report).await;
+        let opened = self.open_all(|_| true, &mut report).await;
         if opened.is_empty() {
             return Err(Error::Nowhere { causes: report.troubles });
         }
@@ -103,19 +103,39 @@ impl Destinations {
         Ok(report)
     }
 
-    /// One database, after a backup; fallbacks are asked only if it was away.
-    pub(super) async fn sync_one(&self, name: &str, adopt: bool, home: bool) -> SyncReport {
+    /// One database, after a backup that went to the destination at `at`. Of the
+    /// destinations that are meant, mirrors are asked, and fallbacks if it was away.
+    pub(super) async fn sync_one(
+        &self,
+        name: &str,
+        adopt: bool,
+        home: bool,
+        (at, names): (usize, &[String]),
+    ) -> SyncReport {
         let mut report = SyncReport::default();
-        let opened = self.open_all(&mut report).await;
+        let takes_part = |other: usize| {
+            let settings = &self.inner.members[other].settings;
+            let meant = names.is_empty() || names.contains(&settings.name);
+            let asked = settings.role == Role::Mirror || home && settings.role == Role::Fallback;
+            other == at || meant && asked
+        };
+        let opened = self.open_all(takes_part, &mut report).await;
         self.sync_between(name, &opened, adopt, home, &mut report).await;
         report
     }
 
     /// All that can be opened now, with their positions. An empty mirror becomes
     /// one; an empty fallback stays as it is, because it has nothing.
-    async fn open_all(&self, report: &mut SyncReport) -> Vec<(usize, Destination)> {
+    async fn open_all(
+        &self,
+        takes_part: impl Fn(usize) -> bool,
+        report: &mut SyncReport,
+    ) -> Vec<(usize, Destination)> {
         let mut opened = Vec::new();
         for (at, member) in self.inner.members.iter().enumerate() {
+            if !takes_part(at) {
+                continue;
+            }
             let missing = match member.settings.role {
                 Role::Fallback => Missing::Refuse,
                 _ => Missing::CreateIfLocal,
