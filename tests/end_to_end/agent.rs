@@ -106,6 +106,15 @@ fn a_database_that_is_missing() {
     lose(&first);
     run(&first).ok();
     assert_eq!(seen(&first).trim(), "0");
+    // A disk that is not mounted: nothing of it is seen, but it was there.
+    lose(&folder);
+    fs::rename(folder.path("backups"), folder.path("unmounted")).expect("renames");
+    let ran = run(&folder);
+    assert_eq!(ran.code, 10, "{ran:?}");
+    assert!(!folder.path("seen").exists() && !folder.path("app.db").exists());
+    assert!(!folder.path("backups/format").exists());
+    let _ = fs::remove_dir_all(folder.path("backups"));
+    fs::rename(folder.path("unmounted"), folder.path("backups")).expect("renames");
     // Backups that cannot be read: the application must not begin with nothing.
     lose(&folder);
     let record = folder.path("backups/databases/app/records/00000000000000000001");

@@ -295,3 +295,41 @@ fn every_exit_code_has_an_entry() {
         assert!(has, "{code}");
     }
 }
+
+/// A repository that lost its first object is not begun anew over its databases.
+#[test]
+fn the_first_object_is_gone() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");
+    folder.backup("app.db");
+    std::fs::remove_file(folder.path("backups/format/1")).expect("removes");
+    for arguments in [&["init"][..], &["backup", "app.db", "--init"]] {
+        let ran = folder.run(arguments);
+        assert_eq!(ran.code, 4, "{arguments:?}: {ran:?}");
+        assert!(ran.err.contains("format/1") && ran.err.contains("put the folder format/"));
+        assert!(!folder.path("backups/format/1").exists());
+    }
+}
+
+/// What is refused because it stands where everybody sees it is not shown again.
+#[test]
+fn secrets_in_urls_are_not_repeated() {
+    let folder = Folder::new();
+    for url in [
+        "s3://bucket/p?secret_access_key=TOPSECRET",
+        "s3://bucket/p?secret_acess_key=TOPSECRET",
+        "s3://user:TOPSECRET@bucket/p",
+        "az://container/p?sas_token=TOPSECRET",
+        "s3://bucket/p?endpoint=http://user:TOPSECRET@127.0.0.1:1",
+    ] {
+        for command in [&["snapshots"][..], &["--json", "snapshots"], &["init"], &["doctor"]] {
+            let ran = folder.run(&[&["-r", url], command].concat());
+            assert_ne!(ran.code, 0, "{url} {command:?}");
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(!said.contains("TOPSECRET"), "{url} {command:?}: {said}");
+        }
+    }
+    let ran = folder.run(&["-r", "s3:bucket/p", "snapshots"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(!folder.path("s3:bucket").exists());
+}

@@ -233,6 +233,7 @@ fn drills_and_receipts() {
         ("SELECT 1, 1", "2 columns"),
         ("SELECT 1 FROM t WHERE 0", "no row"),
         ("SELECT 1 FROM u", "several rows"),
+        ("SELECT 1; SELECT 2", "more than one statement"),
         ("SELECT x FROM nowhere", "no such table"),
         ("DELETE FROM u", "an error"),
     ] {

@@ -392,7 +392,7 @@ impl Arguments {
         // To do without was said already.
         let is_off = setup.configuration.settings().encryption.enabled == Some(false);
         if makes_a_plain_one && self.secret.is_none() && !is_off && !place.is_local() {
-            return Err(secrets::no_key(&place.url));
+            return Err(secrets::no_key(&lifeboat::remote::without_secrets(&place.url)));
         }
         let makes_one = match &self.command {
             Command::Init(init) => !init.no_encryption,

@@ -237,7 +237,7 @@ fn of_write(error: &WriteError) -> Option<String> {
 }
 
 fn of_read(error: &ReadError) -> Option<String> {
-    use lifeboat::format::object::DecodeError;
+    use lifeboat::format::object::{DecodeError, ObjectKind};
     Some(match error {
         ReadError::RolledBack { newest, .. } => format!(
             "records were deleted, or the storage was set back; if that is meant, say \
@@ -272,6 +272,11 @@ fn of_read(error: &ReadError) -> Option<String> {
         ReadError::Unusable { source, .. } if source.is_damage() => {
             "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
              the id of one; --salvage restores what is left of this one"
+                .into()
+        }
+        ReadError::Missing { kind: ObjectKind::Format, .. } => {
+            "databases lie there, so a new repository is not begun over them: put the folder format/ \
+             back from another copy (`lifeboat restore --heal` takes it from another destination)"
                 .into()
         }
         ReadError::Missing { .. } => {

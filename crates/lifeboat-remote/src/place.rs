@@ -46,9 +46,15 @@ impl Place {
     /// Understands a text, and sets the options that stand in it.
     pub(crate) fn parse(text: &str, options: &mut RemoteOptions) -> Result<Self, OpenError> {
         let Some((scheme, _)) = text.split_once("://") else {
+            // A directory of such a name would be a mistake that nobody sees.
+            let schemes = ["s3:", "r2:", "gs:", "az:", "file:", "memory:"];
+            if schemes.iter().any(|scheme| text.starts_with(scheme)) {
+                let source = url::ParseError::RelativeUrlWithoutBase;
+                return Err(OpenError::NotAUrl { url: without_secrets(text), source });
+            }
             return Ok(Self::Directory(PathBuf::from(text)));
         };
-        let not_a_url = |source| OpenError::NotAUrl { url: bare(text), source };
+        let not_a_url = |source| OpenError::NotAUrl { url: without_secrets(text), source };
         let url = Url::parse(text).map_err(not_a_url)?;
         let place = match scheme {
             "file" => match url.to_file_path() {
@@ -84,8 +90,8 @@ pub fn is_local_path(text: &str) -> bool {
     matches!(Place::parse(text, &mut RemoteOptions::default()), Ok(Place::Directory(_)))
 }
 
-/// The text without what may be secret: user, password, query and fragment.
-pub(crate) fn bare(text: &str) -> String {
+/// A path or URL without what may be secret: user, password, query and fragment.
+pub fn without_secrets(text: &str) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     match text[..end].split_once("://") {
         Some((scheme, rest)) => {
@@ -98,7 +104,7 @@ pub(crate) fn bare(text: &str) -> String {
 }
 
 fn bucket(url: &Url, provider: Provider, text: &str) -> Result<Bucket, OpenError> {
-    let shown = bare(text).trim_end_matches('/').to_owned();
+    let shown = without_secrets(text).trim_end_matches('/').to_owned();
     if !url.username().is_empty() || url.password().is_some() {
         return Err(OpenError::SecretInUrl { url: shown });
     }

@@ -9,6 +9,7 @@ use lifeboat_format::hex;
 use lifeboat_format::id::{DatabaseName, RepositoryId};
 use lifeboat_format::info::{RepositoryInfo, StoreFinding};
 use lifeboat_format::key::{self, DatabaseKeys};
+use lifeboat_format::object::ObjectKind;
 use lifeboat_format::seal::{Home, Keyring};
 use lifeboat_remote::{Created, Remote};
 
@@ -146,6 +147,12 @@ impl Repository {
         match Self::open_with(remote.clone(), local.clone(), secret).await {
             Err(ReadError::NoRepository { .. } | ReadError::Vanished { .. }) => {}
             opened => return Ok(opened?),
+        }
+        // With databases there, it is a repository that lost its first object; a
+        // new one over it could read none of them.
+        if !remote.folders("databases").await.map_err(ReadError::from)?.is_empty() {
+            let (kind, key) = (ObjectKind::Format, key::format(1));
+            return Err(ReadError::Missing { kind, key }.into());
         }
         let finding = find_out(&remote, &local).await?;
         let id = RepositoryId::from_bytes(random());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lifeboat_format::id::DatabaseName;
-use lifeboat_remote::{OpenError, Remote, RemoteOptions, is_local_path};
+use lifeboat_remote::{OpenError, Remote, RemoteOptions, is_local_path, without_secrets};
 use lifeboat_repository::{
     Database, Listing, Local, LocalOptions, ReadError, Repository, Secret, Selector, Snapshot,
 };
@@ -94,7 +94,7 @@ impl Destination {
         };
         let remote = opened.map_err(|source| match source {
             OpenError::NoDirectory { .. } => Error::NoRepository { place: place.to_owned() },
-            source => Error::Destination { place: place.to_owned(), source },
+            source => Error::Destination { place: without_secrets(place), source },
         })?;
         let local = Local::open(installation);
         let opened = Self::on_with(remote, local, is_local, missing, secret).await;

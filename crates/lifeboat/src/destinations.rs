@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat_config::Role;
 use lifeboat_format::digest::Digest;
-use lifeboat_remote::{Breaker, Remote, RemoteOptions, is_local_path};
+use lifeboat_remote::{Breaker, Remote, RemoteOptions, is_local_path, without_secrets};
 use lifeboat_repository::{LocalOptions, Secret};
 
 use crate::choice::{Candidate, Choice};
@@ -101,6 +101,7 @@ struct Inner {
 #[derive(Debug)]
 struct Member {
     settings: DestinationSettings,
+    shown: String,
     state: Mutex<MemberState>,
 }
 
@@ -136,7 +137,11 @@ impl Destinations {
         installation: LocalOptions,
         secret: Option<Secret>,
     ) -> Self {
-        let member = |settings| Member { settings, state: Mutex::default() };
+        let member = |settings: DestinationSettings| Member {
+            shown: without_secrets(&settings.place),
+            settings,
+            state: Mutex::default(),
+        };
         let members = members.into_iter().map(member).collect();
         Self { inner: Arc::new(Inner { members, installation, secret, reason: None }) }
     }
@@ -210,7 +215,7 @@ impl Destinations {
         choice.failed(told);
         let error = match trouble {
             Trouble::Is(error) => error,
-            Trouble::Silent => Error::Silent { place: member.settings.place.clone() },
+            Trouble::Silent => Error::Silent { place: member.shown.clone() },
         };
         Err(Cause { place: member.shown().to_owned(), error: Box::new(error) })
     }
@@ -303,8 +308,10 @@ impl Destinations {
         let Some(parent) = self.parent_of(at).await? else {
             return self.open_as(settings, settings.options.clone(), missing).await;
         };
-        let remote = Remote::open_or_create_with(&settings.place, settings.options.clone())
-            .map_err(|source| Error::Destination { place: settings.place.clone(), source })?;
+        let remote =
+            Remote::open_or_create_with(&settings.place, settings.options.clone()).map_err(
+                |source| Error::Destination { place: without_secrets(&settings.place), source },
+            )?;
         let secret = self.inner.secret.as_ref();
         let repository = parent.repository().replicate(remote, secret).await?;
         Ok(Destination::adopted(repository, settings.is_local()))
@@ -373,8 +380,7 @@ impl Destinations {
 
 impl Member {
     fn shown(&self) -> &str {
-        let place = &self.settings.place;
-        place.split_once('?').map_or(place, |(bare, _)| bare)
+        &self.shown
     }
 
     fn state(&self) -> MutexGuard<'_, MemberState> {

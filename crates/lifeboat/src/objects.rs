@@ -55,8 +55,9 @@ fn provider(
     url: &str,
     options: RemoteOptions,
 ) -> Result<RemoteProvider, Error> {
-    let remote = Remote::open_or_create_with(url, options)
-        .map_err(|source| Error::Destination { place: url.to_owned(), source })?;
+    let remote = Remote::open_or_create_with(url, options).map_err(|source| {
+        Error::Destination { place: lifeboat_remote::without_secrets(url), source }
+    })?;
     let kind = match url.split_once("://") {
         _ if is_local_path(url) => "local",
         Some((scheme, _)) => scheme,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lifeboat::config::{Place::Argument, Verdict};
 use lifeboat::crypto::Secret;
 use lifeboat::doctor::{self, Ages, Finding, Level, PlaceProbe};
-use lifeboat::remote::Remote;
+use lifeboat::remote::{Remote, without_secrets};
 use lifeboat::{Destination, Error, Missing};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -26,7 +26,7 @@ pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Rep
     let setup = arguments.setup();
     // What is to be copied means the same place as the page.
     let typed_place = match setup.configuration.place("repository") {
-        Argument(_) => setup.places().first().map(|place| place.url.clone()),
+        Argument(_) => setup.places().first().map(|place| without_secrets(&place.url)),
         _ => None,
     };
     let mut page = Page { reporter, typed_place, counts: [0; 3] };
@@ -212,7 +212,8 @@ async fn examine_place(
     size: u64,
     page: &mut Page<'_>,
 ) {
-    let about = format!("destination {}", place.url);
+    let shown = without_secrets(&place.url);
+    let about = format!("destination {shown}");
     if place.is_local() {
         let path = place.url.strip_prefix("file://").unwrap_or(&place.url);
         page.add(&doctor::directory(&about, Path::new(path)));
@@ -267,7 +268,7 @@ async fn examine_place(
             Level::Problem,
             &about,
             "there is no repository",
-            format!("lifeboat init -r '{}'", place.url),
+            format!("lifeboat init -r '{shown}'"),
         )),
         Err(error) => {
             let fix = crate::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());

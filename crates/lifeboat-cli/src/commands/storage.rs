@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use lifeboat::Error;
 use lifeboat::remote::{
     Absence, Creates, Deletes, Fencing, Listings, ProbeOptions, Probed, Remote, RemoteOptions,
+    without_secrets,
 };
 use serde_json::json;
 
@@ -37,7 +38,7 @@ pub(crate) async fn probe(arguments: &Arguments, url: Option<&str>, reporter: &R
     let probed = async {
         let opened = Remote::open_with(url, options);
         let remote =
-            opened.map_err(|source| Error::Destination { place: url.to_owned(), source })?;
+            opened.map_err(|source| Error::Destination { place: without_secrets(url), source })?;
         let probed = remote.probe(ProbeOptions::thorough(SystemTime::now())).await?;
         Ok::<_, Error>((remote, probed))
     };

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 use crate::error::OpenError;
-use crate::place::bare;
+use crate::place::without_secrets;
 
 /// Whether an endpoint is plain http. Refuses one that is, on another machine,
 /// where nobody allowed it.
@@ -17,7 +17,7 @@ pub(super) fn is_plain(endpoint: &str, allowed: bool) -> Result<bool, OpenError>
     if allowed || Url::parse(endpoint).is_ok_and(|url| is_here(&url)) {
         return Ok(true);
     }
-    Err(OpenError::PlainHttp { endpoint: bare(endpoint) })
+    Err(OpenError::PlainHttp { endpoint: without_secrets(endpoint) })
 }
 
 /// Whether it names this machine. Names are not looked up: what a name server

@@ -107,6 +107,17 @@ fn text(value: &str) -> Result<Option<String>, &'static str> {
     if value.is_empty() { Err("a text") } else { Ok(Some(value.to_owned())) }
 }
 
+/// Without a user and password, which nobody would mask.
+fn web_address(value: &str) -> Result<Option<String>, &'static str> {
+    let expected = "https://host or http://host:port, without a user and password";
+    let url = url::Url::parse(value).map_err(|_| expected)?;
+    let is_web = matches!(url.scheme(), "https" | "http") && url.has_host();
+    if !is_web || !url.username().is_empty() || url.password().is_some() {
+        return Err(expected);
+    }
+    Ok(Some(value.to_owned()))
+}
+
 fn secret(value: &str) -> Result<Option<Secret>, &'static str> {
     if value.is_empty() { Err("a text") } else { Ok(Some(Secret::new(value))) }
 }
@@ -157,7 +168,7 @@ macro_rules! known {
 
 const KNOWN: &[Known] = &[
     known!(environment, flag, ALL),
-    known!(endpoint, text, WEB),
+    known!(endpoint, web_address, WEB),
     known!(allow_http, flag, WEB),
     known!(proxy, secret, WEB, true),
     known!(proxy_excludes, text, WEB),

@@ -15,13 +15,15 @@ pub(crate) struct Statement<'db> {
 }
 
 impl<'db> Statement<'db> {
+    /// Compiles one statement. A second one after it is refused: it would be
+    /// passed over in silence.
     pub(super) fn prepare(db: &'db Db, sql: &CStr) -> Result<Self, SqliteError> {
         let mut raw = ptr::null_mut();
+        let mut tail = ptr::null();
         // SAFETY: the connection is open, the text ends in a zero byte, and
-        // `raw` is a valid place for the result.
-        let rc = unsafe {
-            ffi::sqlite3_prepare_v2(db.as_ptr(), sql.as_ptr(), -1, &mut raw, ptr::null_mut())
-        };
+        // `raw` and `tail` are valid places for the results.
+        let rc =
+            unsafe { ffi::sqlite3_prepare_v2(db.as_ptr(), sql.as_ptr(), -1, &mut raw, &mut tail) };
         if rc != ffi::SQLITE_OK {
             return Err(db.last_error(rc));
         }
@@ -30,7 +32,14 @@ impl<'db> Statement<'db> {
             message: "an empty statement".into(),
             os_code: 0,
         })?;
-        Ok(Self { db, raw })
+        let statement = Self { db, raw };
+        // SAFETY: SQLite leaves it pointing into the text, at most at its end.
+        let rest = unsafe { CStr::from_ptr(tail) }.to_bytes();
+        if rest.iter().any(|byte| !byte.is_ascii_whitespace() && *byte != b';') {
+            let message = "more than one statement".into();
+            return Err(SqliteError { code: code::ERROR, message, os_code: 0 });
+        }
+        Ok(statement)
     }
 
     /// Goes to the next row; false at the end.

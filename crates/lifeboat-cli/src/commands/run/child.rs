@@ -86,7 +86,8 @@ pub(super) async fn restore_if_missing(
         return Ok(());
     }
     let restored = async {
-        let chosen = super::super::choose(arguments, Missing::Refuse, &target.places).await?;
+        let chosen =
+            super::super::choose(arguments, Missing::CreateIfLocal, &target.places).await?;
         let settings = RestoreSettings::default();
         let (name, path) = (&target.name, &target.path);
         chosen.destination.restore(name, &Selector::Latest(0), path, &settings, |_| ()).await
