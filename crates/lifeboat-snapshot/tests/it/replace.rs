@@ -393,12 +393,17 @@ fn nothing_acknowledged_is_lost() {
 n=0
 while True:
     try:
+        # Counted before the commit: after it, the count may be of the new state.
+        w.execute('BEGIN IMMEDIATE')
         w.execute('INSERT INTO t(x) VALUES(?)', (n,))
+        count=w.execute('SELECT count(*) FROM t').fetchone()[0]
+        w.execute('COMMIT')
     except sqlite3.OperationalError as e:
         if 'locked' not in str(e): raise
+        if w.in_transaction: w.execute('ROLLBACK')
         continue
     n+=1
-    print(w.execute('SELECT count(*) FROM t').fetchone()[0], flush=True)",
+    print(count, flush=True)",
             scene.app()
         ));
         let first: u32 = writer.line().parse().expect("a number");
