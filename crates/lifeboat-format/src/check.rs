@@ -5,9 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use time::format_description::FormatItem;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use crate::digest::Digest;
 use crate::hex;
@@ -15,12 +13,10 @@ use crate::id::{DatabaseName, InstallationId, ParseIdError, RepositoryId, Snapsh
 use crate::numbers::{NumberSet, RecordNo};
 use crate::object::{self, DecodeError, ObjectKind};
 use crate::seal::Home;
+use crate::second;
 
 /// The largest check result that is read, in bytes.
 pub const MAX_CHECK_LEN: u64 = 16 * 1024 * 1024;
-
-const SECOND: &[FormatItem<'static>] =
-    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// The name of a result: `<n>-<second>-<8 hex>`, where `<n>` is the newest
 /// record there was, in 20 digits.
@@ -196,10 +192,7 @@ impl From<Positions> for String {
 impl CheckName {
     /// The name of a result.
     pub fn new(newest: RecordNo, at: OffsetDateTime, random: [u8; 4]) -> Self {
-        let second = at
-            .to_offset(UtcOffset::UTC)
-            .format(&SECOND)
-            .expect("a date and a time have all the parts that the format names");
+        let second = second::text(at);
         Self(format!("{:020}-{second}-{}", newest.0, hex::encode(&random)))
     }
 
@@ -220,10 +213,7 @@ impl FromStr for CheckName {
             return Err(wrong);
         };
         let digits = n.len() == 20 && n.bytes().all(|b| b.is_ascii_digit());
-        let good = digits
-            && second.len() == 16
-            && PrimitiveDateTime::parse(second, &SECOND).is_ok()
-            && hex::decode::<4>(random).is_some();
+        let good = digits && second::parse(second).is_some() && hex::decode::<4>(random).is_some();
         if good { Ok(Self(text.to_owned())) } else { Err(wrong) }
     }
 }

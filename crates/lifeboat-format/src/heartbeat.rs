@@ -5,21 +5,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use time::format_description::FormatItem;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::hex;
 use crate::id::{DatabaseName, InstallationId, ParseIdError, RepositoryId, SnapshotId};
 use crate::numbers::RecordNo;
 use crate::object::{self, DecodeError, ObjectKind};
 use crate::seal::Home;
+use crate::second;
 
 /// The largest heartbeat that is read, in bytes.
 pub const MAX_HEARTBEAT_LEN: u64 = 64 * 1024;
-
-const SECOND: &[FormatItem<'static>] =
-    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// The name of a heartbeat: `<second>-<8 hex>`. Names are ordered by time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,11 +42,7 @@ pub struct Heartbeat {
 impl HeartbeatName {
     /// The name of a heartbeat.
     pub fn new(at: OffsetDateTime, random: [u8; 4]) -> Self {
-        let second = at
-            .to_offset(UtcOffset::UTC)
-            .format(&SECOND)
-            .expect("a date and a time have all the parts that the format names");
-        Self(format!("{second}-{}", hex::encode(&random)))
+        Self(format!("{}-{}", second::text(at), hex::encode(&random)))
     }
 
     /// The text.
@@ -61,9 +53,7 @@ impl HeartbeatName {
     /// The second that it names, UTC.
     pub fn second(&self) -> OffsetDateTime {
         let text = self.0.get(..16).unwrap_or_default();
-        PrimitiveDateTime::parse(text, &SECOND)
-            .expect("a name begins with a second, or it is none")
-            .assume_utc()
+        second::parse(text).expect("a name begins with a second, or it is none")
     }
 }
 
@@ -72,9 +62,7 @@ impl FromStr for HeartbeatName {
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let good = text.split_once('-').is_some_and(|(second, random)| {
-            second.len() == 16
-                && PrimitiveDateTime::parse(second, &SECOND).is_ok()
-                && hex::decode::<4>(random).is_some()
+            second::parse(second).is_some() && hex::decode::<4>(random).is_some()
         });
         if good {
             Ok(Self(text.to_owned()))

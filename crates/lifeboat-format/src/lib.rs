@@ -60,5 +60,6 @@ pub mod pack;
 pub mod record;
 pub mod repair;
 pub mod seal;
+mod second;
 pub mod source;
 pub mod version;
