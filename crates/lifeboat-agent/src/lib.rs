@@ -36,6 +36,7 @@
 //! - [`Planner`], [`Job`], [`Start`], [`Cause`]: what is to be started now.
 //! - [`Driver`], [`Work`], [`Handle`]: a planner in a runtime, whoever does the
 //!   work, and where it is asked for.
+//! - [`Event`], [`What`]: what happens, for whoever listens.
 //! - [`judge`], [`Facts`], [`Limits`], [`Health`], [`Reason`]: healthy, warning
 //!   or critical, and why.
 //!
@@ -43,11 +44,13 @@
 //! driver needs a runtime of `tokio` with its timer.
 
 mod driver;
+mod event;
 mod health;
 mod planner;
 mod schedule;
 
 pub use driver::{Clock, Driver, Handle, Planned, SystemClock, Work};
+pub use event::{Backed, Event, What};
 pub use health::{Facts, Health, Level, Limits, Reason, judge};
 pub use jiff::tz::TimeZone;
 pub use planner::{Cause, Job, Planner, Start};
