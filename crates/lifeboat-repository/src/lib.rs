@@ -36,7 +36,8 @@
 //! - `heartbeats`: that a database was watched, and did not change.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`: forgetting, collecting.
-//! - `copy`, `missed`, `heal`: other destinations, and what each has of the others.
+//! - `copy`, `missed`, `heal`, `elsewhere`: other destinations, and what each has of
+//!   the others.
 //! - `local`: what an installation remembers, and its caches. `leftovers`: tidying a
 //!   directory.
 
@@ -48,6 +49,7 @@ mod collect;
 pub mod consolidation;
 mod copy;
 mod doubts;
+mod elsewhere;
 mod error;
 mod heal;
 mod heartbeats;
@@ -74,6 +76,7 @@ pub use archive::{ArchiveSeal, open_archive};
 pub use backup::{Backup, BackupOptions, BackupReport};
 pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
+pub use elsewhere::FromElsewhere;
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };

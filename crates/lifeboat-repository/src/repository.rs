@@ -14,6 +14,7 @@ use lifeboat_format::seal::{Home, Keyring};
 use lifeboat_remote::{Created, Remote};
 
 use crate::backup::MAX_TRIES;
+use crate::elsewhere::Others;
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::keys::{self, Keys, SLOT_LIMIT};
 use crate::local::{KeyMemory, Local, Memory, PlaceMemory, SeenKey, SeenPlace, random};
@@ -293,7 +294,7 @@ impl Repository {
     /// A database of this repository, whether it has snapshots or not.
     pub fn database(&self, name: DatabaseName) -> Database {
         let keys = DatabaseKeys::new(&name);
-        Database { repository: self.clone(), name, keys }
+        Database { repository: self.clone(), name, keys, others: Others::default() }
     }
 
     /// The names of the databases that have a folder here, sorted.
@@ -323,6 +324,8 @@ pub struct Database {
     pub(crate) repository: Repository,
     pub(crate) name: DatabaseName,
     pub(crate) keys: DatabaseKeys,
+    /// The same database at other destinations, for whoever reads.
+    pub(crate) others: Others,
 }
 
 impl Database {

@@ -205,8 +205,8 @@ impl Database {
                 .buffered(INDEX_READERS)
                 .take_while(|_| futures::future::ready(remaining.get() > 0))
                 .map(|(entry, read)| {
-                    let (index, whole, kept) = read?;
-                    if index.block_size() != geometry.block_size() {
+                    let read = read?;
+                    if read.index.block_size() != geometry.block_size() {
                         let kind = ObjectKind::Pack;
                         let error = DecodeError::Misplaced { kind, place: "pack list" };
                         let key = self.keys.at(&key::pack(&entry));
@@ -214,9 +214,7 @@ impl Database {
                     }
                     report.packs += 1;
                     wanted.give_up(list.lost.get(&entry.pack));
-                    let key = self.keys.at(&key::pack(&entry));
-                    let chunks = chunks(entry, key, Arc::new(index), whole, &kept, &mut wanted);
-                    let (chunks, kept) = chunks;
+                    let (chunks, kept) = chunks(read, &mut wanted);
                     report.blocks_kept += kept;
                     Ok(futures::stream::iter(chunks.into_iter().map(Ok)))
                 })
@@ -234,13 +232,39 @@ impl Database {
         Ok((wanted, report))
     }
 
+    /// Fetches the frames of a chunk. Where they are damaged or gone and others may
+    /// have them, they are proven here already, and fetched there.
     async fn fetch_chunk(&self, chunk: Chunk) -> Result<Fetched, ReadError> {
         let range = chunk.range();
-        let bytes = match &chunk.whole {
-            Some(whole) => whole.slice(range.start as usize..range.end as usize),
-            None => self.pack_range(&chunk.entry, range).await?,
+        let fetched = match &chunk.whole {
+            Some(whole) => Ok(whole.slice(range.start as usize..range.end as usize)),
+            None => chunk.at.pack_range(&chunk.entry, range.clone()).await,
         };
-        Ok(Fetched { chunk, bytes })
+        if self.others().is_empty() {
+            return Ok(Fetched { bytes: fetched?, chunk });
+        }
+        let prove = |bytes: Bytes, key: &str| {
+            chunk.prove(&bytes).map_err(ReadError::unusable(key)).map(|()| bytes)
+        };
+        let error = match fetched.and_then(|bytes| prove(bytes, &chunk.key)) {
+            Ok(bytes) => return Ok(Fetched { bytes, chunk }),
+            Err(error) if error.is_damage() => error,
+            Err(error) => return Err(error),
+        };
+        for other in self.others().iter().chain([self]) {
+            for there in other.packs_like(&chunk.entry).await {
+                let key = other.keys.at(&key::pack(&there));
+                let read = other.pack_range(&there, range.clone()).await;
+                match read.and_then(|bytes| prove(bytes, &key)) {
+                    Ok(bytes) => {
+                        self.was_read_at(other, &chunk.entry, &error);
+                        return Ok(Fetched { bytes, chunk });
+                    }
+                    Err(error) => tracing::info!(%error, "nor can it be read there"),
+                }
+            }
+        }
+        Err(error)
     }
 }
 

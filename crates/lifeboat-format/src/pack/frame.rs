@@ -50,6 +50,14 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Proves the stored bytes of the frame, without opening them.
+    pub fn prove(&self, stored: &[u8]) -> Result<(), DecodeError> {
+        if stored.len() == self.stored_len as usize && digest(stored) == self.digest {
+            return Ok(());
+        }
+        Err(DecodeError::damaged(ObjectKind::Pack, "frame digest"))
+    }
+
     /// Proves the stored bytes of the frame, opens them with `cipher` where the
     /// pack is sealed, and writes its blocks into `out`, whose content is
     /// replaced. Never allocates more than the blocks and a tag take.
@@ -62,9 +70,7 @@ impl Frame {
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         let damaged = |what| DecodeError::damaged(ObjectKind::Pack, what);
-        if stored.len() != self.stored_len as usize || digest(stored) != self.digest {
-            return Err(damaged("frame digest"));
-        }
+        self.prove(stored)?;
         let opened = match cipher {
             None => Cow::Borrowed(stored),
             Some(cipher) => {

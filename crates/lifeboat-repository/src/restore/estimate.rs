@@ -111,20 +111,16 @@ impl Database {
                 futures::stream::iter(list.packs.iter().rev().copied())
                     .map(|entry| {
                         let held = held.clone();
-                        async move {
-                            let read = self.read_for_restore(&entry, held).await;
-                            read.map(|(index, whole, kept)| (entry, index, whole, kept))
-                        }
+                        async move { self.read_for_restore(&entry, held).await }
                     })
                     .buffered(INDEX_READERS)
                     .take_while(|_| futures::future::ready(remaining.get() > 0))
             );
-            while let Some((entry, index, whole, kept)) = indexes.try_next().await? {
+            while let Some(read) = indexes.try_next().await? {
                 planned.packs += 1;
-                wanted.give_up(list.lost.get(&entry.pack));
-                let key = self.keys.at(&key::pack(&entry));
-                let read_whole = whole.is_some();
-                let (chunks, spared) = chunks(entry, key, index.into(), whole, &kept, &mut wanted);
+                wanted.give_up(list.lost.get(&read.entry.pack));
+                let read_whole = read.whole.is_some();
+                let (chunks, spared) = chunks(read, &mut wanted);
                 planned.blocks_kept += spared;
                 for chunk in chunks {
                     let range = chunk.range();

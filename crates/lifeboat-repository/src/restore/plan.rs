@@ -7,8 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use lifeboat_format::geometry::{BlockNo, Geometry};
+use lifeboat_format::key;
 use lifeboat_format::list::PackEntry;
+use lifeboat_format::object::DecodeError;
 use lifeboat_format::pack::PackIndex;
+
+use super::held::ReadPack;
+use crate::repository::Database;
 
 /// The most bytes that one request fetches.
 const CHUNK_LEN: u64 = 4 * 1024 * 1024;
@@ -99,6 +104,8 @@ impl Wanted {
 /// Consecutive frames of one pack, to be fetched with one request.
 #[derive(Debug)]
 pub(super) struct Chunk {
+    /// Where the pack lies.
+    pub(super) at: Database,
     pub(super) entry: PackEntry,
     pub(super) key: Arc<str>,
     pub(super) index: Arc<PackIndex>,
@@ -118,19 +125,25 @@ impl Chunk {
         let last = frames.last().expect("a chunk has frames");
         u64::from(first.offset)..u64::from(last.offset) + u64::from(last.stored_len)
     }
+
+    /// Proves the frames, without decoding them. `bytes` are those of
+    /// [`range`](Self::range).
+    pub(super) fn prove(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let start = self.range().start;
+        self.frames.clone().try_for_each(|number| {
+            let frame = &self.index.frames()[number];
+            let at = (u64::from(frame.offset) - start) as usize;
+            frame.prove(&bytes[at..at + frame.stored_len as usize])
+        })
+    }
 }
 
 /// Takes out of `wanted` what a pack holds, and says which frames give it, and
-/// how many blocks need none: those whose position is `kept`.
-pub(super) fn chunks(
-    entry: PackEntry,
-    key: String,
-    index: Arc<PackIndex>,
-    whole: Option<Bytes>,
-    kept: &[bool],
-    wanted: &mut Wanted,
-) -> (Vec<Chunk>, u64) {
-    let key: Arc<str> = key.into();
+/// how many blocks need none: those that are kept.
+pub(super) fn chunks(read: ReadPack, wanted: &mut Wanted) -> (Vec<Chunk>, u64) {
+    let ReadPack { at: place, entry, index, whole, kept } = read;
+    let key: Arc<str> = place.keys.at(&key::pack(&entry)).into();
+    let index = Arc::new(index);
     let mut taken: Vec<(u32, BlockNo)> =
         (0..).zip(index.blocks()).filter(|(_, block)| wanted.take(*block)).collect();
     let before = taken.len();
@@ -153,6 +166,7 @@ pub(super) fn chunks(
                 last.wanted.append(&mut blocks);
             }
             _ => chunks.push(Chunk {
+                at: place.clone(),
                 entry,
                 key: Arc::clone(&key),
                 index: Arc::clone(&index),

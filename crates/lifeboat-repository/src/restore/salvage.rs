@@ -108,10 +108,8 @@ impl Database {
         sink: &mut Option<S>,
     ) -> Result<bool, RestoreError<S::Error>> {
         let path = self.keys.at(&key::pack(&entry));
-        let (index, whole) = match self.pack_index(&entry).await {
-            Ok((index, whole)) if index.block_size() == saving.geometry.block_size() => {
-                (index, whole)
-            }
+        let read = match self.read_for_restore(&entry, None).await {
+            Ok(read) if read.index.block_size() == saving.geometry.block_size() => read,
             Ok(_) => {
                 let kind = ObjectKind::Pack;
                 let error = DecodeError::Misplaced { kind, place: "pack list" };
@@ -123,7 +121,7 @@ impl Database {
                 return Ok(false);
             }
         };
-        let (chunks, _) = chunks(entry, path, index.into(), whole, &[], &mut saving.wanted);
+        let (chunks, _) = chunks(read, &mut saving.wanted);
         for chunk in chunks {
             for chunk in single_frames(chunk) {
                 self.save_frame(chunk, saving, sink).await?;
@@ -220,6 +218,7 @@ fn single_frames(chunk: Chunk) -> impl Iterator<Item = Chunk> {
             own.push(block);
         }
         Chunk {
+            at: chunk.at.clone(),
             entry: chunk.entry,
             key: chunk.key.clone(),
             index: chunk.index.clone(),
