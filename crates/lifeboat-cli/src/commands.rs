@@ -26,11 +26,14 @@ pub(crate) mod storage;
 pub(crate) mod sync;
 pub(crate) mod trash;
 
-use lifeboat::repository::{ResolveError, Selector};
-use lifeboat::{Chosen, Destination, Destinations, Error, Missing};
+use lifeboat::repository::{FromElsewhere, ResolveError, Selector};
+use lifeboat::{
+    Cause, Chosen, Destination, Destinations, Error, ErrorKind, Missing, ReadAs, Whole,
+};
 
 use crate::arguments::Arguments;
 use crate::choice;
+use crate::report::Reporter;
 
 /// Opens the repository that was named, with the key that was configured. Of
 /// several places it is the first that works.
@@ -53,12 +56,57 @@ fn destinations(arguments: &Arguments) -> Destinations {
     choice::destinations(arguments.setup(), arguments.secret.as_ref())
 }
 
+/// Whether there is more than one place.
+fn has_several(arguments: &Arguments) -> bool {
+    let setup = arguments.setup();
+    setup.places().len() + setup.mirrors().len() > 1
+}
+
+/// Does something with a snapshot at the first place that has it whole. Where there
+/// is one place, or `alone` says that the first is meant, it is that one.
+async fn at_first_whole<T, F: Future<Output = Result<T, Error>>>(
+    arguments: &Arguments,
+    name: &str,
+    selector: &Selector,
+    (how, alone): (ReadAs, bool),
+    job: impl Fn(Destination, Selector) -> F,
+) -> Result<Whole<T>, Error> {
+    if has_several(arguments) && !alone {
+        return destinations(arguments).first_whole(name, selector, how, job).await;
+    }
+    let destination = open(arguments, Missing::Refuse).await?;
+    let report = job(destination.clone(), selector.clone()).await?;
+    Ok(Whole::of(report, destination))
+}
+
+/// Says what could not be read where it was looked for first.
+fn tell_detours(reporter: &Reporter, failed: &[Cause], elsewhere: &[FromElsewhere]) {
+    for cause in failed {
+        reporter.note(&format!("not from there: {cause}"));
+    }
+    for FromElsewhere { object, place, why, .. } in elsewhere {
+        reporter.note(&format!("{object} was read from {place}: failed to {why}"));
+    }
+    if failed.iter().any(|cause| cause.error.kind() == ErrorKind::Damage) || !elsewhere.is_empty() {
+        reporter.note("what is damaged there is put back by `lifeboat repair --apply`");
+    }
+}
+
 /// The error that says which databases there are, where there is none of this
 /// name. Nothing else is asked: what is damaged is told by others.
 async fn must_be_there(destination: &Destination, name: &str) -> Result<(), Error> {
     match destination.resolve(name, &Selector::Latest(0)).await {
         Err(error @ Error::Resolve(ResolveError::NoSnapshots { .. })) => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// The databases that were meant: the one that was named, or all of all places.
+async fn names_anywhere(arguments: &Arguments, name: Option<&str>) -> Result<Vec<String>, Error> {
+    match name {
+        Some(name) => Ok(vec![restore::name_of(arguments, name)]),
+        None if has_several(arguments) => Ok(destinations(arguments).databases().await?.0),
+        None => names(arguments, &open(arguments, Missing::Refuse).await?, None).await,
     }
 }
 

@@ -9,7 +9,7 @@ use lifeboat_repository::{Selector, Snapshot};
 use lifeboat_sqlite::{PrivateDatabase, SchemaEntry};
 
 use crate::destination::Destination;
-use crate::drill::rehearse;
+use crate::drill::{Rehearsed, rehearse};
 use crate::error::Error;
 
 /// What differs between two snapshots.
@@ -54,20 +54,41 @@ impl Destination {
     ) -> Result<Comparison, Error> {
         let database = self.database(name)?;
         let snapshots = [database.resolve(a, None).await?, database.resolve(b, None).await?];
-        let first = rehearse(&database, &snapshots[0], None).await?;
-        let second = rehearse(&database, &snapshots[1], None).await?;
-        let paths = [first.file.path().to_owned(), second.file.path().to_owned()];
-        let sizes = [0, 1].map(|n: usize| snapshots[n].body().page_size);
-        let work = tokio::task::spawn_blocking(move || difference(&paths, sizes));
-        let difference = match work.await {
-            Ok(difference) => difference?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
-        drop((first, second));
-        let Difference { pages_changed, tables, schema_added, schema_removed } = difference;
-        let pages = [0, 1].map(|n: usize| u64::from(snapshots[n].body().page_count));
-        Ok(Comparison { snapshots, pages, pages_changed, tables, schema_added, schema_removed })
+        let [first, second] = snapshots;
+        let files =
+            [rehearse(&database, &first, None).await?, rehearse(&database, &second, None).await?];
+        compare_files([first, second], files).await
     }
+
+    /// Restores one snapshot to the cache directory, to be compared.
+    pub(crate) async fn rehearse_one(
+        &self,
+        name: &str,
+        selector: &Selector,
+    ) -> Result<(Snapshot, Rehearsed), Error> {
+        let database = self.database(name)?;
+        let snapshot = database.resolve(selector, None).await?;
+        let file = rehearse(&database, &snapshot, None).await?;
+        Ok((snapshot, file))
+    }
+}
+
+/// Compares two snapshots that were restored to scratch.
+pub(crate) async fn compare_files(
+    snapshots: [Snapshot; 2],
+    files: [Rehearsed; 2],
+) -> Result<Comparison, Error> {
+    let paths = [0, 1].map(|n: usize| files[n].file.path().to_owned());
+    let sizes = [0, 1].map(|n: usize| snapshots[n].body().page_size);
+    let work = tokio::task::spawn_blocking(move || difference(&paths, sizes));
+    let difference = match work.await {
+        Ok(difference) => difference?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    drop(files);
+    let Difference { pages_changed, tables, schema_added, schema_removed } = difference;
+    let pages = [0, 1].map(|n: usize| u64::from(snapshots[n].body().page_count));
+    Ok(Comparison { snapshots, pages, pages_changed, tables, schema_added, schema_removed })
 }
 
 struct Difference {

@@ -1,6 +1,7 @@
 //! A destination: a repository in a store, opened by an installation.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use lifeboat_format::id::DatabaseName;
 use lifeboat_remote::{OpenError, Remote, RemoteOptions, is_local_path, without_secrets};
@@ -51,6 +52,8 @@ pub struct Destination {
     repository: Repository,
     is_local: bool,
     is_new: bool,
+    /// Others of the same repository, for whoever reads.
+    others: Arc<[Destination]>,
 }
 
 impl Destination {
@@ -139,12 +142,20 @@ impl Destination {
             Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { repository, is_local, is_new })
+        Ok(Self { repository, is_local, is_new, others: Arc::default() })
     }
 
     /// One that was just made a destination of a repository.
     pub(crate) fn adopted(repository: Repository, is_local: bool) -> Self {
-        Self { repository, is_local, is_new: true }
+        Self { repository, is_local, is_new: true, others: Arc::default() }
+    }
+
+    /// This destination; what of it is damaged or gone is read from others of the
+    /// same repository.
+    #[must_use]
+    pub fn with_others(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        self.others = others.into_iter().collect();
+        self
     }
 
     /// The repository.
@@ -171,7 +182,13 @@ impl Destination {
     pub fn database(&self, name: &str) -> Result<Database, Error> {
         let name = DatabaseName::new(name)
             .map_err(|source| Error::Name { name: name.to_owned(), source })?;
-        Ok(self.repository.database(name))
+        Ok(self.of_name(name))
+    }
+
+    pub(crate) fn of_name(&self, name: DatabaseName) -> Database {
+        let others = self.others.iter().map(|other| other.repository.database(name.clone()));
+        let others: Vec<Database> = others.collect();
+        self.repository.database(name).with_others(others)
     }
 
     /// The names of the databases here, sorted.

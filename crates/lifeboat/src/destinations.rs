@@ -5,9 +5,11 @@
 //! from what this installation kept of it.
 
 mod backup;
+mod heal;
 mod reading;
 mod sync;
 mod watch;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +25,9 @@ use crate::destination::{Destination, Missing};
 use crate::error::{Cause, Error, ErrorKind, causes_of};
 
 pub use backup::Placed;
-pub use reading::{Everywhere, Merged, RestoredFrom};
+pub use reading::{Everywhere, Merged};
 pub use sync::{Copied, SyncReport};
+pub use whole::{ReadAs, Whole};
 
 /// The time that a destination has to show that it works, where another could be
 /// taken.
@@ -159,6 +162,13 @@ impl Destinations {
     /// The settings of each, in their order.
     pub fn settings(&self) -> impl Iterator<Item = &DestinationSettings> {
         self.inner.members.iter().map(|member| &member.settings)
+    }
+
+    /// How many requests were made of those that were opened.
+    pub fn requests(&self) -> u64 {
+        let opened = |member: &Member| member.state().opened.clone();
+        let opened = self.inner.members.iter().filter_map(opened);
+        opened.map(|destination| destination.repository().remote().requests()).sum()
     }
 
     /// Takes the first that works, of those with these names, or of all. Where

@@ -117,6 +117,7 @@ impl Destination {
             bytes_fetched: fetched.bytes_fetched,
             bytes_kept: fetched.bytes_kept,
             resumed: fetched.resumed,
+            from_elsewhere: database.from_elsewhere(),
             checked: restoring.check,
             replaced: Some(replaced.clone()),
         };

@@ -68,8 +68,8 @@ pub use builder::{Lifeboat, LifeboatBuilder};
 pub use compare::{Comparison, TableChange};
 pub use destination::{Destination, Missing};
 pub use destinations::{
-    Chosen, Copied, DestinationSettings, Destinations, Everywhere, Merged, Placed, RestoredFrom,
-    SyncReport,
+    Chosen, Copied, DestinationSettings, Destinations, Everywhere, Merged, Placed, ReadAs,
+    SyncReport, Whole,
 };
 pub use directories::Directories;
 pub use drill::{DrillReport, DrillSettings};

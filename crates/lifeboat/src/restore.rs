@@ -10,7 +10,8 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Content, SnapshotBody};
 use lifeboat_format::source::PageSink;
 use lifeboat_repository::{
-    Database, Held, Progress, RestoreError, RestoreOptions, RestorePlan, Selector, Snapshot,
+    Database, FromElsewhere, Held, Progress, RestoreError, RestoreOptions, RestorePlan, Selector,
+    Snapshot,
 };
 use lifeboat_snapshot::{HeldBlocks, ProvenFile, ReplaceOptions, Replaced, StageError, StagedFile};
 
@@ -56,6 +57,8 @@ pub struct RestoreReport {
     pub bytes_kept: u64,
     /// Whether it went on with what an interrupted restore had left.
     pub resumed: bool,
+    /// What was damaged or gone on this destination, and was read from others.
+    pub from_elsewhere: Vec<FromElsewhere>,
     /// Whether SQLite checked the file.
     pub checked: bool,
     /// What became of a file that was there before.
@@ -122,6 +125,7 @@ impl Destination {
             bytes_fetched: fetched.bytes_fetched,
             bytes_kept: fetched.bytes_kept,
             resumed: fetched.resumed,
+            from_elsewhere: database.from_elsewhere(),
             checked: settings.check,
             replaced,
         })

@@ -9,7 +9,7 @@ use lifeboat_repository::{Progress, Selector, Snapshot};
 use lifeboat_snapshot::has_image;
 
 use crate::destination::Destination;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::restore::{RestoreReport, RestoreSettings, off_thread};
 
 /// How many databases are restored at once.
@@ -46,6 +46,8 @@ pub struct OneOfAll {
     pub target: PathBuf,
     /// What became of it.
     pub outcome: Result<Outcome, Error>,
+    /// The destinations that were tried before and failed.
+    pub failed: Vec<Cause>,
 }
 
 /// How a database got there.
@@ -56,6 +58,32 @@ pub enum Outcome {
     Restored(Box<RestoreReport>),
     /// The file held exactly this snapshot, from an earlier run.
     AlreadyThere(Box<Snapshot>),
+}
+
+/// Restores databases to a folder, several at once.
+pub(crate) async fn each_of<F: Future<Output = OneOfAll>>(
+    names: Vec<DatabaseName>,
+    folder: &Path,
+    one: impl Fn(DatabaseName, PathBuf) -> F,
+    done: &mut impl FnMut(&OneOfAll),
+) -> Result<Vec<OneOfAll>, Error> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| Error::Path { path: folder.to_owned(), source })?;
+    let mut all = Vec::with_capacity(names.len());
+    let mut restores = std::pin::pin!(
+        futures::stream::iter(names)
+            .map(|name| {
+                let target = folder.join(format!("{}.db", name.key()));
+                one(name, target)
+            })
+            .buffer_unordered(AT_ONCE)
+    );
+    while let Some(one) = restores.next().await {
+        done(&one);
+        all.push(one);
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
 }
 
 impl Destination {
@@ -73,35 +101,22 @@ impl Destination {
         settings: &RestoreAllSettings,
         mut done: impl FnMut(&OneOfAll),
     ) -> Result<Vec<OneOfAll>, Error> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Path { path: folder.to_owned(), source })?;
         let names = self.databases().await?;
-        let mut all = Vec::with_capacity(names.len());
-        let mut restores = std::pin::pin!(
-            futures::stream::iter(names)
-                .map(|name| async move {
-                    let target = folder.join(format!("{}.db", name.key()));
-                    let outcome = self.one_of_all(&name, &target, selector, settings).await;
-                    OneOfAll { name, target, outcome }
-                })
-                .buffer_unordered(AT_ONCE)
-        );
-        while let Some(one) = restores.next().await {
-            done(&one);
-            all.push(one);
-        }
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
+        let one = |name: DatabaseName, target: PathBuf| async move {
+            let outcome = self.one_of_all(&name, &target, selector, settings).await;
+            OneOfAll { name, target, outcome, failed: Vec::new() }
+        };
+        each_of(names, folder, one, &mut done).await
     }
 
-    async fn one_of_all(
+    pub(crate) async fn one_of_all(
         &self,
         name: &DatabaseName,
         target: &Path,
         selector: &Selector,
         settings: &RestoreAllSettings,
     ) -> Result<Outcome, Error> {
-        let database = self.repository().database(name.clone());
+        let database = self.of_name(name.clone());
         let snapshot = database.resolve(selector, None).await?;
         if std::fs::symlink_metadata(target).is_ok() {
             let (path, key) = (target.to_owned(), self.repository().hash_key().clone());

@@ -6,7 +6,7 @@ use lifeboat_format::digest::Digest;
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::SnapshotBody;
-use lifeboat_repository::{ReadError, RestoreOptions, Selector, Snapshot};
+use lifeboat_repository::{FromElsewhere, ReadError, RestoreOptions, Selector, Snapshot};
 use lifeboat_snapshot::{LostPages, StagedFile};
 
 use crate::destination::Destination;
@@ -34,6 +34,8 @@ pub struct SalvageReport {
     pub doubtful: Vec<LostPages>,
     /// What is damaged or missing in the repository.
     pub damage: Vec<ReadError>,
+    /// What was damaged or gone on this destination, and was read from others.
+    pub from_elsewhere: Vec<FromElsewhere>,
 }
 
 impl SalvageReport {
@@ -89,6 +91,7 @@ impl Destination {
             lost,
             doubtful,
             damage: saved.damage,
+            from_elsewhere: database.from_elsewhere(),
         })
     }
 }

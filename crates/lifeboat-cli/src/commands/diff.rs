@@ -1,6 +1,6 @@
 //! `lifeboat diff`: two snapshots side by side.
 
-use lifeboat::{Comparison, Missing};
+use lifeboat::{Comparison, Missing, Whole};
 use serde_json::{Value, json};
 
 use super::restore::{name_of, named};
@@ -21,11 +21,16 @@ pub(crate) async fn run(arguments: &Arguments, diff: &DiffArguments, reporter: &
     };
     let name = name_of(arguments, &diff.name);
     let done = async {
+        if super::has_several(arguments) {
+            return super::destinations(arguments).compare(&name, &a, &b).await;
+        }
         let destination = super::open(arguments, Missing::Refuse).await?;
-        destination.compare(&name, &a, &b).await
+        let report = destination.compare(&name, &a, &b).await?;
+        Ok(Whole::of(report, destination))
     };
     match done.await {
-        Ok(comparison) => {
+        Ok(Whole { report: comparison, failed, .. }) => {
+            super::tell_detours(reporter, &failed, &[]);
             reporter.told(object(&name, &comparison), &lines(&name, &comparison));
             Exit::Ok
         }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use lifeboat::repository::{Selector, Snapshot};
-use lifeboat::{Destination, DrillReport, DrillSettings, Error, Missing};
+use lifeboat::{Destination, DrillReport, DrillSettings, Error, ReadAs, Whole};
 use serde_json::{Value, json};
 
 use super::restore::named;
@@ -28,14 +28,13 @@ pub(crate) async fn run(
         }
     };
     let opened = async {
-        let destination = super::open(arguments, Missing::Refuse).await?;
-        let names = super::names(arguments, &destination, drill.name.as_deref()).await?;
+        let names = super::names_anywhere(arguments, drill.name.as_deref()).await?;
         // Made before anything is restored: a receipt that cannot be written
         // is known at once.
         let receipt = drill.receipt.as_deref().map(create).transpose()?;
-        Ok((destination, names, receipt))
+        Ok((names, receipt))
     };
-    let (destination, names, mut receipt) = match opened.await {
+    let (names, mut receipt) = match opened.await {
         Ok(opened) => opened,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
@@ -49,12 +48,15 @@ pub(crate) async fn run(
                 continue;
             }
         };
-        match one(&destination, name, &selector, assertions, reporter).await {
-            Ok(report) => {
+        match one(arguments, name, &selector, assertions, reporter).await {
+            Ok(Whole { report, destination, failed, .. }) => {
                 let object = object(name, destination.shown(), &report);
                 tell(reporter, name, &report, &object);
                 receipts.push(object);
                 exits.push(if report.drill.passed() { Exit::Ok } else { Exit::Damage });
+                // It restores, and still not from everywhere.
+                super::tell_detours(reporter, &failed, &[]);
+                exits.extend(failed.iter().map(|cause| Exit::of(cause.error.kind())));
             }
             Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
         }
@@ -80,19 +82,25 @@ fn create(path: &Path) -> Result<std::fs::File, Error> {
 }
 
 async fn one(
-    destination: &Destination,
+    arguments: &Arguments,
     name: &str,
     selector: &Selector,
     assertions: Vec<String>,
     reporter: &Reporter,
-) -> Result<DrillReport, Error> {
+) -> Result<Whole<DrillReport>, Error> {
     let mut settings = DrillSettings::default();
     settings.assertions = assertions;
     settings.progress = progress::show(reporter.progress(), name);
     let announce = |snapshot: &Snapshot| {
         reporter.say(&format!("{name}: drilling {}", snapshot.id()));
     };
-    destination.drill(name, selector, &settings, announce).await
+    let (with, announce) = (&settings, &announce);
+    // Each destination by itself: what is proven is what lies there.
+    let job = |destination: Destination, selector: Selector| async move {
+        destination.drill(name, &selector, with, announce).await
+    };
+    let how = (ReadAs::Alone, false);
+    super::at_first_whole(arguments, name, selector, how, job).await
 }
 
 /// The receipt: what, when, digest, duration, and what was tested.

@@ -1,6 +1,7 @@
 //! `lifeboat export`: a snapshot as a single file.
 
-use lifeboat::{ExportForm, Missing, RestoreSettings};
+use lifeboat::repository::Selector;
+use lifeboat::{Destination, ExportForm, ReadAs, RestoreSettings, Whole};
 use serde_json::json;
 
 use super::restore::{name_of, named};
@@ -30,14 +31,19 @@ pub(crate) async fn run(
     };
     let name = name_of(arguments, &export.name);
     let done = async {
-        let destination = super::open(arguments, Missing::Refuse).await?;
         let mut settings = RestoreSettings::default();
         settings.progress = progress::show(reporter.progress(), &name);
         let announce = |snapshot: &_| reporter.will_restore(&name, snapshot);
-        destination.export(&name, &selector, &export.output, form, &settings, announce).await
+        let (name, out, with, announce) = (&name, &export.output, &settings, &announce);
+        let job = |destination: Destination, selector: Selector| async move {
+            destination.export(name, &selector, out, form, with, announce).await
+        };
+        let how = (ReadAs::Helped, false);
+        super::at_first_whole(arguments, name, &selector, how, job).await
     };
     match done.await {
-        Ok(report) => {
+        Ok(Whole { report, failed, .. }) => {
+            super::tell_detours(reporter, &failed, &report.from_elsewhere);
             let file = export.output.display().to_string();
             let bytes = std::fs::metadata(&export.output).map_or(0, |data| data.len());
             let line = format!("{name}: {} written to {file}, proven", size(bytes));

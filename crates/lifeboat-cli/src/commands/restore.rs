@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use lifeboat::format::id::SnapshotId;
 use lifeboat::repository::Selector;
-use lifeboat::{Destination, Error, Missing, Place, PlannedRestore, RestoreSettings};
+use lifeboat::{
+    Destination, Error, Missing, Place, PlannedRestore, ReadAs, RestoreSettings, Whole,
+};
 
 use crate::arguments::{Arguments, Refusal, RestoreArguments};
 use crate::exit::Exit;
@@ -72,18 +74,15 @@ struct Command<'a> {
 }
 
 impl Command<'_> {
-    /// The destination that has the snapshot; the first that works, where there is
-    /// one, or a number says which is meant.
-    async fn destination(&self) -> Result<Destination, Error> {
-        if self.has_several() && self.restore.expect.is_none() {
-            return super::destinations(self.arguments).holder(&self.name, &self.selector).await;
-        }
-        super::open(self.arguments, Missing::Refuse).await
-    }
-
-    fn has_several(&self) -> bool {
-        let setup = self.arguments.setup();
-        setup.places().len() + setup.mirrors().len() > 1
+    /// Does something with the snapshot at the first place that has it whole; at the
+    /// first that works, where a number says which is meant.
+    async fn at_first_whole<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        job: impl Fn(Destination, Selector) -> F,
+    ) -> Result<Whole<T>, Error> {
+        let how = if self.restore.in_place { ReadAs::HelpedInPlace } else { ReadAs::Helped };
+        let how = (how, self.restore.expect.is_some());
+        super::at_first_whole(self.arguments, &self.name, &self.selector, how, job).await
     }
 
     /// Where `--target` points; the parser saw to it that there is one.
@@ -104,17 +103,17 @@ impl Command<'_> {
         let started = Instant::now();
         let announce = |snapshot: &_| self.reporter.will_restore(&self.name, snapshot);
         let (target, settings) = (self.target(), self.settings());
-        let (report, destination, failed) = if self.has_several() && self.restore.expect.is_none() {
+        let (name, selector) = (&self.name, &self.selector);
+        let several = super::has_several(self.arguments) && self.restore.expect.is_none();
+        let done = if several {
             let all = super::destinations(self.arguments);
-            let (name, selector) = (&self.name, &self.selector);
-            let done = all.restore(name, selector, target, &settings, announce).await?;
-            (done.report, done.destination, done.failed)
+            all.restore(name, selector, target, &settings, announce).await?
         } else {
-            let destination = self.destination().await?;
-            let (name, selector) = (&self.name, &self.selector);
+            let destination = super::open(self.arguments, Missing::Refuse).await?;
             let report = destination.restore(name, selector, target, &settings, announce).await?;
-            (report, destination, Vec::new())
+            Whole::of(report, destination)
         };
+        let Whole { report, destination, failed, .. } = done;
         // The bars are gone before anything is printed.
         drop(settings);
         self.reporter.restored(&Brought {
@@ -125,9 +124,7 @@ impl Command<'_> {
             requests: destination.repository().remote().requests(),
             duration: started.elapsed(),
         });
-        for cause in &failed {
-            self.reporter.note(&format!("not from there: {cause}"));
-        }
+        super::tell_detours(self.reporter, &failed, &report.from_elsewhere);
         if self.restore.heal {
             return self.heal(&report.snapshot_id).await;
         }
@@ -159,19 +156,23 @@ impl Command<'_> {
 
     /// Says what would be done.
     async fn plan(&self) -> Result<Exit, Error> {
-        let destination = self.destination().await?;
-        let (name, selector, expect) = (&self.name, &self.selector, self.restore.expect);
-        let planned: PlannedRestore = if self.restore.in_place {
-            destination.plan_in_place(name, selector, &self.place(), expect).await?
-        } else {
-            let target = self.target();
-            if !self.restore.force && std::fs::symlink_metadata(target).is_ok() {
-                let path = target.to_owned();
-                return Err(lifeboat::snapshot::StageError::TargetExists { path }.into());
+        let (name, expect, in_place) = (&self.name, self.restore.expect, self.restore.in_place);
+        let (target, place) = (self.target(), &self.place());
+        if !in_place && !self.restore.force && std::fs::symlink_metadata(target).is_ok() {
+            let path = target.to_owned();
+            return Err(lifeboat::snapshot::StageError::TargetExists { path }.into());
+        }
+        let job = |destination: Destination, selector: Selector| async move {
+            if in_place {
+                destination.plan_in_place(name, &selector, place, expect).await
+            } else {
+                destination.plan_restore(name, &selector, target, expect).await
             }
-            destination.plan_restore(name, selector, target, expect).await?
         };
-        self.reporter.would_restore(name, &planned, destination.shown(), self.restore.in_place);
+        let done: Whole<PlannedRestore> = self.at_first_whole(job).await?;
+        let shown = done.destination.shown();
+        self.reporter.would_restore(name, &done.report, shown, in_place);
+        super::tell_detours(self.reporter, &done.failed, &[]);
         Ok(Exit::Ok)
     }
 

@@ -182,8 +182,17 @@ fn read_up_to(file: &mut File, data: &mut [u8]) -> io::Result<()> {
 }
 
 /// Whether the database at a path has exactly this image, as far as it can be
-/// read.
+/// read, and the file nothing besides.
 pub fn has_image(path: &Path, geometry: Geometry, key: &HashKey, expected: &Digest) -> bool {
+    // SQLite reads no further than its header says. With a WAL the file may still
+    // be of another length.
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let has_wal = std::fs::symlink_metadata(wal).is_ok();
+    let len = std::fs::metadata(path).map_or(0, |file| file.len());
+    if !has_wal && len != geometry.file_size() {
+        return false;
+    }
     let mut digester = ImageDigester::default();
     let mut next = 0;
     let read = each_group(path, |found, first, data| {

@@ -1,21 +1,16 @@
-//! Reading from several destinations: what there is on any of them, and a restore
-//! from whichever has it whole.
+//! Reading from several destinations: what there is on any of them, and which
+//! snapshot is meant.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
 
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_remote::Remote;
-use lifeboat_repository::{HealReport, Proof, ReadError, ResolveError, Selector, Snapshot};
+use lifeboat_repository::{Proof, ReadError, ResolveError, Selector, Snapshot};
 
-use super::watch::{Counted, until_gone};
 use super::{Destinations, Trouble};
 use crate::destination::{Destination, Missing};
-use crate::error::{Cause, Error, ErrorKind, causes_of};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::keep::Inventory;
-use crate::restore::{RestoreReport, RestoreSettings};
 
 /// A snapshot, and where it lies.
 #[derive(Clone, Debug)]
@@ -39,18 +34,6 @@ pub struct Merged {
     pub broken: Vec<(String, RecordNo, ReadError)>,
     /// Damaged records after the last that can be read.
     pub burnt: Vec<(String, RecordNo)>,
-}
-
-/// A restore, and where it came from.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct RestoredFrom {
-    /// What was restored.
-    pub report: RestoreReport,
-    /// The destination that had it whole.
-    pub destination: Destination,
-    /// Those that were tried before and failed.
-    pub failed: Vec<Cause>,
 }
 
 impl Merged {
@@ -132,89 +115,8 @@ impl Destinations {
         Ok((inventories, causes))
     }
 
-    /// Restores a snapshot to a file, from the first destination that has it
-    /// whole. One that turns out damaged, or goes away, is left for the next.
-    ///
-    /// Cancelled or killed, the target is what it was.
-    pub async fn restore(
-        &self,
-        name: &str,
-        selector: &Selector,
-        target: &Path,
-        settings: &RestoreSettings,
-        announce: impl Fn(&Snapshot),
-    ) -> Result<RestoredFrom, Error> {
-        let (opened, mut failed) = self.open_for_reading().await?;
-        let id = self.find(name, selector, &opened, &mut failed).await?;
-        let exactly = Selector::Prefix(id.as_str().to_owned());
-        let mut tried = Vec::new();
-        for (at, destination) in &opened {
-            let restored =
-                self.restore_from(*at, destination, name, &exactly, target, settings, &announce);
-            let error = match restored.await {
-                Ok(report) => {
-                    failed.append(&mut tried);
-                    let destination = destination.clone();
-                    return Ok(RestoredFrom { report, destination, failed });
-                }
-                // This one does not have it; another does.
-                Err(Error::Resolve(
-                    ResolveError::NotFound { .. } | ResolveError::NoSnapshots { .. },
-                )) => continue,
-                Err(error) => error,
-            };
-            if !matches!(error.kind(), ErrorKind::Damage | ErrorKind::Storage) {
-                return Err(error);
-            }
-            let cause = self.inner.members[*at].cause(error);
-            tracing::warn!("going on with another destination: {cause}");
-            tried.push(cause);
-        }
-        // Where nobody had it at all, the reasons are those of the ones that were
-        // not asked.
-        failed.append(&mut tried);
-        Err(self.nowhere(&[], failed))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "they are those of a restore, and where from")]
-    async fn restore_from(
-        &self,
-        at: usize,
-        destination: &Destination,
-        name: &str,
-        selector: &Selector,
-        target: &Path,
-        settings: &RestoreSettings,
-        announce: impl Fn(&Snapshot),
-    ) -> Result<RestoreReport, Error> {
-        let arrived = Arc::default();
-        let mut counted = settings.clone();
-        let next = settings.progress.clone();
-        counted.progress = Some(Arc::new(Counted { packs: Arc::clone(&arrived), next }));
-        tokio::select! {
-            done = destination.restore(name, selector, target, &counted, announce) => done,
-            gone = until_gone(&self.inner.members[at].settings, &arrived) => {
-                Err(ReadError::from(gone).into())
-            }
-        }
-    }
-
-    /// The first destination that has the snapshot that is meant.
-    pub async fn holder(&self, name: &str, selector: &Selector) -> Result<Destination, Error> {
-        let (opened, mut failed) = self.open_for_reading().await?;
-        let id = self.find(name, selector, &opened, &mut failed).await?;
-        let exactly = Selector::Prefix(id.as_str().to_owned());
-        for (at, destination) in opened {
-            match destination.resolve(name, &exactly).await {
-                Ok(_) => return Ok(destination),
-                Err(error) => failed.push(self.inner.members[at].cause(error)),
-            }
-        }
-        Err(self.nowhere(&[], failed))
-    }
-
     /// The snapshot that is meant, on whichever destination it is.
-    async fn find(
+    pub(super) async fn find(
         &self,
         name: &str,
         selector: &Selector,
@@ -267,74 +169,6 @@ impl Destinations {
         }
     }
 
-    /// Reads all that a snapshot consists of, on every destination that has it,
-    /// and puts back what is damaged or gone on one and whole on another. Returns
-    /// what was done where, and what could not be looked at.
-    ///
-    /// Killed or cancelled, some objects are whole again and the others are as
-    /// they were.
-    pub async fn heal(
-        &self,
-        name: &str,
-        id: &SnapshotId,
-    ) -> Result<(Vec<(String, HealReport)>, Vec<Cause>), Error> {
-        self.heal_formats().await;
-        let (opened, mut causes) = self.open_for_reading().await?;
-        let exactly = Selector::Prefix(id.as_str().to_owned());
-        let mut reports = Vec::new();
-        for (at, damaged) in &opened {
-            let snapshot = match damaged.resolve(name, &exactly).await {
-                Ok(snapshot) => snapshot,
-                Err(Error::Resolve(
-                    ResolveError::NotFound { .. } | ResolveError::NoSnapshots { .. },
-                )) => continue,
-                Err(error) => {
-                    causes.push(self.inner.members[*at].cause(error));
-                    continue;
-                }
-            };
-            let mut sum = HealReport::default();
-            for (other, whole) in opened.iter().filter(|(other, _)| other != at) {
-                let from = whole.database(name)?;
-                match damaged.database(name)?.heal_from(&from, &snapshot).await {
-                    Ok(done) => {
-                        sum.healed.extend(done.healed);
-                        sum.left = done.left;
-                        if sum.left.is_empty() {
-                            break;
-                        }
-                    }
-                    Err(error) => causes.push(self.inner.members[*other].cause(error.into())),
-                }
-            }
-            reports.push((damaged.shown().to_owned(), sum));
-        }
-        causes.dedup_by(|a, b| a.to_string() == b.to_string());
-        Ok((reports, causes))
-    }
-
-    /// Puts back format objects that are gone, where the rest is still there. What
-    /// cannot be done is told by whoever then opens it.
-    async fn heal_formats(&self) {
-        let Ok((opened, _)) = self.open_for_reading().await else { return };
-        let Some((_, whole)) = opened.first() else { return };
-        for (at, member) in self.inner.members.iter().enumerate() {
-            if opened.iter().any(|(open, _)| *open == at) {
-                continue;
-            }
-            let settings = &member.settings;
-            let Ok(remote) = Remote::open_with(&settings.place, settings.impatient()) else {
-                continue;
-            };
-            if remote.folders(lifeboat_format::key::DATABASES).await.is_ok_and(|f| !f.is_empty()) {
-                let secret = self.inner.secret.as_ref();
-                if let Err(error) = whole.repository().replicate(remote, secret).await {
-                    tracing::info!("{}: failed to {}", member.shown(), causes_of(&error));
-                }
-            }
-        }
-    }
-
     /// All that can be opened now; an error where none can.
     pub(super) async fn open_for_reading(
         &self,
@@ -349,14 +183,16 @@ impl Destinations {
                 Err(Trouble::Is(error)) => error,
                 Err(Trouble::Silent) => Error::Silent { place: member.settings.place.clone() },
             };
-            // A wrong key is one everywhere.
-            if error.kind() == ErrorKind::Key {
-                return Err(error);
-            }
             causes.push(member.cause(error));
         }
         if opened.is_empty() {
-            return Err(self.nowhere(&[], causes));
+            // A wrong key is one everywhere; where another opens, it is what lies here
+            // that is wrong.
+            let keys = causes.iter().position(|cause| cause.error.kind() == ErrorKind::Key);
+            return Err(match keys {
+                Some(at) => *causes.swap_remove(at).error,
+                None => self.nowhere(&[], causes),
+            });
         }
         // One that has nothing yet is no trouble.
         causes.retain(|cause| !matches!(*cause.error, Error::NoRepository { .. }));

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lifeboat::remote::without_secrets;
 use lifeboat::repository::Selector;
-use lifeboat::{Missing, OneOfAll, RestoreAllSettings};
+use lifeboat::{Missing, OneOfAll, Outcome, RestoreAllSettings};
 
 use crate::arguments::{Arguments, RestoreArguments};
 use crate::exit::Exit;
@@ -31,13 +32,32 @@ pub(super) async fn run(
     settings.force = restore.force;
     settings.progress = Some(Arc::new(move |name: &str| progress::show(style, name)));
     let done = async {
-        let destination = crate::commands::open(arguments, Missing::Refuse).await?;
         let each = |one: &OneOfAll| reporter.one_of_all(one);
+        if crate::commands::has_several(arguments) {
+            let all = crate::commands::destinations(arguments);
+            let (restored, causes) = all.restore_all(folder, selector, &settings, each).await?;
+            let shown: Vec<String> =
+                all.settings().map(|place| without_secrets(&place.place)).collect();
+            return Ok((shown.join(", "), all.requests(), restored, causes));
+        }
+        let destination = crate::commands::open(arguments, Missing::Refuse).await?;
         let all = destination.restore_all(folder, selector, &settings, each).await?;
-        Ok((destination, all))
+        let requests = destination.repository().remote().requests();
+        Ok((destination.shown().to_owned(), requests, all, Vec::new()))
     };
     match done.await {
-        Ok((destination, all)) => {
+        Ok((destination, requests, all, causes)) => {
+            for cause in &causes {
+                reporter.warn(&format!("not asked for databases: {cause}"));
+            }
+            for one in all.iter().filter(|one| !one.failed.is_empty()) {
+                reporter.note(&format!("{}:", one.name));
+                let elsewhere = match &one.outcome {
+                    Ok(Outcome::Restored(report)) => report.from_elsewhere.as_slice(),
+                    _ => &[],
+                };
+                crate::commands::tell_detours(reporter, &one.failed, elsewhere);
+            }
             let exits: Vec<Exit> = all.iter().map(exit_of).collect();
             let exit = Exit::of_all(&exits);
             let mut order: Vec<(Exit, OneOfAll)> = exits.into_iter().zip(all).collect();
@@ -46,8 +66,8 @@ pub(super) async fn run(
             reporter.all_restored(&AllBrought {
                 all: &order,
                 folder,
-                destination: destination.shown(),
-                requests: destination.repository().remote().requests(),
+                destination: &destination,
+                requests,
                 duration: started.elapsed(),
                 exit,
             });

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use lifeboat::{Error, InPlaceSettings};
+use lifeboat::repository::Selector;
+use lifeboat::{Destination, Error, InPlaceSettings, Whole};
 
 use super::Command;
 use crate::exit::Exit;
@@ -14,15 +15,17 @@ use crate::report::{BroughtInPlace, Reporter, Undone};
 impl Command<'_> {
     pub(super) async fn in_place(&self) -> Result<Exit, Error> {
         let started = Instant::now();
-        let destination = self.destination().await?;
         let mut settings = InPlaceSettings::default();
         settings.skip_check = self.restore.no_check;
         settings.expect = self.restore.expect;
         settings.progress = progress::show(self.reporter.progress(), &self.name);
         let announce = |snapshot: &_, _: &Path| self.reporter.will_restore(&self.name, snapshot);
-        let (name, place) = (&self.name, self.place());
-        let report =
-            destination.restore_in_place(name, &self.selector, &place, &settings, announce).await?;
+        let (name, place) = (&self.name, &self.place());
+        let (with, announce) = (&settings, &announce);
+        let job = |destination: Destination, selector: Selector| async move {
+            destination.restore_in_place(name, &selector, place, with, announce).await
+        };
+        let Whole { report, destination, failed, .. } = self.at_first_whole(job).await?;
         // The bars are gone before anything is printed.
         drop(settings);
         self.reporter.restored_in_place(&BroughtInPlace {
@@ -32,6 +35,7 @@ impl Command<'_> {
             requests: destination.repository().remote().requests(),
             duration: started.elapsed(),
         });
+        crate::commands::tell_detours(self.reporter, &failed, &report.restored.from_elsewhere);
         Ok(Exit::Ok)
     }
 }

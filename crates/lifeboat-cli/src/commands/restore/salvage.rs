@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use lifeboat::Error;
+use lifeboat::repository::Selector;
+use lifeboat::{Destination, Error, Whole};
 
 use super::Command;
 use crate::exit::Exit;
@@ -11,11 +12,14 @@ use crate::report::Saved;
 impl Command<'_> {
     pub(super) async fn salvage(&self) -> Result<Exit, Error> {
         let started = Instant::now();
-        let destination = self.destination().await?;
         let settings = self.settings();
         let announce = |snapshot: &_| self.reporter.will_restore(&self.name, snapshot);
         let (name, target) = (&self.name, self.target());
-        let report = destination.salvage(name, &self.selector, target, &settings, announce).await?;
+        let (with, announce) = (&settings, &announce);
+        let job = |destination: Destination, selector: Selector| async move {
+            destination.salvage(name, &selector, target, with, announce).await
+        };
+        let Whole { report, destination, failed, .. } = self.at_first_whole(job).await?;
         // The bars are gone before anything is printed.
         drop(settings);
         let exit = if report.damage.is_empty() && report.proven.is_some() {
@@ -32,6 +36,7 @@ impl Command<'_> {
             duration: started.elapsed(),
             exit,
         });
+        crate::commands::tell_detours(self.reporter, &failed, &report.from_elsewhere);
         Ok(exit)
     }
 }
