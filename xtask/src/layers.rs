@@ -67,6 +67,8 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("libsqlite3-sys", &["lifeboat-sqlite"]),
     ("figment", &["lifeboat-config"]),
     ("axum", &["lifeboat-http"]),
+    ("utoipa", &["lifeboat-http"]),
+    ("hyper", &["lifeboat-http", TESTING]),
     ("clap", &["lifeboat-cli"]),
     ("indicatif", &["lifeboat-cli"]),
     ("zstd", &["lifeboat-format"]),
