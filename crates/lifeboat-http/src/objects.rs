@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
@@ -32,7 +33,7 @@ const SHOWN: &[&str] = &[
 
 async fn object(
     State(shared): State<Shared>,
-    Path(key): Path<String>,
+    key: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
     caller: Option<Extension<Caller>>,
@@ -42,6 +43,7 @@ async fn object(
         return Err(Problem::unknown_caller());
     }
     let nothing = || Problem::not_found("there is no object of this key");
+    let Ok(Path(key)) = key else { return Err(nothing()) };
     let objects = shared.admin.objects().ok_or_else(nothing)?;
     if !shared.security.allows_object(&key) {
         return Err(nothing());

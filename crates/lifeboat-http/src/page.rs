@@ -1,6 +1,7 @@
 //! The page: a few files by hand, inside of the binary.
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{OriginalUri, Path};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -61,7 +62,11 @@ fn escaped(path: &str) -> String {
     path.chars().filter(|c| plain(*c)).collect()
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn asset(
+    name: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     let found = ASSETS.iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Problem::not_found("there is nothing under this path"))?;
     // They change with the version, or with a build of it.

@@ -173,7 +173,8 @@ pub(crate) fn without_paths(text: &str) -> String {
             before = ' ';
             continue;
         }
-        let begins_one = next == '/' && !is_of_a_word(before) && rest.len() > 1;
+        let follows = rest.chars().nth(1).is_some_and(|c| !c.is_whitespace());
+        let begins_one = next == '/' && !is_of_a_word(before) && follows;
         if !begins_one {
             out.push(next);
             before = next;
