@@ -3,6 +3,7 @@
 //! It depends on no crate of the workspace, so that it builds in seconds and
 //! still works while the crates themselves do not compile.
 
+mod bench;
 mod build;
 mod conformance;
 mod consolidation;
@@ -31,6 +32,8 @@ Usage: cargo xtask COMMAND
   embed [--with CASE]    use each library crate alone, and beside other SQLite crates
                          (heavy: not part of `test`); `embed --list` names the cases
   memory [GIB]           the peak of the release binary's memory (heavy: 1 GiB if not said)
+  bench                  what backups cost, beside other tools (heavy: gigabytes and minutes);
+                         `bench --help` has the options
   consolidation          simulate three years of backups: the table and the plot of
                          docs/consolidation.md
   conformance --with STORE
@@ -71,6 +74,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Ok(gibibytes) => memory::run(gibibytes),
             Err(_) => bail!("`{gibibytes}` is no number of GiB"),
         },
+        ["bench", arguments @ ..] => bench::run(arguments),
         ["consolidation"] => consolidation::run(),
         ["conformance", "--list"] => {
             conformance::list();

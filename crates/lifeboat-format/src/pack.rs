@@ -11,10 +11,12 @@
 //! `docs/format.md` has the byte tables.
 
 mod chunks;
+mod encoder;
 mod frame;
 mod index;
 mod writer;
 
+pub use encoder::{EncodedFrame, FrameEncoder, FrameEncoders, RawFrame};
 pub use frame::{Encoding, Frame};
 pub use index::{PackIndex, Trailer};
 pub use writer::{PackError, PackOptions, PackWriter, WrittenPack};

@@ -7,6 +7,7 @@
 mod base;
 mod buffers;
 mod commit;
+mod encoders;
 mod known;
 mod parent;
 mod queue;

@@ -1,5 +1,6 @@
 //! Writes one pack, block by block.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::digest::{BlockHash, Digest};
@@ -10,19 +11,23 @@ use crate::object::{self, ObjectKind};
 use crate::seal::{Home, ObjectCipher};
 
 use super::chunks::Chunks;
-use super::frame::{self, Encoding};
-use super::index::{FRAME_ROW_LEN, HASHES_PART, INDEX_HEADER_LEN, Trailer, frame_part, index_part};
+use super::encoder::{FrameEncoders, Here, RawFrame};
+use super::index::{FRAME_ROW_LEN, HASHES_PART, INDEX_HEADER_LEN, Trailer, index_part};
 use super::{CHUNK_LEN, MAX_BLOCKS, MAX_FRAME_LEN};
 
 /// The greatest size at which a pack is full, in bytes.
 const MAX_TARGET_LEN: u32 = 16 * 1024 * 1024;
 
+/// The bytes of a frame and its tag.
+const FRAME_CAPACITY: usize = MAX_FRAME_LEN as usize + crate::seal::TAG_LEN;
+
 /// How packs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PackOptions {
-    /// The size in bytes at which a pack is full. 8 MiB; a pack never exceeds
-    /// it by more than one frame and its index.
+    /// The size in bytes at which a pack is full. 8 MiB; a pack exceeds it by
+    /// its index and one frame, and where frames are encoded beside, by what they
+    /// were less compressible than those before.
     pub target_len: u32,
     /// The zstd level, 1 to 19. 3.
     pub level: i32,
@@ -120,11 +125,16 @@ pub struct PackWriter {
     pack: PackId,
     block_size: u32,
     options: PackOptions,
-    compressor: zstd::bulk::Compressor<'static>,
+    encoders: Box<dyn FrameEncoders>,
     bytes: Chunks,
-    /// The blocks of the frame that is not yet compressed.
+    /// The blocks of the frame that is not yet handed in.
     pending: Vec<u8>,
-    compressed: Vec<u8>,
+    /// How many bytes the frames have that were handed in and not taken back.
+    out: VecDeque<usize>,
+    /// How many bytes the blocks have of the frames that were taken back.
+    settled: usize,
+    /// A buffer that is free.
+    spare: Vec<u8>,
     frames: Vec<u8>,
     runs: Vec<(u32, u32)>,
     hashes: Vec<u8>,
@@ -155,10 +165,12 @@ impl PackWriter {
             pack,
             block_size,
             options,
-            compressor: zstd::bulk::Compressor::new(options.level).map_err(PackError::Compress)?,
+            encoders: Box::new(Here::default()),
             bytes,
-            pending: Vec::with_capacity(MAX_FRAME_LEN as usize),
-            compressed: vec![0; zstd::zstd_safe::compress_bound(MAX_FRAME_LEN as usize)],
+            pending: Vec::with_capacity(FRAME_CAPACITY),
+            out: VecDeque::new(),
+            settled: 0,
+            spare: Vec::new(),
             frames: Vec::new(),
             runs: Vec::new(),
             hashes: Vec::new(),
@@ -178,6 +190,15 @@ impl PackWriter {
         self
     }
 
+    /// Has a writer that nothing was pushed into hand its frames to others,
+    /// instead of encoding them itself.
+    #[must_use]
+    pub fn with_encoders(mut self, encoders: Box<dyn FrameEncoders>) -> Self {
+        debug_assert_eq!(self.blocks, 0, "frames are handed in and taken back at one place");
+        self.encoders = encoders;
+        self
+    }
+
     /// The id of the pack.
     pub fn pack(&self) -> PackId {
         self.pack
@@ -191,8 +212,18 @@ impl PackWriter {
     /// Whether the pack should be finished before the next block.
     pub fn is_full(&self) -> bool {
         self.blocks == MAX_BLOCKS
-            || self.bytes.len() + self.pending.len() + self.hashes.len()
+            || self.bytes.len() + self.expected() + self.pending.len() + self.hashes.len()
                 >= self.options.target_len as usize
+    }
+
+    /// How many bytes the frames will have that are out, if they are like those
+    /// that were taken back.
+    fn expected(&self) -> usize {
+        let out: usize = self.out.iter().sum();
+        match self.settled {
+            0 => out,
+            settled => (out as u64 * self.bytes.len() as u64 / settled as u64) as usize,
+        }
     }
 
     /// Adds one block, whose number is greater than those before.
@@ -228,30 +259,32 @@ impl PackWriter {
     }
 
     fn end_frame(&mut self, last: bool) -> Result<(), PackError> {
-        let len = self
-            .compressor
-            .compress_to_buffer(&self.pending, &mut self.compressed)
-            .map_err(PackError::Compress)?;
-        let blocks = (self.pending.len() / self.block_size as usize) as u16;
-        // Decoding costs time as well: what saves less than 1/64 is stored raw.
-        let encoding = if len + len / 64 < self.pending.len() {
-            self.pending.clear();
-            self.pending.extend_from_slice(&self.compressed[..len]);
-            Encoding::Zstd
-        } else {
-            Encoding::Raw
+        let bytes = std::mem::take(&mut self.pending);
+        let frame = RawFrame {
+            blocks: (bytes.len() / self.block_size as usize) as u16,
+            number: (self.frames.len() / FRAME_ROW_LEN + self.out.len()) as u32,
+            last,
+            level: self.options.level,
+            cipher: self.cipher.clone(),
+            bytes,
         };
-        if let Some(cipher) = &self.cipher {
-            let number = (self.frames.len() / FRAME_ROW_LEN) as u32;
-            cipher.seal(frame_part(number, last), &mut self.pending);
+        self.out.push_back(frame.bytes.len());
+        self.encoders.hand_in(frame);
+        if self.out.len() >= self.encoders.window() {
+            self.take_back()?;
         }
-        let stored = &self.pending[..];
-        self.frames.extend_from_slice(&(stored.len() as u32).to_le_bytes());
-        self.frames.extend_from_slice(&blocks.to_le_bytes());
-        self.frames.extend_from_slice(&[encoding.code(), 0]);
-        self.frames.extend_from_slice(&frame::digest(stored));
-        self.bytes.extend_from_slice(stored);
-        self.pending.clear();
+        self.pending = std::mem::take(&mut self.spare);
+        self.pending.reserve_exact(FRAME_CAPACITY);
+        Ok(())
+    }
+
+    fn take_back(&mut self) -> Result<(), PackError> {
+        let frame = self.encoders.take_back()?;
+        self.settled += self.out.pop_front().expect("as many come back as were handed in");
+        self.frames.extend_from_slice(&frame.row);
+        self.bytes.extend_from_slice(&frame.stored);
+        self.spare = frame.stored;
+        self.spare.clear();
         Ok(())
     }
 
@@ -261,6 +294,9 @@ impl PackWriter {
             return Err(PackError::Capacity);
         }
         self.end_frame(true)?;
+        while !self.out.is_empty() {
+            self.take_back()?;
+        }
         let seal = self.cipher.as_ref().map(|cipher| cipher.header());
         let mut hashes = std::mem::take(&mut self.hashes);
         if let Some(cipher) = &self.cipher {

@@ -14,6 +14,7 @@ use lifeboat_format::source::{ChangeSink, ScannedGroup, Stopped};
 use held::Held;
 use resend::Resend;
 
+use super::encoders::Encoders;
 use super::queue::{QueueIn, Refused};
 use crate::error::LocalError;
 use crate::local::{FinishedTable, Footer, Row, TableReader, TableWriter, random};
@@ -56,6 +57,7 @@ pub(super) struct Sink {
     packs: Vec<PackEntry>,
     base_packs: usize,
     queue: QueueIn,
+    encoders: Encoders,
     level: i32,
     dir: std::path::PathBuf,
     note_changes: bool,
@@ -110,6 +112,7 @@ impl Sink {
             base_packs: packs.len(),
             packs,
             queue,
+            encoders: Encoders::default(),
             level: options.level,
             dir,
             note_changes: options.note_changes,
@@ -197,7 +200,7 @@ impl Sink {
             let writer = PackWriter::new(id, image.geometry.block_size(), options, &home);
             let buffers = self.queue.buffers();
             let writer = writer.map_err(Fault::Pack)?.with_buffers(move || buffers.take());
-            image.writer = Some(writer);
+            image.writer = Some(writer.with_encoders(self.encoders.lane()));
         }
         let writer = image.writer.as_mut().expect("made above");
         writer.push(block, hash, data).map_err(Fault::Pack)?;
