@@ -76,8 +76,12 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("ring", &["lifeboat-crypto"]),
     ("argon2", &["lifeboat-crypto"]),
     ("zeroize", &["lifeboat-crypto"]),
-    // The calendar; the command reads and prints times of the local zone.
-    ("jiff", &["lifeboat-retention", "lifeboat-agent", "lifeboat-config", "lifeboat-cli"]),
+    // The calendar; the façade brings the zones of the system, the command reads and
+    // prints times of the local one.
+    (
+        "jiff",
+        &["lifeboat-retention", "lifeboat-agent", "lifeboat-config", "lifeboat", "lifeboat-cli"],
+    ),
     ("croner", &["lifeboat-agent", "lifeboat-config"]),
     // Asynchrony lives at the edges; everything else is plain functions.
     (

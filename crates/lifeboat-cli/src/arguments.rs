@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use lifeboat::config::Request;
+use lifeboat::config::{Environment, Request};
 use lifeboat::crypto::Secret;
 
 use crate::exit::Exit;
 use crate::secrets;
-use crate::setup::{Disabled, Setup};
 pub(crate) use backup::{BackupArguments, InitArguments};
+use lifeboat::setup::{Disabled, Setup, SetupError};
 pub(crate) use restore::RestoreArguments;
 pub(crate) use run::{HealthArguments, RunArguments};
 
@@ -318,6 +318,13 @@ pub(crate) struct Refusal {
     pub(crate) hint: String,
 }
 
+impl From<SetupError> for Refusal {
+    fn from(error: SetupError) -> Self {
+        let SetupError { kind, message, hint, .. } = error;
+        Self { exit: Exit::of(kind), message, hint }
+    }
+}
+
 impl Arguments {
     /// The repository, or the first of several.
     pub(crate) fn repository(&self) -> &str {
@@ -337,7 +344,7 @@ impl Arguments {
             Command::Doctor { databases } => databases.clone(),
             _ => Vec::new(),
         };
-        let settings = setup.configuration.settings();
+        let settings = setup.configuration().settings();
         databases.extend(settings.databases.iter().map(|database| (&database.path).into()));
         setup.disabled(&databases)
     }
@@ -371,7 +378,7 @@ impl Arguments {
         request.section.clone_from(&self.config_section);
         request.repository.clone_from(&self.repo);
         request.key_file.clone_from(&self.key_file);
-        let setup = self.setup.insert(Setup::load(&request)?);
+        let setup = self.setup.insert(Setup::load(&request, Environment::of_process())?);
         // The doctor has a line of its own for the key.
         let does_without = matches!(
             self.command,
@@ -381,7 +388,7 @@ impl Arguments {
                 | Command::Object(_)
         );
         if !does_without {
-            self.secret = secrets::configured(&setup.configuration)?;
+            self.secret = setup.secret()?;
         }
         let makes_a_plain_one = match &self.command {
             Command::Init(init) => !init.no_encryption,
@@ -390,7 +397,7 @@ impl Arguments {
         };
         let place = &setup.places()[0];
         // To do without was said already.
-        let is_off = setup.configuration.settings().encryption.enabled == Some(false);
+        let is_off = setup.configuration().settings().encryption.enabled == Some(false);
         if makes_a_plain_one && self.secret.is_none() && !is_off && !place.is_local() {
             return Err(secrets::no_key(&lifeboat::remote::without_secrets(&place.url)));
         }

@@ -32,7 +32,6 @@ use lifeboat::{
 };
 
 use crate::arguments::Arguments;
-use crate::choice;
 use crate::report::Reporter;
 
 /// Opens the repository that was named, with the key that was configured. Of
@@ -48,12 +47,12 @@ async fn choose(
     missing: Missing,
     names: &[String],
 ) -> Result<Chosen, Error> {
-    choice::choose(arguments.setup(), arguments.secret.as_ref(), missing, names).await
+    destinations(arguments).choose(names, missing).await
 }
 
 /// All places of the settings.
 fn destinations(arguments: &Arguments) -> Destinations {
-    choice::destinations(arguments.setup(), arguments.secret.as_ref())
+    arguments.setup().destinations(arguments.secret.as_ref())
 }
 
 /// Whether there is more than one place.

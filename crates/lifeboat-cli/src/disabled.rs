@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::arguments::{Command, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
-use crate::setup::Disabled;
+use lifeboat::setup::Disabled;
 
 /// How a command ends that has no backups to work with, or nothing where it
 /// needs none.
 pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter) -> Option<Exit> {
-    let Disabled { reason, hint } = disabled;
+    let Disabled { reason, hint, .. } = disabled;
     let summary = match command {
         Command::Backup(_) => {
             json!({ "disabled": reason, "snapshot_id": null, "databases": 0, "failed": 0, "code": 0 })

@@ -1,17 +1,14 @@
 //! The `lifeboat` command: reads what was typed, calls the library, prints.
 
 mod arguments;
-mod choice;
 mod commands;
 mod disabled;
 mod env_file;
 mod exit;
-mod hint;
 mod out;
 mod progress;
 mod report;
 mod secrets;
-mod setup;
 mod targets;
 mod text;
 mod unused;

@@ -17,9 +17,9 @@ use lifeboat::{
 
 use crate::arguments::{Arguments, ProgressStyle, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::out::{errln, outln};
 use crate::progress::Style;
+use lifeboat::hint::About;
 
 pub(crate) use people::causes;
 
@@ -140,8 +140,8 @@ impl Reporter {
     /// An error that ends a command, or a part of one.
     pub(crate) fn error(&self, doing: &str, error: &Error, about: About) -> Exit {
         let exit = Exit::of(error.kind());
-        let hint = crate::hint::hint(error);
-        let (safe, words) = crate::hint::safety(error, about);
+        let hint = lifeboat::hint::hint(error);
+        let (safe, words) = lifeboat::hint::safety(error, about);
         let message = people::chain(doing, error);
         if self.json {
             json::error(exit, &message, hint.as_deref(), safe);

@@ -1,7 +1,6 @@
 //! Numbers, sizes and times as people read them.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use jiff::tz::TimeZone;
 use time::OffsetDateTime;
@@ -122,30 +121,6 @@ pub(crate) fn utc(time: OffsetDateTime) -> String {
     time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
-/// A path as one word of a shell.
-pub(crate) fn shell_word(path: &Path) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte);
-    let bytes = path.as_os_str().as_encoded_bytes();
-    let begins_well = bytes.first().is_some_and(|first| *first != b'-');
-    match path.to_str() {
-        Some(text) if begins_well && bytes.iter().copied().all(plain) => text.to_owned(),
-        Some(text) if !text.contains(char::is_control) => {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
-        // As bash and zsh take it, and what follows POSIX since 2024.
-        _ => {
-            let escaped: String = bytes
-                .iter()
-                .map(|&byte| match byte {
-                    byte if plain(byte) => char::from(byte).to_string(),
-                    byte => format!("\\x{byte:02x}"),
-                })
-                .collect();
-            format!("$'{escaped}'")
-        }
-    }
-}
-
 /// Whether colours and bars are wanted on standard error.
 pub(crate) fn colours_on_stderr() -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -156,20 +131,6 @@ pub(crate) fn colours_on_stderr() -> bool {
 mod tests {
     use super::*;
     use time::macros::datetime;
-
-    #[cfg(unix)]
-    #[test]
-    fn words_of_a_shell() {
-        use std::os::unix::ffi::OsStrExt;
-        let check = |bytes: &[u8], expected| {
-            let path = Path::new(std::ffi::OsStr::from_bytes(bytes));
-            assert_eq!(shell_word(path), expected);
-        };
-        check(b"/srv/app.db.before-restore-1", "/srv/app.db.before-restore-1");
-        check(b"/srv/it's mine.db", r"'/srv/it'\''s mine.db'");
-        check(b"-x", "'-x'");
-        check(b"/srv/caf\xe9\n.db", r"$'/srv/caf\xe9\x0a.db'");
-    }
 
     #[test]
     fn as_people_read_them() {

@@ -50,6 +50,9 @@ pub struct DestinationSettings {
     pub options: RemoteOptions,
     /// Whether the first backup makes the repository, as in a local directory.
     pub create: bool,
+    /// How many snapshots of each database stay there; more are forgotten, the
+    /// oldest first, after a backup.
+    pub max_snapshots: Option<u32>,
     /// What else to say when it does not work.
     pub remark: Option<String>,
 }
@@ -64,6 +67,7 @@ impl DestinationSettings {
             place,
             options: RemoteOptions::default(),
             create: false,
+            max_snapshots: None,
             remark: None,
         }
     }

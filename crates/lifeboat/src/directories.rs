@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use lifeboat_config::Environment;
+
 /// The directories of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directories {
@@ -19,6 +21,16 @@ impl Directories {
     /// files.
     pub fn from_env() -> Self {
         Self::from_lookup(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
+    }
+
+    /// As [`from_env`](Self::from_env), of an environment that was read before.
+    pub fn of(environment: &Environment) -> Self {
+        Self::from_lookup(|name| match environment.get(name) {
+            Some(value) => Some(value.into()),
+            // A path need not be text.
+            None if environment.not_text().any(|other| other == name) => std::env::var_os(name),
+            None => None,
+        })
     }
 
     fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Self {

@@ -179,7 +179,7 @@ fn list(causes: &[Cause]) -> String {
 }
 
 /// An error and what it came of, one after the other.
-pub(crate) fn causes_of(error: &dyn std::error::Error) -> String {
+pub fn causes_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

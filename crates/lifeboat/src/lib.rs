@@ -31,6 +31,8 @@
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
 //! - [`objects`]: any object, on a primary store or a fallback, as settings say.
+//! - [`setup`]: what settings mean: places, databases, keys, what is kept.
+//! - [`hint`]: what to do about an error, and whether data is safe.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -43,6 +45,7 @@ pub mod doctor;
 mod drill;
 mod error;
 mod health;
+pub mod hint;
 mod import;
 mod in_place;
 mod keep;
@@ -51,6 +54,7 @@ pub mod objects;
 mod restore;
 mod restore_all;
 mod salvage;
+pub mod setup;
 mod single_file;
 mod take;
 
@@ -73,7 +77,7 @@ pub use destinations::{
 };
 pub use directories::Directories;
 pub use drill::{DrillReport, DrillSettings};
-pub use error::{Cause, Error, ErrorKind};
+pub use error::{Cause, Error, ErrorKind, causes_of};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
 pub use keep::{Inventory, Keeping, KeepingError};

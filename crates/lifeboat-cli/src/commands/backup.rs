@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
-use lifeboat::config::TakeOver;
 use lifeboat::format::record::Trigger;
 use lifeboat::remote::Fencing;
+use lifeboat::setup::Target;
 use lifeboat::snapshot::Notice;
 use lifeboat::{BackupReport, BackupSettings, Destination, Destinations, Error, Missing, Placed};
 
 use super::sync;
 use crate::arguments::{Arguments, BackupArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress;
 use crate::report::{Backed, Reporter};
 use crate::secrets;
-use crate::targets::{self, Target};
+use crate::targets;
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -29,7 +29,7 @@ pub(crate) async fn run(
             return refusal.exit;
         }
     };
-    for notice in arguments.setup().configuration.notices() {
+    for notice in arguments.setup().configuration().notices() {
         reporter.note(notice);
     }
     let mut run = Run::new(arguments, backup, reporter);
@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
 impl Run<'_> {
     async fn one(&mut self, target: &Target) -> Exit {
         let doing = target.path.display().to_string();
-        if targets::is_motherduck(&target.path) {
+        if target.is_motherduck() {
             self.skipped += 1;
             self.reporter.warn(&format!(
                 "{doing} is a database in MotherDuck, not a file on this machine; backups of it \
@@ -142,7 +142,7 @@ impl Run<'_> {
         let gone_wrong = !placed.copied.troubles.is_empty();
         let is_fallback = fallback_reason.is_some();
         self.last = Some((placed.report, placed.destination));
-        let is_silent = self.arguments.setup().configuration.settings().fallback_exit == 0;
+        let is_silent = self.arguments.setup().configuration().settings().fallback_exit == 0;
         match exit {
             Exit::Ok if gone_wrong => Ok(Exit::PartlyDone),
             Exit::Ok if is_fallback && !is_silent => Ok(Exit::Fallback),
@@ -207,8 +207,7 @@ impl Run<'_> {
         settings.archive = backup.archive;
         settings.explain = backup.explain;
         settings.take_over = backup.take_over;
-        let take_over = self.arguments.setup().configuration.settings().take_over;
-        settings.adopt = take_over == TakeOver::Always;
+        settings.adopt = self.arguments.setup().adopts();
         settings.expect = backup.expect;
         settings.progress = progress::show(self.reporter.progress(), name);
         settings

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, CheckArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress;
 use crate::report::Reporter;
 use crate::text::{several, size};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,

@@ -8,7 +8,7 @@ use crate::report::Reporter;
 use crate::unused;
 
 pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Reporter) -> Exit {
-    let configuration = &arguments.setup().configuration;
+    let configuration = arguments.setup().configuration();
     let file = configuration.file().map(|path| path.display().to_string());
     match config {
         ConfigCommand::Check => {

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,

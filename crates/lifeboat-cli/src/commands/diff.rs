@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::restore::{name_of, named};
 use crate::arguments::{Arguments, DiffArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{count, local_time};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(arguments: &Arguments, diff: &DiffArguments, reporter: &Reporter) -> Exit {
     let selectors = named(Some(&diff.a)).and_then(|a| Ok((a, named(Some(&diff.b))?)));

@@ -14,9 +14,9 @@ use time::OffsetDateTime;
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
-use crate::setup::{Place, Setup};
 use crate::text::{age, several};
-use crate::{secrets, targets, unused};
+use crate::{secrets, unused};
+use lifeboat::setup::{Place, Setup};
 
 /// The time that each request to a place has, tries included: a page is read by
 /// somebody who waits.
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(arguments: &Arguments, typed: &[PathBuf], reporter: &Reporter) -> Exit {
     let setup = arguments.setup();
     // What is to be copied means the same place as the page.
-    let typed_place = match setup.configuration.place("repository") {
+    let typed_place = match setup.configuration().place("repository") {
         Argument(_) => setup.places().first().map(|place| without_secrets(&place.url)),
         _ => None,
     };
@@ -73,19 +73,19 @@ impl Page<'_> {
 async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) {
     let setup = arguments.setup();
     page.add(&settings(setup));
-    for notice in setup.configuration.notices() {
+    for notice in setup.configuration().notices() {
         page.add(&Finding::ok("settings", notice));
     }
-    if let Some(reason) = setup.configuration.fallback_reason() {
+    if let Some(reason) = setup.configuration().fallback_reason() {
         let fix = "export BACKUP_S3_BUCKET=my-backups    # or set BACKUP_USE_AWS=false";
         page.add(&Finding::bad(Level::Warning, "settings", reason, fix));
     }
-    for unused in unused::find(&setup.configuration) {
+    for unused in unused::find(setup.configuration()) {
         let words = unused.words();
         page.add(&Finding::bad(Level::Warning, "settings", words, unused.instead));
     }
     let directories = setup.directories();
-    let databases = match targets::named(typed, setup) {
+    let databases = match setup.named(typed) {
         Ok(databases) => databases,
         Err(refusal) => {
             page.add(&Finding::bad(Level::Problem, "databases", refusal.message, refusal.hint));
@@ -102,7 +102,7 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     }
     let mut size = 0;
     for target in &databases {
-        if targets::is_motherduck(&target.path) {
+        if target.is_motherduck() {
             page.add(&Finding::bad(
                 Level::Warning,
                 format!("database {}", target.path.display()),
@@ -118,15 +118,15 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     }
     page.add(&doctor::directory("state directory", &directories.state));
     page.add(&doctor::directory("cache directory", &directories.cache));
-    let wanted = setup.configuration.settings().health.min_free_space;
+    let wanted = setup.configuration().settings().health.min_free_space;
     page.add(&doctor::space("cache directory", &directories.cache, size, wanted));
     page.add(&doctor::descriptors());
     let paths: Vec<PathBuf> = databases.iter().map(|target| target.path.clone()).collect();
     page.add(&environment(setup, &paths));
-    let secret = match secrets::configured(&setup.configuration) {
+    let secret = match setup.secret() {
         Ok(secret) => {
             page.add(&key(setup, secret.is_some()));
-            if let Some(finding) = secrets::file(&setup.configuration).and_then(open_key_file) {
+            if let Some(finding) = setup.secret_file().and_then(open_key_file) {
                 page.add(&finding);
             }
             if let Some(why) = secret.as_ref().and_then(secrets::weakness) {
@@ -147,13 +147,13 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
 }
 
 fn settings(setup: &Setup) -> Finding {
-    if let Some(reason) = setup.configuration.switched_off() {
+    if let Some(reason) = setup.configuration().switched_off() {
         let text = format!("backups are switched off: {reason}");
         return Finding::bad(Level::Problem, "settings", text, "lifeboat config show --origin");
     }
     Finding::ok(
         "settings",
-        match setup.configuration.file() {
+        match setup.configuration().file() {
             Some(file) => format!("{} and the environment are understood", file.display()),
             None => "there is no file of settings; the environment is understood".to_owned(),
         },
@@ -183,7 +183,7 @@ fn key(setup: &Setup, is_there: bool) -> Finding {
     if is_there {
         return Finding::ok("key", "can be read and is one; keep a copy: lifeboat key kit");
     }
-    let is_off = setup.configuration.settings().encryption.enabled == Some(false);
+    let is_off = setup.configuration().settings().encryption.enabled == Some(false);
     if all_local || is_off {
         return Finding::ok("key", "none is configured: backups are not encrypted");
     }
@@ -217,7 +217,7 @@ async fn examine_place(
     if place.is_local() {
         let path = place.url.strip_prefix("file://").unwrap_or(&place.url);
         page.add(&doctor::directory(&about, Path::new(path)));
-        let wanted = setup.configuration.settings().health.min_free_space;
+        let wanted = setup.configuration().settings().health.min_free_space;
         page.add(&doctor::space(&about, Path::new(path), size, wanted));
         if !Path::new(path).is_dir() {
             return;
@@ -271,7 +271,7 @@ async fn examine_place(
             format!("lifeboat init -r '{shown}'"),
         )),
         Err(error) => {
-            let fix = crate::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());
+            let fix = lifeboat::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());
             let text = format!("failed to {}", causes(&error));
             page.add(&Finding::bad(Level::Problem, &about, text, fix));
         }
@@ -308,7 +308,8 @@ async fn backups(setup: &Setup, destination: &Destination, about: &str, page: &m
             Err(error) => {
                 let about = format!("{name} in {}", destination.shown());
                 let text = format!("failed to {}", causes(&error));
-                let fix = crate::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());
+                let fix =
+                    lifeboat::hint::hint(&error).unwrap_or_else(|| "lifeboat snapshots".into());
                 page.add(&Finding::bad(Level::Problem, about, text, fix));
                 continue;
             }
@@ -324,7 +325,7 @@ async fn backups(setup: &Setup, destination: &Destination, about: &str, page: &m
 
 /// The ages from which on something is said, as the settings have them.
 fn ages(setup: &Setup) -> Ages {
-    let health = &setup.configuration.settings().health;
+    let health = &setup.configuration().settings().health;
     let set = |to: &mut time::Duration, age: Option<std::time::Duration>| {
         if let Some(age) = age.and_then(|age| time::Duration::try_from(age).ok()) {
             *to = age;

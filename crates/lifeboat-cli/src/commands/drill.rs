@@ -8,12 +8,12 @@ use lifeboat::{Destination, DrillReport, DrillSettings, Error, ReadAs, Whole};
 use serde_json::{Value, json};
 
 use super::restore::named;
-use crate::arguments::{Arguments, DrillArguments};
+use crate::arguments::{Arguments, DrillArguments, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress;
 use crate::report::Reporter;
 use crate::text::{several, utc};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -42,7 +42,8 @@ pub(crate) async fn run(
     for name in &names {
         let assertions = match arguments.setup().assertions(name) {
             Ok(configured) => configured.into_iter().chain(drill.assertions.clone()).collect(),
-            Err(refusal) => {
+            Err(error) => {
+                let refusal = Refusal::from(error);
                 reporter.refuse(&refusal);
                 exits.push(refusal.exit);
                 continue;

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::restore::{name_of, named};
 use crate::arguments::{Arguments, ExportArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress;
 use crate::report::Reporter;
 use crate::text::size;
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,

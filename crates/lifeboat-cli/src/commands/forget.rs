@@ -13,10 +13,10 @@ use time::OffsetDateTime;
 use super::restore::{name_of, named};
 use crate::arguments::{Arguments, ForgetArguments, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
-use crate::setup::Kept;
 use crate::text::{length, local_time, several, utc};
+use lifeboat::hint::About;
+use lifeboat::setup::Kept;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -29,6 +29,7 @@ pub(crate) async fn run(
     let wants_one = forget.snapshots.is_empty() && forget.keep.is_empty();
     let kept =
         if wants_one { setup.keeping(&name).map(Some) } else { Ok(setup.keeping(&name).ok()) };
+    let kept = kept.map_err(Refusal::from);
     let kept = match kept.and_then(|kept| makes_sense(forget, kept).map(|()| kept)) {
         Ok(kept) => kept,
         Err(refusal) => {

@@ -5,14 +5,13 @@ use lifeboat::agent::{Facts, Health, Level, Limits, Schedule, judge};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::run::schedule;
-use crate::arguments::{Arguments, HealthArguments};
+use crate::arguments::{Arguments, HealthArguments, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
-use crate::setup::Setup;
-use crate::targets::{self, Target};
 use crate::text::{age, several, utc};
+use lifeboat::hint::About;
+use lifeboat::setup::Setup;
+use lifeboat::setup::Target;
 
 /// One database, judged.
 struct Judged {
@@ -68,7 +67,8 @@ async fn judged(
     now: OffsetDateTime,
 ) -> Result<Vec<Judged>, Exit> {
     let setup = arguments.setup();
-    let targets = targets::configured(setup).map_err(|refusal| {
+    let targets = setup.targets().map_err(|error| {
+        let refusal = Refusal::from(error);
         reporter.refuse(&refusal);
         refusal.exit
     })?;
@@ -96,7 +96,7 @@ async fn judged(
         for name in names {
             let mut facts = destination.facts(&name).await?;
             let target = targets.iter().find(|target| target.name == name);
-            if let Some(Ok(schedule)) = target.map(|target| schedule(setup, target)) {
+            if let Some(Ok(schedule)) = target.map(|target| setup.schedule(target)) {
                 facts.interval = Duration::try_from(seen_every(&schedule)).ok();
             }
             all.push(Judged { health: judge(&facts, &limits, now), name, facts });
@@ -122,7 +122,7 @@ fn seen_every(schedule: &Schedule) -> std::time::Duration {
 }
 
 fn limits(setup: &Setup) -> Limits {
-    let configured = &setup.configuration.settings().health;
+    let configured = &setup.configuration().settings().health;
     let long =
         |duration: Option<std::time::Duration>| duration.and_then(|it| Duration::try_from(it).ok());
     Limits {

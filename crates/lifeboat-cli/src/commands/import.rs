@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{several, size, utc};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,

@@ -6,10 +6,10 @@ use lifeboat::{Destination, Error, Missing};
 
 use crate::arguments::{Arguments, InitArguments, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::secrets;
-use crate::setup::Place;
+use lifeboat::hint::About;
+use lifeboat::setup::Place;
 
 pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &Reporter) -> Exit {
     // Another place than the first is named with -r.

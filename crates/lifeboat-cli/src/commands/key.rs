@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 
 use crate::arguments::{Arguments, KeyCommand, Refusal, RotateArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::secrets;
 use crate::text::{age, shown, utc};
+use lifeboat::hint::About;
 
 /// Why a command goes no further: refused before anything was done, or failed.
 enum Stop {

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, ObjectArguments, ObjectCommand, Which};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{shown, size};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -30,9 +30,9 @@ async fn work(
     reporter: &Reporter,
 ) -> Result<(), Error> {
     let setup = arguments.setup();
-    let mut objects = setup.configuration.settings().objects.clone();
+    let mut objects = setup.configuration().settings().objects.clone();
     typed(object, &mut objects);
-    let store = objects::open(&objects, &setup.environment)?;
+    let store = objects::open(&objects, setup.environment())?;
     match &object.command {
         ObjectCommand::Put { file, key, content_type, metadata, replace } => {
             let mut content = Content::file(file).await?;

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, PruneArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{several, size};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::check::{list, names, tell_finding};
 use crate::arguments::{Arguments, RepairArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{several, size};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,

@@ -15,11 +15,10 @@ use lifeboat::{
 
 use crate::arguments::{Arguments, Refusal, RestoreArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress;
 use crate::report::{Brought, Reporter};
-use crate::targets::name_of_path;
 use crate::when;
+use lifeboat::hint::About;
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -208,7 +207,7 @@ fn is_path(text: &str) -> bool {
 
 /// The name under which a database is backed up, where its path was given.
 pub(crate) fn name_of(arguments: &Arguments, text: &str) -> String {
-    if is_path(text) { name_of_path(Path::new(text), arguments.setup()) } else { text.to_owned() }
+    if is_path(text) { arguments.setup().name_of_path(Path::new(text)) } else { text.to_owned() }
 }
 
 fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector, Refusal> {

@@ -4,8 +4,6 @@ mod child;
 mod plan;
 mod worker;
 
-pub(crate) use plan::schedule;
-
 use std::time::Duration;
 
 use lifeboat::agent::{Driver, Handle};

@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use super::restore::name_of;
 use crate::arguments::{Arguments, SnapshotsArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::{Listed, Reporter};
-use crate::setup::Kept;
+use lifeboat::hint::About;
+use lifeboat::setup::Kept;
 
 pub(crate) async fn run(
     arguments: &Arguments,

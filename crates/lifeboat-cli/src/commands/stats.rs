@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{local_time, several, size, utc};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(arguments: &Arguments, name: Option<&str>, reporter: &Reporter) -> Exit {
     let done = async {

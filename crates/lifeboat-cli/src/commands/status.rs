@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::{age, several, utc};
+use lifeboat::hint::About;
 
 pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     let done = async {

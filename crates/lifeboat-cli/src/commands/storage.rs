@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::several;
+use lifeboat::hint::About;
 
 /// What keeps two writers apart, in a word for programs.
 pub(crate) fn fencing(fencing: Fencing) -> &'static str {

@@ -1,14 +1,14 @@
 //! `lifeboat sync` and `lifeboat copy`: snapshots from one destination to another.
 
-use lifeboat::config::{Role, TakeOver};
+use lifeboat::config::Role;
 use lifeboat::{DestinationSettings, Destinations, Error, SyncReport};
 use serde_json::json;
 
 use crate::arguments::{Arguments, CopyArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::several;
+use lifeboat::hint::About;
 
 /// How long `--wait` leaves a destination alone that does not answer.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -62,7 +62,7 @@ async fn bring(
     name: Option<&str>,
     reporter: &Reporter,
 ) -> Result<SyncReport, Error> {
-    let adopt = arguments.setup().configuration.settings().take_over == TakeOver::Always;
+    let adopt = arguments.setup().adopts();
     let report = destinations.sync(name, adopt).await?;
     tell(&report, reporter);
     Ok(report)
@@ -90,7 +90,7 @@ async fn copy_to(
     if let Some(known) = known {
         target.options = known.options.clone();
     }
-    let adopt = setup.configuration.settings().take_over == TakeOver::Always;
+    let adopt = setup.adopts();
     let report = super::destinations(arguments).copy(&name, target, adopt).await?;
     tell(&report, reporter);
     let failed = report.troubles.len();

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::restore::{name_of, named};
 use crate::arguments::{Arguments, PickArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use crate::text::several;
+use lifeboat::hint::About;
 
 pub(crate) async fn undelete(
     arguments: &Arguments,

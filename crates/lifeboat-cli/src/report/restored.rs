@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use lifeboat::hint::shell_word;
 use lifeboat::snapshot::{LostPages, Replaced, Way};
 use lifeboat::{OneOfAll, Outcome, PlannedRestore, Safety};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::people::{causes, chain, warn};
 use super::{AllBrought, BroughtInPlace, Reporter, Saved, Undone, json};
 use crate::exit::Exit;
 use crate::out::outln;
-use crate::text::{age, count, local_time, several, shell_word, size, utc};
+use crate::text::{age, count, local_time, several, size, utc};
 
 /// How many pages of one table are named in a line.
 const NAMED: usize = 12;
@@ -281,7 +282,8 @@ fn line_of(exit: Exit, one: &OneOfAll, now: OffsetDateTime) -> String {
             ("there already, proven", snapshot.id(), snapshot.body())
         }
         Err(error) => {
-            let hint = crate::hint::hint(error).map_or(String::new(), |hint| format!(" ({hint})"));
+            let hint =
+                lifeboat::hint::hint(error).map_or(String::new(), |hint| format!(" ({hint})"));
             return format!("NOT RESTORED, exit {}: {}{hint}", exit.code(), chain("", error));
         }
         Ok(_) => return String::new(),
@@ -309,7 +311,7 @@ fn of_all(one: &OneOfAll) -> Value {
             object["outcome"] = "failed".into();
             object["code"] = Exit::of(error.kind()).code().into();
             object["message"] = chain("", error).into();
-            object["hint"] = crate::hint::hint(error).into();
+            object["hint"] = lifeboat::hint::hint(error).into();
             return object;
         }
     };

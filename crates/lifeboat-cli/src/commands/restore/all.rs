@@ -10,9 +10,9 @@ use lifeboat::{Missing, OneOfAll, Outcome, RestoreAllSettings};
 
 use crate::arguments::{Arguments, RestoreArguments};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress::{self, Style};
 use crate::report::{AllBrought, Reporter};
+use lifeboat::hint::About;
 
 pub(super) async fn run(
     arguments: &Arguments,

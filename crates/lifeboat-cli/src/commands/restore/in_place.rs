@@ -8,9 +8,9 @@ use lifeboat::{Destination, Error, InPlaceSettings, Whole};
 
 use super::Command;
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::progress;
 use crate::report::{BroughtInPlace, Reporter, Undone};
+use lifeboat::hint::About;
 
 impl Command<'_> {
     pub(super) async fn in_place(&self) -> Result<Exit, Error> {

@@ -13,8 +13,8 @@ use super::Signals;
 use crate::arguments::{Arguments, Refusal};
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
-use crate::setup::Place;
-use crate::targets::Target;
+use lifeboat::setup::Place;
+use lifeboat::setup::Target;
 
 /// The application.
 pub(super) struct Child {

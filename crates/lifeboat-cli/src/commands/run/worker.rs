@@ -12,11 +12,11 @@ use time::{Duration, OffsetDateTime};
 use crate::arguments::Arguments;
 use crate::commands::backup;
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
-use crate::setup::Kept;
-use crate::targets::Target;
 use crate::text::several;
+use lifeboat::hint::About;
+use lifeboat::setup::Kept;
+use lifeboat::setup::Target;
 
 /// Heartbeats are at least this far apart.
 const BEAT: Duration = Duration::HOUR;

@@ -1,31 +1,49 @@
-//! What a command goes by: settings, places and directories, read once.
+//! What settings mean: places, databases, directories, keys, and what is kept;
+//! read once.
+//!
+//! ```no_run
+//! use lifeboat::config::{Environment, Request};
+//! use lifeboat::setup::Setup;
+//!
+//! let setup = Setup::load(&Request::default(), Environment::of_process())?;
+//! let destinations = setup.destinations(setup.secret()?.as_ref());
+//! # Ok::<(), lifeboat::setup::SetupError>(())
+//! ```
 
 mod check;
+mod error;
 mod keeping;
+mod places;
+mod schedule;
+mod secret;
+mod targets;
 
 use std::path::{Path, PathBuf};
 
-use lifeboat::Directories;
-use lifeboat::config::{
-    Configuration, Environment, FoundDatabase, Platform, Request, Role, Spot, Verdict, verdict,
+use lifeboat_config::{
+    Configuration, Environment, FoundDatabase, Platform, Request, Role, Spot, TakeOver, Verdict,
+    verdict,
 };
-use lifeboat::format::id::InstallationId;
-use lifeboat::remote::{RemoteOptions, is_local_path};
-use lifeboat::repository::LocalOptions;
+use lifeboat_format::id::InstallationId;
+use lifeboat_remote::{RemoteOptions, is_local_path};
+use lifeboat_repository::LocalOptions;
 
-use crate::arguments::Refusal;
-use crate::exit::Exit;
+use crate::directories::Directories;
 use keeping::Keepings;
-pub(crate) use keeping::Kept;
+
+pub use error::SetupError;
+pub use keeping::Kept;
+pub use secret::{SecretKind, SecretSource, read_secret};
+pub use targets::{Target, two_of_one_name};
 
 /// The repository where none is named.
-pub(crate) const DEFAULT_REPOSITORY: &str = "./backups";
+pub const DEFAULT_REPOSITORY: &str = "./backups";
 
 /// Settings, and the environment that they come from.
 #[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) environment: Environment,
-    pub(crate) configuration: Configuration,
+pub struct Setup {
+    environment: Environment,
+    configuration: Configuration,
     places: Vec<Place>,
     mirrors: Vec<Place>,
     installation_id: Option<InstallationId>,
@@ -34,16 +52,20 @@ pub(crate) struct Setup {
 
 /// Somewhere backups go.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+#[non_exhaustive]
+pub struct Place {
     /// What the settings call it, where there are several.
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    pub(crate) url: String,
+    pub name: String,
+    /// Its part among the others.
+    pub role: Role,
+    /// A path or URL.
+    pub url: String,
     /// Whether the first backup makes the repository, as in a local directory.
-    pub(crate) create: bool,
-    pub(crate) max_snapshots: Option<u32>,
+    pub create: bool,
+    /// How many snapshots of each database stay there.
+    pub max_snapshots: Option<u32>,
     /// How the store is reached.
-    pub(crate) options: RemoteOptions,
+    pub options: RemoteOptions,
 }
 
 impl Place {
@@ -59,32 +81,34 @@ impl Place {
         }
     }
 
-    pub(crate) fn is_local(&self) -> bool {
+    /// Whether it is a plain local directory.
+    pub fn is_local(&self) -> bool {
         is_local_path(&self.url)
     }
 }
 
 /// Why there are no backups here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Disabled {
-    pub(crate) reason: String,
-    pub(crate) hint: String,
+#[non_exhaustive]
+pub struct Disabled {
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Disabled {
+    /// For this reason; the hint says what to do about it.
+    pub fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: hint.into() }
+    }
 }
 
 impl Setup {
-    /// Reads everything.
-    pub(crate) fn load(request: &Request) -> Result<Self, Refusal> {
-        let environment = Environment::of_process();
-        let configuration = Configuration::load(request, &environment).map_err(|problems| {
-            let about_the_key = problems.about_the_key();
-            Refusal {
-                exit: if about_the_key { Exit::Key } else { Exit::Usage },
-                message: problems.to_string(),
-                hint: "mend what is named, or leave it out; docs/lifeboat.example.toml has every setting"
-                    .into(),
-            }
-        })?;
-        let (places, mirrors) = places(&configuration)?;
+    /// Reads everything that is set, and refuses what makes no sense.
+    pub fn load(request: &Request, environment: Environment) -> Result<Self, SetupError> {
+        let configuration = Configuration::load(request, &environment)?;
+        let (places, mirrors) = read_places(&configuration)?;
         let installation_id = installation_id(&configuration)?;
         check::all(&configuration)?;
         let keepings = Keepings::read(&configuration)?;
@@ -92,6 +116,21 @@ impl Setup {
             Self { environment, configuration, places, mirrors, installation_id, keepings };
         setup.places.extend(setup.usual_fallback());
         Ok(setup)
+    }
+
+    /// The settings, and where each comes from.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The environment that they come from.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether databases of other installations are taken over.
+    pub fn adopts(&self) -> bool {
+        self.configuration.settings().take_over == TakeOver::Always
     }
 
     /// The usual directory, where the one place that is set is a bucket, and the
@@ -113,19 +152,19 @@ impl Setup {
     }
 
     /// The places of backups, mirrors left out: the first that works counts.
-    pub(crate) fn places(&self) -> &[Place] {
+    pub fn places(&self) -> &[Place] {
         &self.places
     }
 
     /// The places that get every snapshot as well.
-    pub(crate) fn mirrors(&self) -> &[Place] {
+    pub fn mirrors(&self) -> &[Place] {
         &self.mirrors
     }
 
     /// Where state and cache are.
-    pub(crate) fn directories(&self) -> Directories {
+    pub fn directories(&self) -> Directories {
         let settings = self.configuration.settings();
-        let mut directories = Directories::from_env();
+        let mut directories = Directories::of(&self.environment);
         if let Some(state) = &settings.state_dir {
             directories.state.clone_from(state);
         }
@@ -136,25 +175,24 @@ impl Setup {
     }
 
     /// This installation, with the id that the settings give it.
-    pub(crate) fn installation(&self) -> LocalOptions {
+    pub fn installation(&self) -> LocalOptions {
         let directories = self.directories();
         let mut options = LocalOptions::new(directories.state, directories.cache);
         options.installation_id.clone_from(&self.installation_id);
         options
     }
 
-    /// The databases that the settings name.
-    pub(crate) fn databases(&self) -> Result<Vec<FoundDatabase>, Refusal> {
-        self.configuration.databases(self.environment.directory()).map_err(|problem| Refusal {
-            exit: Exit::Usage,
-            message: problem.to_string(),
-            hint: "a pattern is such as data/*/app.db".into(),
+    /// The files that the settings name, as they are found now.
+    pub fn databases(&self) -> Result<Vec<FoundDatabase>, SetupError> {
+        let found = self.configuration.databases(self.environment.directory());
+        found.map_err(|problem| {
+            SetupError::usage(problem.to_string(), "a pattern is such as data/*/app.db")
         })
     }
 
     /// What is known of the disk on which local places lie. Only places count:
     /// a database that vanishes is one more reason to back it up elsewhere.
-    pub(crate) fn verdict(&self, databases: &[PathBuf]) -> Verdict {
+    pub fn verdict(&self, databases: &[PathBuf]) -> Verdict {
         let local = self.places.iter().filter(|place| place.is_local());
         let spots: Vec<Spot> = local
             .map(|place| {
@@ -167,10 +205,9 @@ impl Setup {
     }
 
     /// Why there are no backups here, if so.
-    pub(crate) fn disabled(&self, databases: &[PathBuf]) -> Option<Disabled> {
+    pub fn disabled(&self, databases: &[PathBuf]) -> Option<Disabled> {
         if let Some(reason) = self.configuration.switched_off() {
-            let hint = "switch them on there".to_owned();
-            return Some(Disabled { reason, hint });
+            return Some(Disabled::new(reason, "switch them on there"));
         }
         if self.places.iter().any(|place| !place.is_local()) {
             return None;
@@ -183,24 +220,25 @@ impl Setup {
                 None
             }
             Verdict::Vanishes { platform, reason } => {
-                Some(Disabled { reason, hint: elsewhere(platform) })
+                Some(Disabled::new(reason, elsewhere(platform)))
             }
             _ => None,
         }
     }
 
     fn place_was_typed(&self) -> bool {
-        use lifeboat::config::Place::Argument;
+        use lifeboat_config::Place::Argument;
         matches!(self.configuration.place("repository"), Argument(_))
     }
 }
 
-fn installation_id(configuration: &Configuration) -> Result<Option<InstallationId>, Refusal> {
+fn installation_id(configuration: &Configuration) -> Result<Option<InstallationId>, SetupError> {
     let Some(text) = &configuration.settings().installation_id else { return Ok(None) };
-    let parsed = InstallationId::new(text).map_err(|error| Refusal {
-        exit: Exit::Usage,
-        message: format!("{}: installation_id: {error}", configuration.place("installation_id")),
-        hint: "it is 1 to 64 letters, digits and .-_, the same for no other installation".into(),
+    let parsed = InstallationId::new(text).map_err(|error| {
+        SetupError::usage(
+            format!("{}: installation_id: {error}", configuration.place("installation_id")),
+            "it is 1 to 64 letters, digits and .-_, the same for no other installation",
+        )
     });
     parsed.map(Some)
 }
@@ -217,7 +255,7 @@ fn elsewhere(platform: Option<Platform>) -> String {
 }
 
 /// The places of backups, the primary first, and the mirrors.
-fn places(configuration: &Configuration) -> Result<(Vec<Place>, Vec<Place>), Refusal> {
+fn read_places(configuration: &Configuration) -> Result<(Vec<Place>, Vec<Place>), SetupError> {
     let settings = configuration.settings();
     if let Some(url) = &settings.repository {
         return Ok((vec![Place::at(url)], vec![]));

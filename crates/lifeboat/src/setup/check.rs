@@ -1,15 +1,15 @@
 //! What only others know of the settings: stores their options and URLs, the
 //! calendar its zones.
 
-use lifeboat::config::{self, Configuration, Place};
-use lifeboat::remote::{Remote, RemoteOptions};
+use jiff::tz::TimeZone;
+use lifeboat_config::{self as config, Configuration, Place};
+use lifeboat_remote::{Remote, RemoteOptions};
 
-use crate::arguments::Refusal;
-use crate::exit::Exit;
+use super::SetupError;
 
 /// Everything that no command needs at once, and that would otherwise be found
 /// wrong on the day it is needed.
-pub(super) fn all(configuration: &Configuration) -> Result<(), Refusal> {
+pub(super) fn all(configuration: &Configuration) -> Result<(), SetupError> {
     let settings = configuration.settings();
     let typed = matches!(configuration.place("repository"), Place::Argument(_));
     if let Some(url) = settings.repository.as_ref().filter(|_| !typed) {
@@ -26,17 +26,15 @@ pub(super) fn all(configuration: &Configuration) -> Result<(), Refusal> {
     let schedules = [("schedule.timezone".to_owned(), &settings.schedule)].into_iter().chain(own);
     for (path, schedule) in schedules {
         if let Some(zone) = &schedule.timezone
-            && jiff::tz::TimeZone::get(zone).is_err()
+            && TimeZone::get(zone).is_err()
         {
-            return Err(Refusal {
-                exit: Exit::Usage,
-                message: format!(
+            return Err(SetupError::usage(
+                format!(
                     "{}: {zone:?} is no time zone that this system knows",
                     configuration.place(&path)
                 ),
-                hint: "a zone is such as Europe/Berlin or UTC; the package tzdata brings them"
-                    .into(),
-            });
+                "a zone is such as Europe/Berlin or UTC; the package tzdata brings them",
+            ));
         }
     }
     Ok(())
@@ -47,16 +45,15 @@ pub(super) fn options(
     configuration: &Configuration,
     section: &str,
     given: &config::Options,
-) -> Result<RemoteOptions, Refusal> {
+) -> Result<RemoteOptions, SetupError> {
     let mut options = RemoteOptions::default();
     for (name, value) in &given.0 {
-        options.set(name, value).map_err(|error| Refusal {
-            exit: Exit::Usage,
-            message: format!(
-                "{}: failed to {error}",
-                configuration.place(&format!("{section}.options.{name}"))
-            ),
-            hint: "docs/storage.md lists the options of stores".into(),
+        options.set(name, value).map_err(|error| {
+            let place = configuration.place(&format!("{section}.options.{name}"));
+            SetupError::usage(
+                format!("{place}: failed to {error}"),
+                "docs/storage.md lists the options of stores",
+            )
         })?;
     }
     Ok(options)
@@ -68,10 +65,11 @@ pub(super) fn url(
     path: &str,
     url: &str,
     options: &RemoteOptions,
-) -> Result<(), Refusal> {
-    Remote::understand(url, options.clone()).map_err(|error| Refusal {
-        exit: Exit::Usage,
-        message: format!("{}: failed to {error}", configuration.place(path)),
-        hint: "docs/storage.md has the URLs and options of stores".into(),
+) -> Result<(), SetupError> {
+    Remote::understand(url, options.clone()).map_err(|error| {
+        SetupError::usage(
+            format!("{}: failed to {error}", configuration.place(path)),
+            "docs/storage.md has the URLs and options of stores",
+        )
     })
 }

@@ -1,46 +1,61 @@
 //! What the settings say of keeping and proving, for each database.
 
-use jiff::tz::TimeZone;
-use lifeboat::Keeping;
-use lifeboat::config::{Configuration, Retention};
-use lifeboat::repository::CollectOptions;
-use lifeboat::retention::Policy;
+use std::sync::Arc;
 
-use super::Setup;
-use crate::arguments::Refusal;
-use crate::exit::Exit;
-use crate::report::causes;
-use crate::targets::name_of;
+use jiff::tz::TimeZone;
+use lifeboat_config::{Configuration, FoundDatabase, Retention};
+use lifeboat_repository::CollectOptions;
+use lifeboat_retention::Policy;
+
+use super::targets::name_of;
+use super::{Setup, SetupError};
+use crate::error::causes_of;
+use crate::keep::Keeping;
 
 /// What is kept of a database.
-#[derive(Debug)]
-pub(crate) struct Kept {
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Kept {
     /// Without one everything is kept.
-    pub(crate) policy: Option<Policy>,
-    pub(crate) zone: TimeZone,
+    pub policy: Option<Policy>,
+    /// Where hours, days and weeks begin.
+    pub zone: TimeZone,
     /// What a collection spares.
-    pub(crate) collect: CollectOptions,
+    pub collect: CollectOptions,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { policy: None, zone: TimeZone::system(), collect: CollectOptions::default() }
+    }
+}
+
+impl Kept {
+    /// What a policy keeps, by the calendar of the local zone.
+    pub fn by(policy: Policy) -> Self {
+        Self { policy: Some(policy), ..Self::default() }
+    }
 }
 
 /// The common policy, and those of the databases that have their own.
 #[derive(Debug)]
 pub(super) struct Keepings {
-    common: Kept,
+    common: Arc<Kept>,
     /// By the number of the database in the settings.
-    own: Vec<Option<Kept>>,
+    own: Vec<Option<Arc<Kept>>>,
 }
 
 impl Keepings {
     /// Reads all of them, so that a mistake is told before anything happens.
-    pub(super) fn read(configuration: &Configuration) -> Result<Self, Refusal> {
+    pub(super) fn read(configuration: &Configuration) -> Result<Self, SetupError> {
         let settings = configuration.settings();
-        let read = |retention: Option<&Retention>, path: &str| {
+        let read = |retention: Option<&Retention>, path: &str| -> Result<Arc<Kept>, SetupError> {
             let keeping = Keeping::configured(retention).map_err(|error| {
                 refusal(
                     configuration,
                     path,
                     error.setting(),
-                    &format!("failed to {}", causes(&error)),
+                    &format!("failed to {}", causes_of(&error)),
                 )
             })?;
             let zone = match keeping.zone.as_deref() {
@@ -50,7 +65,7 @@ impl Keepings {
                     refusal(configuration, path, Some("timezone"), &why)
                 })?,
             };
-            Ok(Kept { policy: keeping.policy, zone, collect: keeping.collect })
+            Ok(Arc::new(Kept { policy: keeping.policy, zone, collect: keeping.collect }))
         };
         let common = read(settings.retention.as_ref(), "retention")?;
         let mut own = Vec::new();
@@ -63,22 +78,31 @@ impl Keepings {
     }
 }
 
-fn refusal(configuration: &Configuration, path: &str, setting: Option<&str>, why: &str) -> Refusal {
+fn refusal(
+    configuration: &Configuration,
+    path: &str,
+    setting: Option<&str>,
+    why: &str,
+) -> SetupError {
     let path = setting.map_or_else(|| path.to_owned(), |setting| format!("{path}.{setting}"));
-    Refusal {
-        exit: Exit::Usage,
-        message: format!("{}: {why}", configuration.place(&path)),
-        hint: "docs/retention.md says what the rules are; nothing was forgotten".into(),
-    }
+    SetupError::usage(
+        format!("{}: {why}", configuration.place(&path)),
+        "docs/retention.md says what the rules are; nothing was forgotten",
+    )
 }
 
 impl Setup {
+    /// What is kept of one of the configured databases.
+    pub(crate) fn kept(&self, index: usize) -> &Arc<Kept> {
+        self.keepings.own[index].as_ref().unwrap_or(&self.keepings.common)
+    }
+
     /// What is kept of the database of a name in the repository. Where it is not
     /// known whether that has a policy of its own, none is taken for it.
-    pub(crate) fn keeping(&self, name: &str) -> Result<&Kept, Refusal> {
+    pub fn keeping(&self, name: &str) -> Result<&Kept, SetupError> {
         let found = self.databases()?;
         if let Some(database) = found.iter().find(|found| name_of(found) == name) {
-            return Ok(self.keepings.own[database.index].as_ref().unwrap_or(&self.keepings.common));
+            return Ok(self.kept(database.index));
         }
         // A file that a pattern found is gone, and with it the name.
         let databases = &self.configuration.settings().databases;
@@ -87,22 +111,21 @@ impl Setup {
             .zip(&self.keepings.own)
             .filter(|(database, own)| own.is_some() && database.path.contains(['*', '?', '[']));
         if let Some((pattern, _)) = patterns.next() {
-            return Err(Refusal {
-                exit: Exit::Usage,
-                message: format!(
+            return Err(SetupError::usage(
+                format!(
                     "no configured database is called {name:?}, but files that {} finds have a \
                      policy of their own, and it may be one that is gone",
                     pattern.path
                 ),
-                hint: "say what is kept: --keep-last 7, --keep-within 30d, --keep-preset".into(),
-            });
+                "say what is kept: --keep-last 7, --keep-within 30d, --keep-preset",
+            ));
         }
         Ok(&self.keepings.common)
     }
 
     /// What a collection of the database of a name spares: of one that is not
     /// known, whatever any policy spares.
-    pub(crate) fn collecting(&self, name: &str) -> CollectOptions {
+    pub fn collecting(&self, name: &str) -> CollectOptions {
         if let Ok(keeping) = self.keeping(name) {
             return keeping.collect;
         }
@@ -114,14 +137,16 @@ impl Setup {
     }
 
     /// Statements that must each return 1 in the database of a name.
-    pub(crate) fn assertions(&self, name: &str) -> Result<Vec<String>, Refusal> {
-        let settings = self.configuration.settings();
+    pub fn assertions(&self, name: &str) -> Result<Vec<String>, SetupError> {
         let found = self.databases()?;
-        let own = found
-            .iter()
-            .find(|found| name_of(found) == name)
-            .and_then(|found| settings.databases[found.index].drill.as_ref());
+        Ok(self.asserted(found.iter().find(|found| name_of(found) == name)))
+    }
+
+    /// Statements that must each return 1 in a database that was found.
+    pub(crate) fn asserted(&self, found: Option<&FoundDatabase>) -> Vec<String> {
+        let settings = self.configuration.settings();
+        let own = found.and_then(|found| settings.databases[found.index].drill.as_ref());
         let own = own.map(|drill| &drill.assert[..]).unwrap_or_default();
-        Ok(settings.drill.assert.iter().chain(own).cloned().collect())
+        settings.drill.assert.iter().chain(own).cloned().collect()
     }
 }

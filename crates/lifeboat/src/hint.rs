@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use lifeboat::objects::ObjectError;
-use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
-use lifeboat::snapshot::{
+use lifeboat_format::object::{DecodeError, ObjectKind};
+use lifeboat_remote::objects::ObjectError;
+use lifeboat_repository::{BackupError, KeyError, ReadError, ResolveError, WriteError};
+use lifeboat_snapshot::{
     CaptureFailure, OpenError, PublishError, ReplaceError, StageError, UndoError,
 };
-use lifeboat::{Error, ErrorKind, FileError};
 
-use crate::text::shell_word;
+use crate::error::{Error, ErrorKind};
+use crate::single_file::FileError;
 
 /// What a person can do about an error.
-pub(crate) fn hint(error: &Error) -> Option<String> {
+pub fn hint(error: &Error) -> Option<String> {
     if let Some(hint) = error.write_error().and_then(of_write) {
         return Some(hint);
     }
@@ -32,7 +33,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         );
     }
     Some(match error {
-        Error::NoRepository { place } if lifeboat::remote::is_local_path(place) => {
+        Error::NoRepository { place } if lifeboat_remote::is_local_path(place) => {
             "the first backup makes one; -r names another place".into()
         }
         Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
@@ -90,7 +91,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
                 .into()
         }
         Error::Source(error) => return of_open(error),
-        Error::Backup(lifeboat::repository::BackupError::Source(error)) => {
+        Error::Backup(BackupError::Source(error)) => {
             return of_capture(error);
         }
         _ => match error.kind() {
@@ -237,7 +238,6 @@ fn of_write(error: &WriteError) -> Option<String> {
 }
 
 fn of_read(error: &ReadError) -> Option<String> {
-    use lifeboat::format::object::{DecodeError, ObjectKind};
     Some(match error {
         ReadError::RolledBack { newest, .. } => format!(
             "records were deleted, or the storage was set back; if that is meant, say \
@@ -359,16 +359,22 @@ fn no_file(file: &Path, why: &std::io::Error) -> Option<String> {
 
 /// What a command was about, to say what became of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum About {
+#[non_exhaustive]
+pub enum About {
+    /// Taking a snapshot.
     Backup,
+    /// Restoring to a file.
     Restore,
+    /// Restoring over a database.
     InPlace,
+    /// Reading what is stored.
     Reading,
+    /// An object that is no backup.
     Object,
 }
 
 /// Whether data is safe, and in which words.
-pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
+pub fn safety(error: &Error, about: About) -> (bool, &'static str) {
     let damage = error.kind() == ErrorKind::Damage;
     if let Error::Replace(ReplaceError::NotDurable { .. }) = error {
         return (
@@ -400,5 +406,48 @@ pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
         }
         (About::Reading, false) => (true, "Nothing was changed."),
         (About::Reading, true) => (false, "Nothing was changed, but stored data is damaged."),
+    }
+}
+
+/// A path as one word of a shell.
+pub fn shell_word(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let begins_well = bytes.first().is_some_and(|first| *first != b'-');
+    match path.to_str() {
+        Some(text) if begins_well && bytes.iter().copied().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(char::is_control) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+        // As bash and zsh take it, and what follows POSIX since 2024.
+        _ => {
+            let escaped: String = bytes
+                .iter()
+                .map(|&byte| match byte {
+                    byte if plain(byte) => char::from(byte).to_string(),
+                    byte => format!("\\x{byte:02x}"),
+                })
+                .collect();
+            format!("$'{escaped}'")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn words_of_a_shell() {
+        use std::os::unix::ffi::OsStrExt;
+        let check = |bytes: &[u8], expected| {
+            let path = Path::new(std::ffi::OsStr::from_bytes(bytes));
+            assert_eq!(shell_word(path), expected);
+        };
+        check(b"/srv/app.db.before-restore-1", "/srv/app.db.before-restore-1");
+        check(b"/srv/it's mine.db", r"'/srv/it'\''s mine.db'");
+        check(b"-x", "'-x'");
+        check(b"/srv/caf\xe9\n.db", r"$'/srv/caf\xe9\x0a.db'");
     }
 }
