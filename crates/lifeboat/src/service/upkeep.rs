@@ -183,7 +183,8 @@ impl Inner {
         let mut settings = DrillSettings::default();
         settings.assertions.clone_from(&watched.drills.assertions);
         let report = destination.drill(name, &latest, &settings, |_| ()).await?;
-        self.tell(watched, &Happening::Drilled(&report));
+        let place = destination.shown();
+        self.tell(watched, &Happening::Drilled { place, report: &report });
         let drill = &report.drill;
         if drill.passed() {
             return Ok(Done::saying(format!("{} restores, and passed", drill.snapshot_id)));

@@ -43,7 +43,12 @@ pub enum Happening<'a> {
     /// A share of the data was read again.
     Checked(&'a CheckReport),
     /// A snapshot was restored to scratch and put to the test.
-    Drilled(&'a DrillReport),
+    Drilled {
+        /// Where it lies.
+        place: &'a str,
+        /// What it showed.
+        report: &'a DrillReport,
+    },
     /// Destinations were brought to the same snapshots.
     Synced(&'a SyncReport),
     /// What was damaged at a destination was put back from another.
