@@ -26,10 +26,9 @@ fn service(folder: &Folder) -> ServiceBuilder {
 }
 
 fn bare(folder: &Folder) -> ServiceBuilder {
-    Service::builder().destination(text(folder, "backups")).directories(Directories {
-        state: folder.path("state"),
-        cache: folder.path("cache"),
-    })
+    Service::builder()
+        .destination(text(folder, "backups"))
+        .directories(Directories { state: folder.path("state"), cache: folder.path("cache") })
 }
 
 fn text(folder: &Folder, name: &str) -> String {
@@ -149,7 +148,7 @@ async fn a_day() -> Result<(), Error> {
     let backups_at: Vec<_> =
         seen.iter().filter(|one| one.0 == Job::Backup).map(|one| (one.1, one.2)).collect();
     assert_eq!(backups_at[0], (Cause::Start, 0));
-    assert_eq!(backups_at[1..].iter().map(|one| one.1).collect::<Vec<_>>(), [Cause::Due; 4]);
+    assert_eq!(backups_at[1..].iter().map(|one| one.0).collect::<Vec<_>>(), [Cause::Due; 4]);
     assert_eq!(backups_at.iter().map(|one| one.1).collect::<Vec<_>>(), [0, 6, 12, 18, 24]);
     for job in [Job::Prune, Job::Check, Job::Return, Job::Drill] {
         let first = seen.iter().find(|one| one.0 == job).unwrap_or_else(|| panic!("no {job}"));
@@ -263,7 +262,8 @@ fn blocking_everywhere() {
     let folder = Folder::new();
     let backups = service(&folder).build().expect("makes sense");
     guarded(&folder, &backups);
-    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let one =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     one.block_on(async {
         guarded(&folder, &backups);
         let (folder, backups) = (&folder, backups.clone());

@@ -45,13 +45,13 @@ use lifeboat_config::Role;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
-use crate::destinations::{DestinationSettings, Destinations, Merged, RestoredFrom};
+use crate::destinations::{DestinationSettings, Destinations, Merged, ReadAs, Whole};
 use crate::error::Error;
 use crate::in_place::{InPlaceReport, InPlaceSettings, Place};
-use crate::restore::RestoreSettings;
+use crate::restore::{RestoreReport, RestoreSettings};
 use crate::take::{BackupReport, BackupSettings};
-use crate::{Missing, Placed};
-use lifeboat_repository::{ResolveError, Selector, Snapshot};
+use crate::{Destination, Missing, Placed};
+use lifeboat_repository::{ResolveError, Selector};
 
 pub use builder::ServiceBuilder;
 pub use database::WatchedDatabase;
@@ -79,7 +79,7 @@ pub enum FirstStart {
     /// It is there, and was not touched.
     Present,
     /// It was missing, and is restored.
-    Restored(Box<RestoredFrom>),
+    Restored(Box<Whole<RestoreReport>>),
     /// It is missing, and no backup was ever made of it.
     NoBackupYet,
 }
@@ -231,7 +231,7 @@ impl Service {
         selector: &Selector,
         target: impl AsRef<std::path::Path>,
         settings: &RestoreSettings,
-    ) -> Result<RestoredFrom, Error> {
+    ) -> Result<Whole<RestoreReport>, Error> {
         let plan = self.inner.enabled()?;
         plan.destinations.restore(database, selector, target.as_ref(), settings, |_| ()).await
     }
@@ -251,9 +251,12 @@ impl Service {
         let watched = self.inner.watched(database)?;
         let lock = self.inner.run_of(database);
         let _alone = lock.lock().await;
-        let holder = plan.destinations.holder(database, selector).await?;
-        let place = Place::Its(watched.path.clone());
-        holder.restore_in_place(database, selector, &place, settings, |_: &Snapshot, _| ()).await
+        let place = &Place::Its(watched.path.clone());
+        let job = |holder: Destination, exactly: Selector| async move {
+            holder.restore_in_place(database, &exactly, place, settings, |_, _| ()).await
+        };
+        let whole = plan.destinations.first_whole(database, selector, ReadAs::HelpedInPlace, job);
+        Ok(whole.await?.report)
     }
 
     /// Restores a database whose file is not there, before the program opens it.

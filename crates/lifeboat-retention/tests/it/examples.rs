@@ -238,7 +238,12 @@ fn a_burst_pushes_nothing_out() {
         Rules { keep_daily: Some(7), ..Rules::default() },
         Rules { keep_hourly: Some(7), ..Rules::default() },
         Rules { keep_within_daily: Some(Period::days(7)), ..Rules::default() },
-        Rules { keep_last: Some(1), min_snapshots: Some(7), keep_yearly: Some(1), ..Rules::default() },
+        Rules {
+            keep_last: Some(1),
+            min_snapshots: Some(7),
+            keep_yearly: Some(1),
+            ..Rules::default()
+        },
     ];
     for rules in rules {
         let regular = |plan: &Plan| -> Vec<u64> {

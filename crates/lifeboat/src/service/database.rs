@@ -7,10 +7,10 @@ use lifeboat_repository::Selector;
 use time::OffsetDateTime;
 
 use super::{FirstStart, Judged, Service, Status, Watched};
-use crate::destinations::{Merged, Placed, RestoredFrom};
+use crate::destinations::{Merged, Placed, Whole};
 use crate::error::Error;
 use crate::in_place::{InPlaceReport, InPlaceSettings};
-use crate::restore::RestoreSettings;
+use crate::restore::{RestoreReport, RestoreSettings};
 use crate::take::{BackupReport, BackupSettings};
 
 /// One database of a service. Cheap to clone.
@@ -61,7 +61,7 @@ impl WatchedDatabase {
         selector: &Selector,
         target: impl AsRef<Path>,
         settings: &RestoreSettings,
-    ) -> Result<RestoredFrom, Error> {
+    ) -> Result<Whole<RestoreReport>, Error> {
         self.service.restore(&self.name, selector, target, settings).await
     }
 
