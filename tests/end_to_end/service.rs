@@ -328,6 +328,7 @@ async fn reloaded_and_shut_down() -> Result<(), Error> {
     open(&folder.path("other.db"), "wal").execute_batch("CREATE TABLE t(a)").expect("writes");
     let plan = |databases: &[&str]| -> Result<ServicePlan, Error> {
         let mut file = format!("repository = {:?}\n", text(&folder, "backups"));
+        file.push_str("[schedule]\non_start = false\n");
         for name in databases {
             file.push_str(&format!("[[database]]\npath = {:?}\n", text(&folder, name)));
         }
@@ -344,6 +345,7 @@ async fn reloaded_and_shut_down() -> Result<(), Error> {
     backups.start();
     backups.start();
     assert!(backups.trigger("other").await.is_err());
+    backups.trigger("app").await?;
     backups.reload(plan(&["app.db", "other.db"])?);
     backups.trigger("other").await?;
     assert!(backups.next_run("other").await.is_some());

@@ -228,14 +228,24 @@ fn apply(rows: &mut [Row<'_>], policy: &Policy, zone: &TimeZone) {
     // Compared with the newest, not with now: where nothing changes no
     // snapshots are taken, and time alone must not forget the rest. One that
     // bears a time in the future does not count, else it would age all others.
-    let newest = present(rows).map(|row| row.moment).max();
-    let edge =
-        |period: crate::Period| newest.map_or(Timestamp::MIN, |newest| period.before(newest, zone));
+    // Nor does one that was taken before something age those that were not.
+    let newest = CLASSES.map(|class| match class {
+        Class::Regular => of_class(rows, class).map(|row| row.moment).max(),
+        Class::Before => present(rows).map(|row| row.moment).max(),
+    });
+    let edge = |class: Class, period: crate::Period| {
+        let newest = CLASSES.iter().zip(newest).find(|(of, _)| **of == class);
+        let newest = newest.and_then(|(_, newest)| newest);
+        newest.map_or(Timestamp::MIN, |newest| period.before(newest, zone))
+    };
     if let Some(period) = rules.keep_within {
-        let edge = edge(period);
-        for row in present(rows).filter(|row| row.moment >= edge) {
-            row.reasons.push(Reason::Within(period));
+        for class in CLASSES {
+            let edge = edge(class, period);
+            for row in of_class(rows, class).filter(|row| row.moment >= edge) {
+                row.reasons.push(Reason::Within(period));
+            }
         }
+        let edge = edge(Class::Regular, period);
         // What the database was when that time began: where nothing changed for
         // long, one bad snapshot must not push the only good one out.
         let before = of_class(rows, Class::Regular).filter(|row| row.moment < edge);
@@ -255,7 +265,7 @@ fn apply(rows: &mut [Row<'_>], policy: &Policy, zone: &TimeZone) {
     for (unit, _, period) in rules.within() {
         let Some(period) = period else { continue };
         for class in CLASSES {
-            let slots = (edge(period), usize::MAX);
+            let slots = (edge(class, period), usize::MAX);
             for (of, row) in newest_of_each(rows, class, unit, zone, slots) {
                 row.reasons.push(Reason::NewestWithin { unit, of, period });
             }

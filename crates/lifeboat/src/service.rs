@@ -46,7 +46,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::destinations::{DestinationSettings, Destinations, Merged, ReadAs, Whole};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::in_place::{InPlaceReport, InPlaceSettings, Place};
 use crate::restore::{RestoreReport, RestoreSettings};
 use crate::take::{BackupReport, BackupSettings};
@@ -275,18 +275,15 @@ impl Service {
         if plan.disabled.is_some() {
             return Ok(FirstStart::NoBackupYet);
         }
-        let restored = async {
-            // A repository that was there and is gone is an error; a first one in a
-            // plain directory is made.
-            let (names, missing) = (&watched.destinations, Missing::CreateIfLocal);
-            plan.destinations.choose(names, missing).await?;
-            let (latest, settings) = (Selector::Latest(0), RestoreSettings::default());
-            let path = &watched.path;
-            plan.destinations.restore(database, &latest, path, &settings, |_| ()).await
-        };
+        let (latest, settings) = (Selector::Latest(0), RestoreSettings::default());
+        let path = &watched.path;
+        let restored = plan.destinations.restore(database, &latest, path, &settings, |_| ());
         match restored.await {
             Ok(restored) => Ok(FirstStart::Restored(Box::new(restored))),
-            Err(error) if is_first_day(&error, &plan.destinations) => Ok(FirstStart::NoBackupYet),
+            Err(error) if is_nothing_there(&error) => {
+                surely_first_day(&plan.destinations, &watched.destinations).await?;
+                Ok(FirstStart::NoBackupYet)
+            }
             Err(error) => Err(error),
         }
     }
@@ -303,17 +300,29 @@ impl Service {
     }
 }
 
-/// Whether nothing was ever backed up. A bucket without a repository is a
-/// mistake in its name as likely as a first day, and so no reason to begin.
-fn is_first_day(error: &Error, destinations: &Destinations) -> bool {
-    match error {
-        Error::NoRepository { .. } => {
-            let places = destinations.settings().filter(|one| one.role != Role::Mirror);
-            { places }.all(DestinationSettings::begins_anew)
+/// Whether all that could be asked have nothing.
+fn is_nothing_there(error: &Error) -> bool {
+    let no_snapshots = matches!(error, Error::Resolve(ResolveError::NoSnapshots { .. }));
+    no_snapshots || error.kind() == ErrorKind::NoRepository
+}
+
+/// Refuses to take it for the first day where a repository was before and is gone,
+/// such as on a disk that is not mounted, and where none may be begun: a bucket
+/// without one is a mistake in its name as likely.
+async fn surely_first_day(destinations: &Destinations, names: &[String]) -> Result<(), Error> {
+    let meant = |place: &&DestinationSettings| {
+        place.role != Role::Mirror && (names.is_empty() || names.contains(&place.name))
+    };
+    for place in destinations.settings().filter(meant) {
+        let name = std::slice::from_ref(&place.name);
+        match destinations.choose(name, Missing::CreateIfLocal).await {
+            Ok(_) => {}
+            Err(Error::NoRepository { .. })
+                if place.role == Role::Fallback || place.begins_anew() => {}
+            Err(error) => return Err(error),
         }
-        Error::Resolve(ResolveError::NoSnapshots { .. }) => true,
-        _ => false,
     }
+    Ok(())
 }
 
 fn by_name(plan: &ServicePlan) -> BTreeMap<String, Arc<Watched>> {

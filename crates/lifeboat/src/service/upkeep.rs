@@ -48,7 +48,7 @@ pub(super) fn plan(
     for (job, every) in all {
         let Some(Ok(schedule)) = every.map(Schedule::every) else { continue };
         let every = schedule.longest_gap();
-        let schedule = schedule.with_jitter(every / 24).with_start(false);
+        let schedule = schedule.with_jitter(HOUR.min(every / 24)).with_start(false);
         let mut planned = Planned::new(&one.name, job, schedule);
         let unknown = || now - every + spread(&one.name, job, HOUR.min(every));
         planned.last = Some(done.0.get(&job).copied().unwrap_or_else(unknown));
