@@ -277,13 +277,17 @@ impl Service {
         }
         let (latest, settings) = (Selector::Latest(0), RestoreSettings::default());
         let path = &watched.path;
-        let restored = plan.destinations.restore(database, &latest, path, &settings, |_| ());
-        match restored.await {
+        let restore = || plan.destinations.restore(database, &latest, path, &settings, |_| ());
+        let mut restored = restore().await;
+        if restored.as_ref().is_err_and(is_nothing_there) {
+            surely_first_day(&plan.destinations, &watched.destinations).await?;
+            // Asked again, places that could not be opened before say whether records
+            // were seen there that are gone.
+            restored = restore().await;
+        }
+        match restored {
             Ok(restored) => Ok(FirstStart::Restored(Box::new(restored))),
-            Err(error) if is_nothing_there(&error) => {
-                surely_first_day(&plan.destinations, &watched.destinations).await?;
-                Ok(FirstStart::NoBackupYet)
-            }
+            Err(error) if is_nothing_there(&error) => Ok(FirstStart::NoBackupYet),
             Err(error) => Err(error),
         }
     }
