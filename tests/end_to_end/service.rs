@@ -7,7 +7,7 @@ use std::time::Duration;
 use lifeboat::agent::{Cause, Clock, Event, Job, What};
 use lifeboat::format::record::Trigger;
 use lifeboat::repository::Selector;
-use lifeboat::service::{FirstStart, GuardedError, Service, ServiceBuilder};
+use lifeboat::service::{FirstStart, GuardedError, PutBack, Service, ServiceBuilder};
 use lifeboat::{BackupSettings, Directories, Error, ErrorKind, InPlaceSettings, RestoreSettings};
 use lifeboat_testing::databases::open;
 use time::OffsetDateTime;
@@ -360,4 +360,58 @@ async fn reloaded_and_shut_down() -> Result<(), Error> {
     backups.restore("app", &Selector::Latest(0), &target, &RestoreSettings::default()).await?;
     assert!(same_bytes(&target, &target));
     Ok(())
+}
+
+/// With the only connection, the database is put back; with another that is open it
+/// is not, and the error names the snapshot.
+#[test]
+fn put_back_with_the_only_connection() {
+    let folder = Folder::new();
+    let backups = service(&folder).build().expect("makes sense");
+    let (app, path) = (backups.database("app").expect("is watched"), folder.path("app.db"));
+    let only = open(&path, "wal");
+    let (only, rows_now) = app
+        .with_snapshot_or_back("insert", only, |app| app.execute("INSERT INTO t VALUES(2)", []))
+        .expect("runs");
+    assert_eq!((rows_now, rows(&path)), (1, 2));
+    let halfway = |app: &mut rusqlite::Connection| {
+        app.execute("DELETE FROM t", []).expect("deletes");
+        app.execute("INSERT INTO nowhere VALUES(1)", [])
+    };
+    // Another connection would go on with a database that changed under it.
+    let other = open(&path, "wal");
+    let before = rows(&path);
+    let error = app.with_snapshot_or_back("migrate", only, halfway).expect_err("fails");
+    let GuardedError::Failed { snapshot: Some(id), put_back, .. } = &error else { panic!() };
+    assert!(
+        matches!(put_back, PutBack::Failed(why) if why.to_string().contains("in use")
+        || matches!(**why, Error::Replace(_))),
+        "{error}"
+    );
+    assert!(error.to_string().contains(id.as_str()), "{error}");
+    assert_eq!(rows(&path), 0, "nothing was put back");
+    drop(other);
+    let exactly = Selector::parse(id.as_str()).expect("an id");
+    let alone = tokio::runtime::Runtime::new().expect("a runtime");
+    alone
+        .block_on(app.restore_in_place(&exactly, &InPlaceSettings::default()))
+        .expect("is restored by hand");
+    assert_eq!(rows(&path), before);
+    let only = open(&path, "wal");
+    let error = app.with_snapshot_or_back("migrate", only, halfway).expect_err("fails");
+    let GuardedError::Failed { put_back, .. } = &error else { panic!("{error}") };
+    match put_back {
+        PutBack::Done { aside: Some(aside) } => {
+            assert_eq!((rows(&path), rows(aside)), (before, 0), "{error}");
+        }
+        // Who has it open cannot be seen in a container.
+        PutBack::Failed(why)
+            if std::fs::read_link("/proc/self/ns/pid").expect("reads").to_str()
+                != Some("pid:[4026531836]") =>
+        {
+            assert!(matches!(**why, Error::Replace(_)), "{why:?}");
+            assert_eq!(rows(&path), 0);
+        }
+        other => panic!("{other:?}"),
+    }
 }

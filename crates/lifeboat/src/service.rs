@@ -55,7 +55,7 @@ use lifeboat_repository::{ResolveError, Selector};
 
 pub use builder::ServiceBuilder;
 pub use database::WatchedDatabase;
-pub use guard::GuardedError;
+pub use guard::{GuardedError, PutBack};
 pub use health::Judged;
 pub use plan::{Drills, ServicePlan, Watched};
 pub use status::Status;
@@ -247,15 +247,27 @@ impl Service {
         selector: &Selector,
         settings: &InPlaceSettings,
     ) -> Result<InPlaceReport, Error> {
+        let asked = run::Asked::usual(lifeboat_agent::Cause::Asked);
+        self.put_in_place(database, selector, settings, asked).await
+    }
+
+    async fn put_in_place(
+        &self,
+        database: &str,
+        selector: &Selector,
+        settings: &InPlaceSettings,
+        asked: run::Asked,
+    ) -> Result<InPlaceReport, Error> {
         let plan = self.inner.enabled()?;
         let watched = self.inner.watched(database)?;
         let lock = self.inner.run_of(database);
-        let _alone = lock.lock().await;
+        let _alone = asked.turn(database, lock.lock()).await?;
+        let destinations = asked.destinations.as_ref().unwrap_or(&plan.destinations);
         let place = &Place::Its(watched.path.clone());
         let job = |holder: Destination, exactly: Selector| async move {
             holder.restore_in_place(database, &exactly, place, settings, |_, _| ()).await
         };
-        let whole = plan.destinations.first_whole(database, selector, ReadAs::HelpedInPlace, job);
+        let whole = destinations.first_whole(database, selector, ReadAs::HelpedInPlace, job);
         Ok(whole.await?.report)
     }
 

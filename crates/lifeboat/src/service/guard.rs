@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lifeboat_agent::Cause;
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::record::Trigger;
+use lifeboat_repository::Selector;
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 use super::WatchedDatabase;
 use super::run::Asked;
 use crate::error::{Error, causes_of};
+use crate::in_place::{InPlaceReport, InPlaceSettings};
 use crate::take::BackupSettings;
 
 /// How long another run is waited for that may need this very thread to end.
@@ -40,7 +43,24 @@ pub enum GuardedError<E> {
         snapshot: Option<SnapshotId>,
         /// Its own error.
         source: E,
+        /// Whether the database was put back.
+        put_back: PutBack,
     },
+}
+
+/// Whether a database was put back after an operation failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PutBack {
+    /// Nobody asked for it.
+    NotAsked,
+    /// It is what it was before.
+    Done {
+        /// Where what the operation left lies now.
+        aside: Option<PathBuf>,
+    },
+    /// It is as the operation left it.
+    Failed(Box<Error>),
 }
 
 impl<E> GuardedError<E> {
@@ -59,8 +79,17 @@ impl<E: fmt::Display> fmt::Display for GuardedError<E> {
             Self::NotRun { database, description, .. } => {
                 write!(f, "take a snapshot of {database} before {description:?}, which was not run")
             }
-            Self::Failed { database, description, snapshot, .. } => {
+            Self::Failed { database, description, snapshot, put_back, .. } => {
                 f.write_str(description)?;
+                if let PutBack::Done { aside } = put_back {
+                    f.write_str("; the database is what it was before")?;
+                    return aside.as_ref().map_or(Ok(()), |aside| {
+                        write!(f, ", and what it was then lies at {}", aside.display())
+                    });
+                }
+                if let PutBack::Failed(error) = put_back {
+                    write!(f, "; it was not put back: failed to {}", causes_of(error.as_ref()))?;
+                }
                 match snapshot {
                     Some(id) => write!(
                         f,
@@ -127,6 +156,51 @@ impl WatchedDatabase {
         operation().map_err(|source| self.failed(description, snapshot, source))
     }
 
+    /// As [`with_snapshot_blocking`](Self::with_snapshot_blocking), and puts the
+    /// database back where the operation fails. For that the program hands in its only
+    /// connection, of whatever kind: it is lent to the operation, comes back where that
+    /// succeeds, and is closed by dropping it where it fails.
+    ///
+    /// The database is put back only where it is known that nobody else has it open
+    /// then; else, such as in a container, where that cannot be seen, the error says so
+    /// and names the snapshot. What the operation left is set aside whole.
+    ///
+    /// Killed at any point, there is one whole database: as the operation left it, or as
+    /// it was before.
+    pub fn with_snapshot_or_back<C, T, E>(
+        &self,
+        description: impl Into<String>,
+        mut connection: C,
+        operation: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<(C, T), GuardedError<E>> {
+        let description = description.into();
+        let snapshot = self.guard(self.snapshot_before_blocking(&description), &description)?;
+        let source = match operation(&mut connection) {
+            Ok(done) => return Ok((connection, done)),
+            Err(source) => source,
+        };
+        drop(connection);
+        let put_back = match &snapshot {
+            None => PutBack::NotAsked,
+            Some(id) => match self.put_back(id) {
+                Ok(report) => PutBack::Done { aside: report.replaced.aside },
+                Err(error) => PutBack::Failed(Box::new(error)),
+            },
+        };
+        let database = self.name().to_owned();
+        Err(GuardedError::Failed { database, description, snapshot, source, put_back })
+    }
+
+    fn put_back(&self, id: &SnapshotId) -> Result<InPlaceReport, Error> {
+        let exactly = Selector::Prefix(id.as_str().to_owned());
+        let mut settings = InPlaceSettings::default();
+        settings.alone = true;
+        let (exactly, settings) = (&exactly, &settings);
+        self.block_on(|asked| async move {
+            self.service().put_in_place(self.name(), exactly, settings, asked).await
+        })
+    }
+
     /// Takes a snapshot before something, and says in it before what, also where
     /// nothing changed since the last. None where backups are disabled.
     ///
@@ -137,10 +211,18 @@ impl WatchedDatabase {
 
     /// As [`snapshot_before`](Self::snapshot_before), for code that blocks.
     pub fn snapshot_before_blocking(&self, what: &str) -> Result<Option<SnapshotId>, Error> {
+        self.block_on(|asked| self.take_before(what, asked))
+    }
+
+    /// Waits for something, inside or outside of a runtime.
+    fn block_on<T: Send, F: Future<Output = Result<T, Error>>>(
+        &self,
+        work: impl FnOnce(Asked) -> F + Send,
+    ) -> Result<T, Error> {
         let several = |handle: &Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
         if let Some(handle) = Handle::try_current().ok().filter(several) {
-            let taking = self.snapshot_before(what);
-            return tokio::task::block_in_place(|| handle.block_on(taking));
+            let working = work(Asked::usual(Cause::Asked));
+            return tokio::task::block_in_place(|| handle.block_on(working));
         }
         // A thread of its own, because a runtime cannot be entered in another.
         let alone = || {
@@ -152,10 +234,10 @@ impl WatchedDatabase {
                 destinations: Some(self.service().destinations().afresh()),
                 ..Asked::usual(Cause::Asked)
             };
-            runtime.block_on(self.take_before(what, asked))
+            runtime.block_on(work(asked))
         };
         match std::thread::scope(|scope| scope.spawn(alone).join()) {
-            Ok(taken) => taken,
+            Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -198,6 +280,7 @@ impl WatchedDatabase {
         source: E,
     ) -> GuardedError<E> {
         let database = self.name().to_owned();
-        GuardedError::Failed { database, description, snapshot, source }
+        let put_back = PutBack::NotAsked;
+        GuardedError::Failed { database, description, snapshot, source, put_back }
     }
 }

@@ -33,6 +33,17 @@ impl Asked {
     pub(super) fn usual(cause: Cause) -> Self {
         Self { cause, patience: None, destinations: None }
     }
+
+    /// Waits for a turn, as long as there is patience.
+    pub(super) async fn turn<T>(
+        &self,
+        name: &str,
+        turn: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let Some(patience) = self.patience else { return Ok(turn.await) };
+        let turn = tokio::time::timeout(patience, turn).await;
+        turn.map_err(|_| Error::Occupied { name: name.to_owned() })
+    }
 }
 
 /// Something runs, until this is dropped.
@@ -110,12 +121,7 @@ impl Inner {
             let alone = lock.lock().await;
             (alone, self.slots.acquire().await.expect("it is never closed"))
         };
-        let _turn = match asked.patience {
-            None => turn.await,
-            Some(patience) => tokio::time::timeout(patience, turn)
-                .await
-                .map_err(|_| Error::Occupied { name: name.to_owned() })?,
-        };
+        let _turn = asked.turn(name, turn).await?;
         let _under = Under::way(self, name, Job::Backup, asked.cause);
         let plan = self.enabled()?;
         let destinations = asked.destinations.as_ref().unwrap_or(&plan.destinations);
