@@ -193,8 +193,7 @@ impl WatchedDatabase {
 
     fn put_back(&self, id: &SnapshotId) -> Result<InPlaceReport, Error> {
         let exactly = Selector::Prefix(id.as_str().to_owned());
-        let mut settings = InPlaceSettings::default();
-        settings.alone = true;
+        let settings = InPlaceSettings { alone: true, ..InPlaceSettings::default() };
         let (exactly, settings) = (&exactly, &settings);
         self.block_on(|asked| async move {
             self.service().put_in_place(self.name(), exactly, settings, asked).await
