@@ -161,7 +161,12 @@ impl Database {
         source: &Database,
         entry: &PackEntry,
     ) -> Result<PackEntry, WriteError> {
-        let bytes = source.whole_pack(entry).await?;
+        let bytes = match source.whole_pack(entry).await {
+            Err(error) if error.is_damage() => {
+                self.pack_anywhere(entry).await.ok_or(WriteError::from(error))?
+            }
+            bytes => bytes?,
+        };
         let own = PackEntry { suffix: Suffix::from_bytes(random()), ..*entry };
         let key = self.keys.at(&key::pack(&own));
         match self.remote().create(&key, bytes).await? {
@@ -171,6 +176,18 @@ impl Database {
                 Err(ReadError::unusable(key)(error).into())
             }
         }
+    }
+
+    /// The bytes of a pack from wherever they lie whole, here or at others.
+    async fn pack_anywhere(&self, entry: &PackEntry) -> Option<Bytes> {
+        for place in std::iter::once(self).chain(self.others()) {
+            for there in place.packs_like(entry).await {
+                if let Ok(bytes) = place.whole_pack(&there).await {
+                    return Some(bytes);
+                }
+            }
+        }
+        None
     }
 
     /// The bytes of a pack, every one of them proven.
