@@ -113,7 +113,7 @@ impl Pair {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
         .flat_map(|entry| {
@@ -333,7 +333,7 @@ fn all_out_is_one_error_that_names_each() {
 }
 
 /// Two directories, one of them a mirror.
-fn mirrored() -> Folder {
+pub(crate) fn mirrored() -> Folder {
     let folder = Folder::new();
     let settings = SETTINGS
         .replace("s3://bucket/far", "far")

@@ -85,16 +85,20 @@ class Database:
         return found[0]
 
     def prove_chain(self, lowest):
-        """From the newest down, each record names the one before, or knew it to be damaged."""
-        above = self.head
+        """From the newest down, each record names the one before, or knew it to be damaged, or
+        one above says that it was given up."""
+        above, given_up = self.head, []
         for number in range(self.head["number"] - 1, lowest - 1, -1):
             named = above.get("previous")
+            if above.get("kind") == "mend":
+                given_up += number_runs(above.get("subject", ""), above["where"])
             try:
                 above = self.record(number)
             except Refused as error:
-                if named or error.code != 4:
+                is_given_up = any(number in run for run in given_up)
+                if error.code != 4 or named and not is_given_up:
                     raise
-                above = {}
+                above, named = {}, None
             require(not named or above["digest"] == named, self.records % (number + 1), "chain")
 
     def packs(self, record):

@@ -26,10 +26,13 @@ pub(crate) mod storage;
 pub(crate) mod sync;
 pub(crate) mod trash;
 
+use lifeboat::config::TakeOver;
+use lifeboat::remote::without_secrets;
 use lifeboat::repository::{FromElsewhere, ResolveError, Selector};
 use lifeboat::{
-    Cause, Chosen, Destination, Destinations, Error, ErrorKind, Missing, ReadAs, Whole,
+    Cause, Chosen, Destination, Destinations, Error, ErrorKind, Healed, Missing, ReadAs, Whole,
 };
+use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::report::Reporter;
@@ -37,7 +40,29 @@ use crate::report::Reporter;
 /// Opens the repository that was named, with the key that was configured. Of
 /// several places it is the first that works.
 async fn open(arguments: &Arguments, missing: Missing) -> Result<Destination, Error> {
-    Ok(choose(arguments, missing, &[]).await?.destination)
+    let chosen = patiently(arguments, choose(arguments, missing, &[])).await?;
+    Ok(chosen.destination)
+}
+
+/// How long a store may take before somebody is told what is waited for.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Waits for stores, and says so now and then: a store that refuses everything is
+/// asked again for as long as its settings say.
+async fn patiently<T>(arguments: &Arguments, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(SILENCE) => {}
+        }
+        let setup = arguments.setup();
+        let places = setup.places().iter().map(|place| without_secrets(&place.url));
+        tracing::warn!(
+            "no answer yet from {}; still trying",
+            places.collect::<Vec<_>>().join(", ")
+        );
+    }
 }
 
 /// As [`open`], but only places of these names, where any are given; and says
@@ -88,6 +113,38 @@ fn tell_detours(reporter: &Reporter, failed: &[Cause], elsewhere: &[FromElsewher
     }
     if failed.iter().any(|cause| cause.error.kind() == ErrorKind::Damage) || !elsewhere.is_empty() {
         reporter.note("what is damaged there is put back by `lifeboat repair --apply`");
+    }
+}
+
+/// Whether a database is taken over from another installation without being asked.
+fn adopts(arguments: &Arguments) -> bool {
+    arguments.setup().configuration.settings().take_over == TakeOver::Always
+}
+
+/// Says what was put back, and what is still damaged.
+pub(crate) fn tell_healed(reporter: &Reporter, name: &str, healed: &Healed) {
+    for cause in &healed.troubles {
+        reporter.warn(&format!("{name}: not healed: {cause}"));
+    }
+    for (place, report) in &healed.reports {
+        for key in &report.healed {
+            let object = json!({ "database": name, "destination": place, "object": key });
+            reporter.found("healed", object, &format!("{place}: {key} is whole again"));
+        }
+        for (id, number) in &report.moved {
+            let object = json!({
+                "database": name, "destination": place, "snapshot_id": id.as_str(),
+                "sequence": number.0,
+            });
+            let line = format!("{place}: {id} was written again, as record {}", number.0);
+            reporter.found("healed", object, &line);
+        }
+        for number in &report.given_up {
+            reporter.say(&format!("{place}: record {} is given up", number.0));
+        }
+        for (key, why) in &report.left {
+            reporter.warn(&format!("{place}: {key} is not healed: {why}"));
+        }
     }
 }
 

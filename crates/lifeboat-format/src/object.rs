@@ -183,6 +183,22 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// What was expected.
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Self::NotThis { expected } => *expected,
+            Self::Truncated { kind, .. }
+            | Self::TooNew { kind, .. }
+            | Self::Sealed { kind }
+            | Self::NotSealed { kind }
+            | Self::UnknownKey { kind, .. }
+            | Self::Forged { kind }
+            | Self::Damaged { kind, .. }
+            | Self::NotUnderstood { kind, .. }
+            | Self::Misplaced { kind, .. } => *kind,
+        }
+    }
+
     pub(crate) fn damaged(kind: ObjectKind, what: &'static str) -> Self {
         Self::Damaged { kind, what }
     }
@@ -216,6 +232,11 @@ impl DecodeError {
 /// The preamble of a plain object.
 pub fn preamble(kind: ObjectKind) -> [u8; PREAMBLE_LEN] {
     preamble_of(kind, PLAIN, PREAMBLE_LEN)
+}
+
+/// The preamble of a plain or of a sealed object.
+pub(crate) fn beginning(kind: ObjectKind, sealed: bool) -> [u8; PREAMBLE_LEN] {
+    preamble_of(kind, seal_byte(sealed), header_len(sealed))
 }
 
 fn preamble_of(kind: ObjectKind, seal: u8, header_len: usize) -> [u8; PREAMBLE_LEN] {

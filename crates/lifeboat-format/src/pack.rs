@@ -14,11 +14,13 @@ mod chunks;
 mod encoder;
 mod frame;
 mod index;
+mod rebuild;
 mod writer;
 
 pub use encoder::{EncodedFrame, FrameEncoder, FrameEncoders, RawFrame};
 pub use frame::{Encoding, Frame};
 pub use index::{PackIndex, Trailer};
+pub use rebuild::rebuild;
 pub use writer::{PackError, PackOptions, PackWriter, WrittenPack};
 
 /// The most blocks one pack holds.

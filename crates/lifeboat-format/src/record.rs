@@ -63,6 +63,13 @@ pub fn encode(
     object::encode_sealed(ObjectKind::Record, body, cipher.as_deref())
 }
 
+/// What is put under a number whose record is gone, so that the log has no hole and
+/// nobody takes the number again: the beginning of a record and nothing else, which
+/// every reader takes for a damaged one.
+pub fn burnt(sealed: bool) -> Vec<u8> {
+    object::beginning(ObjectKind::Record, sealed).to_vec()
+}
+
 impl Record {
     /// Decodes and proves a record.
     pub fn decode(object: &[u8], place: RecordPlace<'_>) -> Result<Self, DecodeError> {

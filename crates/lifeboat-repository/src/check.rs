@@ -24,7 +24,8 @@ use crate::error::{ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
 use crate::progress::{Event, Listener, Progress};
 use crate::repository::Database;
-pub(crate) use survey::{Data, Datum, Survey};
+pub(crate) use read::MAX_ATTACHMENT_LEN;
+pub(crate) use survey::{Data, Datum, Lost, Survey};
 
 /// How deep a check goes.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -148,6 +149,11 @@ impl Findings {
 
     pub(crate) fn names(&self, object: &str) -> bool {
         self.0.keys().any(|(named, _)| named == object)
+    }
+
+    /// All of them.
+    pub(crate) fn list(&self) -> Vec<Finding> {
+        Self(self.0.clone()).into_list()
     }
 
     fn into_list(self) -> Vec<Finding> {

@@ -8,7 +8,7 @@ use lifeboat_format::archive::ArchiveName;
 use lifeboat_format::id::{PackId, Suffix};
 use lifeboat_format::key;
 use lifeboat_format::list::{PackEntry, packs_digest};
-use lifeboat_format::numbers::RecordNo;
+use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::pack::PackIndex;
 use lifeboat_format::record::{Content, Latest, RecordKind, SnapshotBody, State, body_text};
@@ -34,13 +34,25 @@ impl Database {
         snapshot: &Snapshot,
         ownership: &Ownership,
     ) -> Result<RecordNo, WriteError> {
+        self.copy_beside(source, snapshot, ownership, &NumberSet::default()).await
+    }
+
+    /// As [`copy_from`](Self::copy_from), also where it is here under one of the
+    /// numbers that are to be given up.
+    pub(crate) async fn copy_beside(
+        &self,
+        source: &Database,
+        snapshot: &Snapshot,
+        ownership: &Ownership,
+        gone: &NumberSet,
+    ) -> Result<RecordNo, WriteError> {
         if source.repository.info().repository != self.repository.info().repository {
             // Other hash keys: nothing of it could be proven here.
             let place = source.remote().shown().to_owned();
             return Err(WriteError::OtherRepository { place });
         }
         if let Some(name) = Database::archive_of(snapshot.body()) {
-            return self.copy_archive_from(source, snapshot, name, *ownership).await;
+            return self.copy_archive_from(source, snapshot, name, *ownership, gone).await;
         }
         let mut head = self.head(None).await?;
         let wanted = source.pack_list(snapshot.record()).await?.packs;
@@ -50,7 +62,7 @@ impl Database {
         for _ in 0..MAX_TRIES {
             self.own(&mut head, &ownership).await?;
             ownership = Ownership::Refuse;
-            if let Some(number) = self.copy_here(&head, snapshot).await? {
+            if let Some(number) = self.copy_here(&head, snapshot, gone).await? {
                 return Ok(number);
             }
             let here = self.living_packs(&head).await?;
@@ -79,14 +91,21 @@ impl Database {
         Err(WriteError::Contention { tries: MAX_TRIES })
     }
 
-    /// The number of the snapshot here, if it is here.
+    /// The number of the snapshot here, if it is here, under a number that is not
+    /// to be given up.
     async fn copy_here(
         &self,
         head: &Head,
         snapshot: &Snapshot,
+        gone: &NumberSet,
     ) -> Result<Option<RecordNo>, ReadError> {
-        for number in head.state().alive.iter().rev() {
-            let record = self.record(number).await?;
+        for number in head.state().alive.iter().rev().filter(|number| !gone.contains(*number)) {
+            let record = match self.record_below(head, number).await {
+                Ok(record) => record,
+                // One that cannot be read may have been it: a second one costs room.
+                Err(error) if error.is_lost_record() => continue,
+                Err(error) => return Err(error),
+            };
             if record.body.as_ref().is_some_and(|body| body.snapshot_id == *snapshot.id()) {
                 return Ok(Some(number));
             }
@@ -100,6 +119,7 @@ impl Database {
         snapshot: &Snapshot,
         name: &ArchiveName,
         mut ownership: Ownership,
+        gone: &NumberSet,
     ) -> Result<RecordNo, WriteError> {
         let relative = key::archive(name);
         let mut head = self.head(None).await?;
@@ -107,7 +127,7 @@ impl Database {
         for _ in 0..MAX_TRIES {
             self.own(&mut head, &ownership).await?;
             ownership = Ownership::Refuse;
-            if let Some(number) = self.copy_here(&head, snapshot).await? {
+            if let Some(number) = self.copy_here(&head, snapshot, gone).await? {
                 return Ok(number);
             }
             if !stored {
@@ -126,7 +146,11 @@ impl Database {
     /// The packs of the snapshot that the next one is compared with here.
     async fn living_packs(&self, head: &Head) -> Result<PackList, ReadError> {
         match self.parent_of(head).await? {
-            (Some(parent), _) => self.pack_list(&parent).await,
+            (Some(parent), _) => match self.pack_list(&parent).await {
+                // Nobody knows which packs it names: all are sent.
+                Err(error) if error.is_damage() => Ok(PackList::default()),
+                list => list,
+            },
             (None, _) => Ok(PackList::default()),
         }
     }
@@ -137,7 +161,12 @@ impl Database {
         source: &Database,
         entry: &PackEntry,
     ) -> Result<PackEntry, WriteError> {
-        let bytes = source.whole_pack(entry).await?;
+        let bytes = match source.whole_pack(entry).await {
+            Err(error) if error.is_damage() => {
+                self.pack_anywhere(entry).await.ok_or(WriteError::from(error))?
+            }
+            bytes => bytes?,
+        };
         let own = PackEntry { suffix: Suffix::from_bytes(random()), ..*entry };
         let key = self.keys.at(&key::pack(&own));
         match self.remote().create(&key, bytes).await? {
@@ -147,6 +176,18 @@ impl Database {
                 Err(ReadError::unusable(key)(error).into())
             }
         }
+    }
+
+    /// The bytes of a pack from wherever they lie whole, here or at others.
+    async fn pack_anywhere(&self, entry: &PackEntry) -> Option<Bytes> {
+        for place in std::iter::once(self).chain(self.others()) {
+            for there in place.packs_like(entry).await {
+                if let Ok(bytes) = place.whole_pack(&there).await {
+                    return Some(bytes);
+                }
+            }
+        }
+        None
     }
 
     /// The bytes of a pack, every one of them proven.
@@ -181,8 +222,12 @@ impl Database {
         if latest.generation != body.generation {
             return Ok(latest.generation < body.generation);
         }
-        let there = self.record_below(head, latest.number).await?;
-        Ok(there.body.as_ref().is_none_or(|there| there.taken_at < body.taken_at))
+        match self.record_below(head, latest.number).await {
+            Ok(there) => Ok(there.body.as_ref().is_none_or(|there| there.taken_at < body.taken_at)),
+            // It may have been this one; in any case it restores no more.
+            Err(error) if error.is_lost_record() => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     async fn commit_copy(

@@ -87,6 +87,14 @@ pub enum ReadError {
         /// The newest that is there now.
         newest: Option<RecordNo>,
     },
+    /// The newest record is another than whoever asked expects.
+    #[error("go on: record {expected} is expected to be the newest, and it is {}", newest.map_or(0, |n| n.0))]
+    Unexpected {
+        /// The one that was named.
+        expected: RecordNo,
+        /// The newest that is there; none where there are no records.
+        newest: Option<RecordNo>,
+    },
     /// A record is not the one that was seen under this number before.
     #[error("trust the destination: record {number} is not the one that was seen there before")]
     Replaced {
@@ -216,6 +224,7 @@ impl ReadError {
             Self::Missing { .. }
             | Self::Gap { .. }
             | Self::RolledBack { .. }
+            | Self::Unexpected { .. }
             | Self::Replaced { .. } => true,
             Self::Unusable { source, .. } => source.is_damage(),
             Self::Key(

@@ -80,7 +80,7 @@ pub use elsewhere::FromElsewhere;
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
-pub use heal::HealReport;
+pub use heal::{HealExtent, HealReport};
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};

@@ -19,7 +19,7 @@ use crate::repository::Database;
 pub(crate) use commit::{Committed, Draft};
 
 /// The largest record that is read, in bytes.
-const RECORD_LIMIT: u64 = 64 * 1024 * 1024;
+pub(crate) const RECORD_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The end of a record log, as it was found.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +126,7 @@ impl Database {
             },
         };
         if let Some(expect) = expect.filter(|n| *n != newest.unwrap_or(RecordNo(0))) {
-            return Err(ReadError::RolledBack { seen: expect, newest });
+            return Err(ReadError::Unexpected { expected: expect, newest });
         }
         let head = self.last_good(newest).await?;
         if expect.is_some() {

@@ -7,6 +7,7 @@
 //! names it any more.
 
 mod archives;
+mod back;
 mod content;
 mod lists;
 mod sink;
@@ -30,6 +31,7 @@ use lifeboat_remote::rounds::Claim;
 use crate::check::{Called, CheckOptions, Data, Depth, Share, Survey};
 use crate::collect::{CollectOptions, CollectReport};
 use crate::error::{BackupError, ReadError, WriteError};
+use crate::heal::HealReport;
 use crate::images::{Composed, HashFiles};
 use crate::local::random;
 use crate::repository::Database;
@@ -57,6 +59,9 @@ pub struct RepairReport {
     pub called: Called,
     /// What is still wrong in the end.
     pub left: Vec<Finding>,
+    /// What was put back under its own key or written again, from its own remains
+    /// or from other destinations.
+    pub back: HealReport,
     /// What was collected, or would be.
     pub collected: CollectReport,
     /// Whether anything was written.
@@ -130,6 +135,17 @@ impl Database {
         let all = CheckOptions::of_depth(Depth::Data(Share::All));
         let (mut report, mut survey, mut files) = self.examine(&all).await?;
         let (mut before, mut broken_before) = (Vec::new(), NumberSet::default());
+        let mut back = HealReport::default();
+        if apply && !report.is_ok() {
+            back = self.heal_found(survey, &report.result.findings).await?;
+            broken_before = report.broken.clone();
+            let found = std::mem::take(&mut report.result.findings);
+            (report, survey, files) = self.examine(&all).await?;
+            let left = |one: &Finding| {
+                report.result.findings.iter().any(|still| still.object == one.object)
+            };
+            before.extend(found.into_iter().filter(|one| !left(one)));
+        }
         let mut lists = Vec::new();
         loop {
             let found = self.mend_lists(&survey, &report.result.findings, apply).await?;
@@ -159,8 +175,15 @@ impl Database {
             })
             .collect();
         let broken_packs: HashSet<PackId> = damaged.iter().map(|(entry, _)| entry.pack).collect();
-        let mut packs = Vec::new();
+        let mut packs = MendedPack::put_back(&back, &before, &survey);
+        lists.extend(MendedObject::put_back(&back));
+        let mut comes_back = HashSet::new();
         for (entry, hit) in &damaged {
+            if !apply && self.pack_again(entry).await?.is_some() {
+                packs.push(MendedPack::whole(entry));
+                comes_back.insert(key::pack(entry));
+                continue;
+            }
             let (back, mended, made) =
                 self.mend(source, entry, hit, &broken_packs, &survey, &files).await?;
             source = back;
@@ -176,7 +199,7 @@ impl Database {
         let is_anew = |one: &Finding| {
             archives.iter().any(|a| a.hindrance.is_none() && a.object == one.object)
         };
-        rest.retain(|finding| !is_anew(finding));
+        rest.retain(|finding| !is_anew(finding) && !comes_back.contains(&finding.object));
         lists.extend(archives);
         let still: NumberSet = rest.iter().flat_map(|one| one.snapshots.iter()).collect();
         for number in broken_before.iter() {
@@ -213,6 +236,7 @@ impl Database {
             whole,
             called: report.called,
             left: rest,
+            back,
             collected,
             applied: apply,
             key,
@@ -391,10 +415,14 @@ impl Database {
         }
         // What was stored is read back before anything points to it.
         self.pack_hashes(&made.repair.healed).await?;
-        let object = repair::encode(&made.repair, made.k, &self.home());
-        // Another may be mending the same pack: one of the two repairs counts, and
-        // who made the other is told.
-        let (pack, k) = (made.repair.pack, made.k);
+        self.claim_repair(&made.repair, made.k).await
+    }
+
+    /// Says where the content of a pack lies now. Another may be mending the same
+    /// pack: one of the two repairs counts, and who made the other is told.
+    pub(crate) async fn claim_repair(&self, made: &Repair, k: u32) -> Result<(), WriteError> {
+        let object = repair::encode(made, k, &self.home());
+        let pack = made.pack;
         let claim = Claim {
             key: &self.keys.at(&repair::key(pack, k)),
             bodies: &self.keys.repair_body(pack, k),

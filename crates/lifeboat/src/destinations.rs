@@ -25,6 +25,7 @@ use crate::destination::{Destination, Missing};
 use crate::error::{Cause, Error, ErrorKind, causes_of};
 
 pub use backup::Placed;
+pub use heal::Healed;
 pub use reading::{Everywhere, Merged};
 pub use sync::{Copied, SyncReport};
 pub use whole::{ReadAs, Whole};

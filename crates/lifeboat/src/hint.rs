@@ -277,27 +277,49 @@ fn of_read(error: &ReadError) -> Option<String> {
         ReadError::Unusable { source: DecodeError::TooNew { .. }, .. } => {
             "install a newer version of lifeboat".into()
         }
-        ReadError::Unusable { source, .. } if source.is_damage() => {
-            "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
-             the id of one; --salvage restores what is left of this one"
-                .into()
-        }
+        ReadError::Unusable { source, .. } if source.is_damage() => of_damage(source.kind()).into(),
         ReadError::Missing { kind: ObjectKind::Format, .. } => {
             "databases lie there, so a new repository is not begun over them: put the folder format/ \
              back from another copy (`lifeboat restore --heal` takes it from another destination)"
                 .into()
         }
-        ReadError::Missing { .. } => {
-            "other snapshots may be whole: `lifeboat snapshots` lists them, and restore takes \
-             the id of one; --salvage restores what is left of this one"
-                .into()
-        }
+        ReadError::Missing { kind, .. } => of_damage(*kind).into(),
+        ReadError::Unexpected { newest, .. } => format!(
+            "look for a typing mistake in --expect: it names the newest record, which is {} here",
+            newest.map_or(0, |number| number.0)
+        ),
         ReadError::Local(_) => {
             "LIFEBOAT_STATE_DIR and LIFEBOAT_CACHE_DIR name directories that can be written".into()
         }
         ReadError::Remote(error) => error.hint().into(),
         _ => return None,
     })
+}
+
+/// What to do where an object is damaged or missing.
+fn of_damage(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Record => {
+            "`lifeboat repair` says whether another destination has its snapshot; `lifeboat \
+             snapshots` lists the others, and restore takes the id of one"
+        }
+        ObjectKind::List => {
+            "`lifeboat repair` says whether the list can be made anew; other snapshots may be \
+             whole: `lifeboat snapshots` lists them, and restore takes the id of one"
+        }
+        ObjectKind::Format | ObjectKind::Key => {
+            "put it back from another copy of the repository; where another destination is \
+             configured, `lifeboat repair --apply` does"
+        }
+        ObjectKind::Check | ObjectKind::Repair | ObjectKind::Heartbeat => {
+            "no snapshot needs it; `lifeboat repair --apply` takes it away"
+        }
+        _ => {
+            "`lifeboat repair` says what can be mended; other snapshots may be whole: `lifeboat \
+             snapshots` lists them, and restore takes the id of one; --salvage restores what is \
+             left of this one"
+        }
+    }
 }
 
 const GIVE_KEY: &str = "give it in LIFEBOAT_KEY, LIFEBOAT_PASSPHRASE, or the same with _FILE or \

@@ -74,7 +74,7 @@ pub use builder::{Lifeboat, LifeboatBuilder};
 pub use compare::{Comparison, TableChange};
 pub use destination::{Destination, Missing};
 pub use destinations::{
-    Chosen, Copied, DestinationSettings, Destinations, Everywhere, Merged, Placed, ReadAs,
+    Chosen, Copied, DestinationSettings, Destinations, Everywhere, Healed, Merged, Placed, ReadAs,
     SyncReport, Whole,
 };
 pub use directories::Directories;

@@ -1,11 +1,11 @@
 //! `lifeboat repair`: says what can be mended, and with `--apply` mends it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lifeboat::format::check::Finding;
 use lifeboat::format::numbers::RecordNo;
 use lifeboat::repository::{CollectOptions, MendedPack, RepairReport, Selector};
-use lifeboat::{Destination, Error, Missing};
+use lifeboat::{Destination, Error, Healed, Missing};
 use serde_json::{Value, json};
 
 use super::check::{list, names, tell_finding};
@@ -21,24 +21,42 @@ pub(crate) async fn run(
     reporter: &Reporter,
 ) -> Exit {
     let opened = async {
-        let destination = super::open(arguments, Missing::Refuse).await?;
-        let names = super::names(arguments, &destination, repair.name.as_deref()).await?;
-        Ok((destination, names))
+        if !super::has_several(arguments) {
+            let destination = super::open(arguments, Missing::Refuse).await?;
+            let names = super::names(arguments, &destination, repair.name.as_deref()).await?;
+            return Ok((vec![destination], Healed::default(), names));
+        }
+        let all = super::destinations(arguments);
+        let (destinations, reopened) = all.each_helped(repair.apply).await?;
+        let names = super::names_anywhere(arguments, repair.name.as_deref()).await?;
+        Ok((destinations, reopened, names))
     };
-    let (destination, names) = match opened.await {
+    let (destinations, reopened, names) = match opened.await {
         Ok(opened) => opened,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
+    super::tell_healed(reporter, "", &reopened);
     let (mut exits, mut damaged, mut mended) = (Vec::new(), 0, 0);
-    for name in &names {
-        let options = arguments.setup().collecting(name);
-        match one(&destination, name, repair, options, reporter).await {
-            Ok(report) => {
-                damaged += report.broken.len();
-                mended += report.mended.len();
-                exits.push(tell(reporter, name, &report));
+    exits.extend(reopened.troubles.iter().map(|cause| Exit::of(cause.error.kind())));
+    for destination in &destinations {
+        for name in &names {
+            if destinations.len() > 1 {
+                match destination.snapshots(name).await {
+                    // It is a database of other places.
+                    Ok(listing) if listing.newest.is_none() => continue,
+                    _ => reporter.say(&format!("{}:", destination.shown())),
+                }
             }
-            Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
+            let options = arguments.setup().collecting(name);
+            match one(destination, name, repair, options, reporter).await {
+                Ok(report) => {
+                    damaged += report.broken.len();
+                    mended += report.mended.len();
+                    let place = (destinations.len() > 1).then(|| destination.shown());
+                    exits.push(tell(reporter, (name, place), &report));
+                }
+                Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
+            }
         }
     }
     let exit = Exit::of_all(&exits);
@@ -67,8 +85,8 @@ async fn one(
     match &live {
         Some(path) => reporter.say(&format!("{name}: with the live database {}", path.display())),
         None => reporter.say(&format!(
-            "{name}: without the live database, which is not at the path it was backed up from \
-             (--database names it)"
+            "{name}: without the live database, which is not where its snapshots say, as far as \
+             they can be read (--database names it)"
         )),
     }
     let report = destination.repair(name, live.as_deref(), repair.apply, options).await?;
@@ -80,16 +98,30 @@ async fn one(
 
 /// The database itself, if it still is where it was backed up.
 async fn origin(destination: &Destination, name: &str) -> Option<PathBuf> {
-    let latest = destination.resolve(name, &Selector::Latest(0)).await.ok()?;
-    let path = Path::new(&latest.body().origin);
-    path.is_file().then(|| path.to_owned())
+    let origin = match destination.resolve(name, &Selector::Latest(0)).await {
+        Ok(latest) => latest.body().origin.clone(),
+        // Any snapshot that can be read says where it was.
+        Err(_) => destination.snapshots(name).await.ok()?.snapshots.pop()?.body().origin.clone(),
+    };
+    let path = PathBuf::from(origin);
+    path.is_file().then_some(path)
 }
 
-fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
+fn tell(reporter: &Reporter, (name, place): (&str, Option<&str>), report: &RepairReport) -> Exit {
     for finding in &report.findings {
         tell_finding(reporter, Some(name), finding, &report.called);
     }
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
+    let told = ["packs/", "lists/", "archives/"];
+    let other = |key: &&String| !told.iter().any(|folder| key.starts_with(folder));
+    let back = report.back.healed.iter().filter(other);
+    lines.extend(back.map(|key| format!("  {key}: put back")));
+    for (id, number) in &report.back.moved {
+        lines.push(format!("  {id}: written again, as record {}", number.0));
+    }
+    for number in &report.back.given_up {
+        lines.push(format!("  record {} is given up", number.0));
+    }
     for list in report.objects.iter().filter(|list| list.hindrance.is_none()) {
         let how = if report.applied {
             "made anew, byte for byte"
@@ -142,7 +174,11 @@ fn tell(reporter: &Reporter, name: &str, report: &RepairReport) -> Exit {
     if !report.applied && something {
         lines.push("  nothing was changed: --apply does it".to_owned());
     }
-    reporter.found("repair", object(name, report), &lines.join("\n"));
+    let mut object = object(name, report);
+    if let Some(place) = place {
+        object["destination"] = place.into();
+    }
+    reporter.found("repair", object, &lines.join("\n"));
     // What would be mended is not mended.
     let undone = !report.applied && !report.findings.is_empty();
     if undone || !report.is_mended() { Exit::Damage } else { Exit::Ok }
@@ -184,6 +220,10 @@ fn cannot(name: &str, finding: &Finding, report: &RepairReport) -> String {
 fn pack_line(pack: &MendedPack, applied: bool) -> String {
     if let Some(hindrance) = pack.hindrance {
         return format!("  {} cannot be mended: {hindrance}", pack.object);
+    }
+    if pack.is_put_back() {
+        let how = if applied { "put back" } else { "can be put back" };
+        return format!("  {}: {how}, byte for byte", pack.object);
     }
     let lost = match pack.lost() {
         0 => "nothing is lost".to_owned(),
@@ -229,6 +269,9 @@ fn object(name: &str, report: &RepairReport) -> Value {
         "mended": list(&report.mended),
         "whole": list(&report.whole),
         "left": report.left.len(),
+        "put_back": report.back.healed,
+        "written_again": report.back.moved.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
+        "given_up": report.back.given_up.iter().map(|number| number.0).collect::<Vec<_>>(),
         "deleted": report.collected.deleted,
         "bytes_freed": report.collected.bytes_freed,
         "applied": report.applied,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use lifeboat::format::id::SnapshotId;
-use lifeboat::repository::Selector;
+use lifeboat::repository::{HealExtent, Selector};
 use lifeboat::{
     Destination, Error, Missing, Place, PlannedRestore, ReadAs, RestoreSettings, Whole,
 };
@@ -132,25 +132,11 @@ impl Command<'_> {
 
     /// Puts back what is damaged on one destination and whole on another.
     async fn heal(&self, id: &SnapshotId) -> Result<Exit, Error> {
-        let mut exit = Exit::Ok;
-        let (reports, causes) = super::destinations(self.arguments).heal(&self.name, id).await?;
-        for cause in &causes {
-            self.reporter.warn(&format!("not healed: {cause}"));
-            exit = Exit::Damage;
-        }
-        for (place, report) in reports {
-            for key in &report.healed {
-                let object = serde_json::json!({
-                    "database": self.name, "destination": place, "object": key,
-                });
-                self.reporter.found("healed", object, &format!("{place}: {key} is whole again"));
-            }
-            for (key, why) in &report.left {
-                self.reporter.warn(&format!("{place}: {key} is not healed: {why}"));
-                exit = Exit::Damage;
-            }
-        }
-        Ok(exit)
+        let extent = HealExtent::Snapshot(id.clone());
+        let adopt = super::adopts(self.arguments);
+        let healed = super::destinations(self.arguments).heal(&self.name, &extent, adopt).await?;
+        super::tell_healed(self.reporter, &self.name, &healed);
+        Ok(if healed.is_whole() { Exit::Ok } else { Exit::Damage })
     }
 
     /// Says what would be done.

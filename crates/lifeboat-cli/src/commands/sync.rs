@@ -125,4 +125,7 @@ pub(crate) fn tell(report: &SyncReport, reporter: &Reporter) {
     for cause in &report.troubles {
         reporter.warn(&format!("not copied: {cause}"));
     }
+    for (name, healed) in &report.healed {
+        super::tell_healed(reporter, name, healed);
+    }
 }

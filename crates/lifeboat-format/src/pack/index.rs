@@ -41,7 +41,7 @@ use super::{MAX_BLOCKS, MAX_FRAME_LEN, MAX_PACK_LEN, TRAILER_LEN};
 const MAGIC: &[u8; 8] = b"TAOBEFIL";
 pub(super) const INDEX_HEADER_LEN: usize = 64;
 pub(super) const FRAME_ROW_LEN: usize = 24;
-const RUN_ROW_LEN: usize = 8;
+pub(super) const RUN_ROW_LEN: usize = 8;
 
 fn damaged(what: &'static str) -> DecodeError {
     DecodeError::damaged(ObjectKind::Pack, what)
@@ -123,6 +123,14 @@ impl Trailer {
 
     pub(super) fn header_len(&self) -> u32 {
         header_len(self.seal.is_some()) as u32
+    }
+
+    pub(super) fn format(&self) -> [u8; 4] {
+        self.format
+    }
+
+    pub(super) fn seal(&self) -> Option<SealHeader> {
+        self.seal
     }
 
     fn pack_len(&self) -> u64 {
@@ -319,6 +327,11 @@ impl PackIndex {
     /// The frames, in the order of their blocks.
     pub fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// What opens and seals its parts, in a sealed pack.
+    pub(super) fn cipher(&self) -> Option<&dyn ObjectCipher> {
+        self.cipher.as_deref()
     }
 
     /// The trailer that led here.

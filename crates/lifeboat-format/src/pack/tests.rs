@@ -156,3 +156,30 @@ fn writers_refuse_disorder() {
     let refused = writer.push(BlockNo(6), BlockHash([1; 16]), &data[1..]);
     assert!(matches!(refused, Err(PackError::BlockSize { .. })));
 }
+
+/// Every byte of a pack flipped: what does not carry data comes back, and nothing
+/// wrong comes out of the rest.
+#[test]
+fn a_pack_from_its_remains() {
+    let pack = written(&[1, 2, 3, 70, 71], 4096, true);
+    let (bytes, entry, key) = (pack.concat(), entry(&pack), HashKey::from_bytes([3; 32]));
+    let index = PackIndex::decode(&bytes, &entry, &home()).expect("whole");
+    let hashes = index.trailer().hashes_range();
+    let (frames_end, hashes_end) = (hashes.start as usize, hashes.end as usize);
+    for at in 0..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x10;
+        let made = rebuild(&bad, &entry, &home(), &key);
+        let in_index = (hashes_end..bytes.len() - TRAILER_LEN).contains(&at);
+        if in_index {
+            assert_eq!(made, None, "{at}");
+        } else if (PREAMBLE_LEN..frames_end).contains(&at) {
+            assert_eq!(made.as_ref(), Some(&bad), "{at}: a frame stays as it is");
+        } else {
+            assert_eq!(made.as_ref(), Some(&bytes), "{at}");
+        }
+    }
+    let longer = [&bytes[..], b"more"].concat();
+    assert_eq!(rebuild(&longer, &entry, &home(), &key), Some(bytes.clone()));
+    assert_eq!(rebuild(&bytes[..bytes.len() - 1], &entry, &home(), &key), None);
+}

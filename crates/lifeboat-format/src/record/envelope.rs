@@ -29,6 +29,9 @@ pub enum RecordKind {
     Collect,
     /// Changes the owner.
     TakeOver,
+    /// Gives up records that are damaged or gone: what they were needed for lies
+    /// under other numbers, or nothing needs them.
+    Mend,
 }
 
 /// The part of a record that belongs to its destination.
@@ -59,7 +62,7 @@ pub struct Envelope {
     /// The state after the record.
     pub state: State,
     /// The numbers that the record is about: what it forgets, undeletes, pins,
-    /// unpins or drops, or the record that a take-over supersedes.
+    /// unpins, drops or gives up, or the record that a take-over supersedes.
     #[serde(default, skip_serializing_if = "NumberSet::is_empty")]
     pub subject: NumberSet,
     /// The objects that a collection condemns, by their keys relative to the

@@ -15,14 +15,14 @@ use crate::progress::{Event, Listener};
 use crate::repository::Database;
 
 /// An attachment that is read whole into memory is not larger than this.
-const MAX_ATTACHMENT_LEN: u64 = 64 * 1024 * 1024;
+pub(crate) const MAX_ATTACHMENT_LEN: u64 = 64 * 1024 * 1024;
 
 /// What was read, and what is wrong with it.
 type Read = (u64, Option<String>);
 
 impl Database {
     /// Reads an object. What is wrong with it is no error.
-    pub(super) async fn read_object(
+    pub(crate) async fn read_object(
         &self,
         relative: &str,
         datum: &Datum,
@@ -71,7 +71,7 @@ impl Database {
 
     /// Proves header, index, every frame, and that every block has the hash that
     /// the pack says.
-    fn prove_pack(
+    pub(crate) fn prove_pack(
         &self,
         object: &Bytes,
         entry: &PackEntry,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use futures::StreamExt;
 use lifeboat_format::archive::ArchiveName;
 use lifeboat_format::digest::Digest;
+use lifeboat_format::id::SnapshotId;
 use lifeboat_format::list::{ListRef, PackEntry};
 use lifeboat_format::numbers::{NumberSet, RecordNo};
-use lifeboat_format::record::{Content, Record, State};
+use lifeboat_format::record::{Content, Record, RecordKind, State};
 use lifeboat_format::repair;
 
 use super::{Called, Findings, relative, words};
@@ -42,6 +43,22 @@ pub(crate) struct Survey {
     /// What some snapshot needs is not known: what looks like nobody's may be its.
     pub(crate) blind: bool,
     pub(crate) findings: Findings,
+    /// Records that are damaged or gone and were not given up, and those that are
+    /// gone in any case: a number must be taken.
+    pub(crate) lost: BTreeMap<RecordNo, Lost>,
+    /// The generation that each readable record had seen.
+    pub(crate) generations: BTreeMap<RecordNo, u64>,
+    /// Every snapshot that a readable record was of, and the numbers of those.
+    pub(crate) ever: BTreeMap<SnapshotId, Vec<RecordNo>>,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// It is not there.
+    Absent,
+    /// Other bytes are there than were written.
+    Damaged,
 }
 
 /// An object that snapshots need.
@@ -126,6 +143,10 @@ impl Database {
             survey.state = self.last_readable_state(listed).await?;
         }
         self.survey_log(&mut survey).await?;
+        // What was seen here and is gone without a trace.
+        let seen = self.memory().read()?.highest.map_or(0, |(number, _)| number.0);
+        let first = survey.newest.map_or(0, |number| number.0) + 1;
+        survey.lost.extend((first..=seen).map(|number| (RecordNo(number), Lost::Absent)));
         survey.repairs = self.repairs().await?;
         self.survey_snapshots(&mut survey).await?;
         self.survey_repairs(&mut survey);
@@ -158,6 +179,7 @@ impl Database {
     async fn survey_log(&self, survey: &mut Survey) -> Result<(), ReadError> {
         let newest = survey.newest.map_or(0, |number| number.0);
         let mut damaged: Vec<(RecordNo, String)> = Vec::new();
+        let mut given_up = NumberSet::default();
         let holders = survey.state.holders();
         let mut before: Option<Digest> = None;
         let mut records = std::pin::pin!(
@@ -170,6 +192,15 @@ impl Database {
                 Ok(Found::Good(record)) => {
                     let follows = record.envelope.previous == before || before.is_none();
                     before = Some(record.digest());
+                    if record.envelope.kind == RecordKind::Mend {
+                        record.envelope.subject.iter().for_each(|number| {
+                            given_up.insert(number);
+                        });
+                    }
+                    survey.generations.insert(number, record.envelope.state.generation);
+                    if let Some(body) = &record.body {
+                        survey.ever.entry(body.snapshot_id.clone()).or_default().push(number);
+                    }
                     let is_one = record.body.is_some() || record.envelope.packs.is_some();
                     if is_one && holders.contains(number) {
                         survey.records.insert(number, record);
@@ -181,10 +212,12 @@ impl Database {
                 }
                 Ok(Found::Absent) => {
                     before = None;
+                    survey.lost.insert(number, Lost::Absent);
                     "record is missing".to_owned()
                 }
                 Ok(Found::Damaged(error)) => {
                     before = None;
+                    survey.lost.insert(number, Lost::Damaged);
                     error.to_string()
                 }
                 Err(error @ ReadError::Unusable { .. }) => {
@@ -195,6 +228,11 @@ impl Database {
             };
             damaged.push((number, trouble));
         }
+        let is_given = |number: RecordNo, lost: Option<&Lost>| {
+            given_up.contains(number) && lost == Some(&Lost::Damaged)
+        };
+        damaged.retain(|(number, _)| !is_given(*number, survey.lost.get(number)));
+        survey.lost.retain(|number, lost| !is_given(*number, Some(lost)));
         let all = survey.snapshots();
         for (number, what) in damaged {
             let hit = all.iter().filter(|n| *n == number).collect();

@@ -56,7 +56,7 @@ impl Database {
     }
 
     /// The bytes of a list, proven, or why they cannot be had.
-    async fn list_anew(
+    pub(crate) async fn list_anew(
         &self,
         wanted: &ListRef,
         survey: &Survey,
@@ -67,13 +67,6 @@ impl Database {
         let reference = |record: &Record| record.envelope.packs.clone().unwrap_or_default();
         let uses = |record: &Record| reference(record).list.is_some_and(|l| l.id == wanted.id);
         let first = survey.records.values().find(|record| uses(record));
-        let Some(first) = first.filter(|record| reference(record).delta_len() == 0) else {
-            return Ok(Err("the snapshot that it was made for is gone"));
-        };
-        let Some(Content::Pages { packs_digest }) = first.body.as_ref().map(|body| &body.content)
-        else {
-            return Ok(Err("no snapshot says which packs it names"));
-        };
         // What the snapshots around it name.
         let (mut before, mut after) = (Vec::new(), None);
         let mut known: HashMap<PackId, PackEntry> = HashMap::new();
@@ -85,7 +78,7 @@ impl Database {
             }
             let Ok(list) = self.pack_list(record).await else { continue };
             known.extend(list.packs.iter().map(|entry| (entry.pack, *entry)));
-            if record.number() < first.number() {
+            if first.is_some_and(|first| record.number() < first.number()) {
                 before = list.packs.iter().map(|entry| entry.pack).collect();
             } else if after.is_none() {
                 after = Some(list.packs.iter().map(|entry| entry.pack).collect::<Vec<_>>());
@@ -94,6 +87,22 @@ impl Database {
         let later: Vec<PackListRef> =
             survey.records.values().filter(|record| uses(record)).map(|r| reference(r)).collect();
         let strangers = self.packs_nobody_names(&known).await?;
+        let users: Vec<&Record> =
+            survey.records.values().map(|one| &**one).filter(|one| uses(one)).collect();
+        if let Some(ids) = self.ids_elsewhere(&users).await {
+            let rows = self.rows_anew(ids, &known, &strangers).await?;
+            let object = rows.map(|rows| list::encode(&rows, wanted.id, &self.home()));
+            if let Some(object) = object.filter(|object| Digest::of(object) == wanted.digest) {
+                return Ok(Ok(object));
+            }
+        }
+        let Some(first) = first.filter(|record| reference(record).delta_len() == 0) else {
+            return Ok(Err("the snapshot that it was made for is gone"));
+        };
+        let Some(Content::Pages { packs_digest }) = first.body.as_ref().map(|body| &body.content)
+        else {
+            return Ok(Err("no snapshot says which packs it names"));
+        };
         let unknown = unknown(&before, after.as_deref(), &later, &strangers);
         let digest = *packs_digest;
         let search = tokio::task::spawn_blocking(move || search(&before, &unknown, &digest));
@@ -104,21 +113,58 @@ impl Database {
         let Some(ids) = found else {
             return Ok(Err("it is not known which packs it named"));
         };
-        let mut rows = Vec::with_capacity(ids.len());
-        for id in ids {
-            match known.get(&id) {
-                Some(entry) => rows.push(*entry),
-                None => match self.entry_anew(id, &strangers).await? {
-                    Some(entry) => rows.push(entry),
-                    None => return Ok(Err("a pack that it named cannot be read")),
-                },
-            }
-        }
+        let Some(rows) = self.rows_anew(ids, &known, &strangers).await? else {
+            return Ok(Err("a pack that it named cannot be read"));
+        };
         let object = list::encode(&rows, wanted.id, &self.home());
         if Digest::of(&object) != wanted.digest {
             return Ok(Err("what was found is another list"));
         }
         Ok(Ok(object))
+    }
+
+    /// What a list says of packs, from other lists and from the packs themselves;
+    /// none where one cannot be read.
+    async fn rows_anew(
+        &self,
+        ids: Vec<PackId>,
+        known: &HashMap<PackId, PackEntry>,
+        strangers: &BTreeMap<PackId, (Suffix, u64)>,
+    ) -> Result<Option<Vec<PackEntry>>, ReadError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            match known.get(&id) {
+                Some(entry) => rows.push(*entry),
+                None => match self.entry_anew(id, strangers).await? {
+                    Some(entry) => rows.push(entry),
+                    None => return Ok(None),
+                },
+            }
+        }
+        Ok(Some(rows))
+    }
+
+    /// The ids of a list that some snapshots here begin with, from what another
+    /// destination has of one of these.
+    async fn ids_elsewhere(&self, users: &[&Record]) -> Option<Vec<PackId>> {
+        for other in self.others() {
+            let Ok(listing) = other.snapshots(None).await else { continue };
+            for user in users {
+                let reference = user.envelope.packs.as_ref()?;
+                // What was taken out of the list is in none of them.
+                let body = user.body.as_ref().filter(|_| reference.dropped.is_empty());
+                let twin = body.and_then(|body| {
+                    let mut all = listing.snapshots.iter();
+                    all.find(|one| *one.id() == body.snapshot_id)
+                });
+                let Some(twin) = twin else { continue };
+                let Ok(list) = other.pack_list(twin.record()).await else { continue };
+                let mut ids: Vec<PackId> = list.packs.iter().map(|entry| entry.pack).collect();
+                ids.truncate(ids.len().saturating_sub(reference.added.len()));
+                return Some(ids);
+            }
+        }
+        None
     }
 
     /// The packs in the store that no list names, with their suffixes and sizes.
@@ -152,7 +198,7 @@ impl Database {
 
     /// Puts an object whose bytes are proven in the place of one that is damaged
     /// or missing.
-    pub(super) async fn put_anew(
+    pub(crate) async fn put_anew(
         &self,
         object: &str,
         bytes: Vec<u8>,

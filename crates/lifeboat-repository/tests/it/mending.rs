@@ -3,6 +3,7 @@
 mod archives;
 mod backups;
 mod lists;
+mod remains;
 
 use std::time::Duration;
 

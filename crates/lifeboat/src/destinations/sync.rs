@@ -9,6 +9,7 @@ use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_repository::{Database, Ownership};
 
+use super::heal::Healed;
 use super::{DestinationSettings, Destinations, Inner, Member};
 use crate::destination::{Destination, Missing};
 use crate::error::{Cause, Error, causes_of};
@@ -21,6 +22,9 @@ pub struct SyncReport {
     pub copied: Vec<Copied>,
     /// The destinations that could not be reached or written, and why.
     pub troubles: Vec<Cause>,
+    /// What was damaged or gone on one and put back from another.
+    /// By the name of the database.
+    pub healed: Vec<(String, Healed)>,
 }
 
 /// A snapshot that was copied.
@@ -71,6 +75,10 @@ impl Destinations {
             None => self.names_of(&opened, &mut report).await,
         };
         for name in names {
+            let healed = self.heal_what_shows(&name, adopt, &opened).await;
+            if !healed.reports.is_empty() || !healed.troubles.is_empty() {
+                report.healed.push((name.clone(), healed));
+            }
             self.sync_between(&name, &opened, adopt, true, &mut report).await;
         }
         Ok(report)
