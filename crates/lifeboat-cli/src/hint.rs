@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lifeboat::links::LinksError;
 use lifeboat::objects::ObjectError;
 use lifeboat::repository::{KeyError, ReadError, ResolveError, WriteError};
 use lifeboat::snapshot::{
@@ -84,6 +85,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         }
         Error::File(error) => return of_file(error),
         Error::Object(error) => return of_object(error),
+        Error::Links(error) => return of_links(error),
         Error::NoObjects => {
             "name it with --primary, objects.primary, LIFEBOAT_OBJECTS__PRIMARY or \
              AWS_S3_BUCKET_NAME"
@@ -365,6 +367,27 @@ pub(crate) enum About {
     InPlace,
     Reading,
     Object,
+    Links,
+}
+
+fn of_links(error: &LinksError) -> Option<String> {
+    Some(match error {
+        LinksError::Rule { .. } => "mend the rule in [[links]]; docs/links.md has examples".into(),
+        LinksError::Store(error) => error.hint().into(),
+        LinksError::Doubtful { storage: true, .. } => {
+            "nothing is mended by a store that cannot be believed; try again later".into()
+        }
+        LinksError::Doubtful { .. } => "docs/links.md says what to do about it".into(),
+        LinksError::Unexpected { found, option, .. } => format!(
+            "is it the right bucket, and the right database? {option} {found} says that so many \
+             are meant"
+        ),
+        LinksError::Scratch { .. } => {
+            "LIFEBOAT_CACHE_DIR names a directory with room for all keys".into()
+        }
+        LinksError::Begin { .. } => "try again when nobody holds the database exclusively".into(),
+        _ => return None,
+    })
 }
 
 /// Whether data is safe, and in which words.
@@ -395,6 +418,11 @@ pub(crate) fn safety(error: &Error, about: About) -> (bool, &'static str) {
         (About::InPlace, true) => {
             (false, "The database is what it was, but stored data is damaged or missing.")
         }
+        (About::Links, _) => (
+            true,
+            "No row and no object was changed by what failed; what was said to be done before is \
+             done, and can be taken back.",
+        ),
         (About::Object, _) => {
             (true, "Nothing was overwritten, and nothing is gone that was to stay.")
         }

@@ -41,9 +41,5 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     if settings.http != Http::default() {
         add("http", "[http]".into(), "lifeboat status");
     }
-    for at in 0..settings.links.len() {
-        let instead = "list the bucket, and compare with the columns by hand";
-        add(&format!("links.{at}"), "[[links]]".into(), instead);
-    }
     all
 }

@@ -144,6 +144,9 @@ pub enum Error {
     /// An object cannot be stored, read or deleted.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// Links cannot be compared or mended.
+    #[error(transparent)]
+    Links(#[from] lifeboat_links::LinksError),
     /// Nothing says where objects lie.
     #[error("find out where objects lie: neither the settings nor the environment say so")]
     NoObjects,
@@ -239,6 +242,13 @@ impl Error {
             }
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::NoObjects => ErrorKind::Usage,
+            Self::Links(error) => match error {
+                error if error.is_usage() => ErrorKind::Usage,
+                error if error.is_storage() => ErrorKind::Storage,
+                error if error.is_refusal() => ErrorKind::Damage,
+                error if error.is_source() => ErrorKind::Source,
+                _ => ErrorKind::Failed,
+            },
             Self::Object(error) => object_kind(error),
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
             Self::Foreign { kind, .. } => *kind,

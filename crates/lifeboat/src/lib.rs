@@ -31,6 +31,7 @@
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
 //! - [`objects`]: any object, on a primary store or a fallback, as settings say.
+//! - [`links`]: the objects that databases mention, and the buckets that hold them.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -46,6 +47,7 @@ mod health;
 mod import;
 mod in_place;
 mod keep;
+pub mod links;
 mod mend;
 pub mod objects;
 mod restore;
@@ -62,7 +64,7 @@ pub use lifeboat_remote as remote;
 pub use lifeboat_repository as repository;
 pub use lifeboat_retention as retention;
 pub use lifeboat_snapshot as snapshot;
-pub use lifeboat_sqlite::SchemaEntry;
+pub use lifeboat_sqlite::{SchemaEntry, Value as SqlValue};
 
 pub use builder::{Lifeboat, LifeboatBuilder};
 pub use compare::{Comparison, TableChange};

@@ -1,0 +1,3 @@
+//! Links compared and mended, with stores in memory.
+
+mod rows;
