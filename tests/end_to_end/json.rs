@@ -150,6 +150,14 @@ fn links() {
     assert_eq!(kind(&checked, "summary"), summary);
     let more = documented("links fix, links clean: summary");
     let more: BTreeSet<String> = more.union(&summary).cloned().collect();
+    let recovered = run(&["fix", "--bring-back"]);
+    let one = "links fix --bring-back: one object a store, `recovered`";
+    assert_eq!(kind(&recovered, "recovered"), documented(one));
+    assert_eq!(kind(&recovered, "summary"), documented("links fix --bring-back: summary"));
+    folder.backup("app.db");
+    let restored = folder.run(&["--json", "restore", "app", "--target", "new.db"]).ok().json();
+    let one = "restore: one object a store that the database mentions objects of, `links`";
+    assert_eq!(kind(&restored, "links"), documented(one));
     let fixed = run(&["fix", "--apply", "--expect-broken", "1"]);
     assert_eq!(kind(&fixed, "fixed"), documented("links fix: one object a database, `fixed`"));
     assert_eq!(kind(&fixed, "summary"), more);

@@ -41,5 +41,11 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     if settings.http != Http::default() {
         add("http", "[http]".into(), "lifeboat status");
     }
+    for (at, links) in settings.links.iter().enumerate() {
+        if links.backup {
+            let instead = "copy the bucket with the provider's own tool";
+            add(&format!("links.{at}.backup"), "links.backup".into(), instead);
+        }
+    }
     all
 }

@@ -4,12 +4,14 @@
 //! Rows are read before objects are listed: whatever a row named then was put
 //! before, and a listing that does not show it contradicts the store itself.
 
-use std::collections::BTreeMap;
+mod join;
+
 use std::ops::ControlFlow;
 
 use futures::StreamExt;
 use lifeboat_remote::{Listed, RemoteError};
 
+use self::join::Join;
 use crate::error::LinksError;
 use crate::finding::{Finding, Findings, Kind, Seen};
 use crate::group::{Cursor, Group};
@@ -178,7 +180,7 @@ impl Group {
         let mentions = self.mentions(&mut checked)?;
         let objects = self.objects(&mut checked).await?;
         let io = |error| self.options.scratch(error);
-        let mut join = Join { group: self, checked, waiting: Vec::new(), probes: BTreeMap::new() };
+        let mut join = Join::new(self, checked);
         let mut rows = Cursor::new(mentions).map_err(io)?;
         let mut there = Cursor::new(objects).map_err(io)?;
         let (mut last, mut times) = (Vec::new(), 0u64);
@@ -210,14 +212,13 @@ impl Group {
             if rows.key() != Some(&last) && there.key() == Some(&last) {
                 there.next_key().map_err(io)?;
             }
-            if join.waiting.len() >= BATCH {
+            if join.waits() >= BATCH {
                 join.ask().await?;
             }
         }
         join.named(&last, times)?;
         join.ask().await?;
-        join.checked.probes = join.probes.into_values().collect();
-        Ok(join.checked)
+        Ok(join.finish())
     }
 
     /// All rows, by the keys they name.
@@ -317,196 +318,6 @@ fn is_record(key: &str) -> bool {
 fn broken_file() -> LinksError {
     let source = std::io::ErrorKind::InvalidData.into();
     LinksError::Scratch { path: "the cache directory".into(), source }
-}
-
-/// Something whose object is asked for.
-enum Waiting {
-    Row(Mention),
-    /// An object of no bytes: some stores list a folder as one.
-    Orphan(String, Seen),
-}
-
-impl Waiting {
-    fn key(&self) -> &str {
-        match self {
-            Self::Row(mention) => &mention.key,
-            Self::Orphan(key, _) => key,
-        }
-    }
-}
-
-struct Join<'g> {
-    group: &'g Group,
-    checked: Checked,
-    waiting: Vec<Waiting>,
-    probes: BTreeMap<String, Probe>,
-}
-
-impl Join<'_> {
-    fn found(&mut self, finding: &Finding) -> Result<(), LinksError> {
-        let pushed = self.checked.findings.push(finding);
-        pushed.map_err(|error| self.group.options.scratch(error))
-    }
-
-    fn about(
-        &mut self,
-        kind: Kind,
-        row: Mention,
-        seen: Option<Seen>,
-        detail: String,
-    ) -> Result<(), LinksError> {
-        let (key, rule) = (row.key.clone(), Some(row.rule));
-        self.found(&Finding { kind, key, mention: Some(row), seen, rule, detail })
-    }
-
-    fn probe(&mut self, key: &str) -> &mut Probe {
-        self.probes.entry(key.to_owned()).or_insert_with(|| Probe::new(key))
-    }
-
-    fn row(&mut self, row: Mention, seen: Option<Seen>) -> Result<(), LinksError> {
-        match seen {
-            None => {
-                self.waiting.push(Waiting::Row(row));
-                Ok(())
-            }
-            Some(seen) => self.paired(row, seen),
-        }
-    }
-
-    fn paired(&mut self, row: Mention, seen: Seen) -> Result<(), LinksError> {
-        if is_probe(&row.key) {
-            let probe = self.probe(&row.key.clone());
-            probe.object = true;
-            probe.rows.push(row);
-            return Ok(());
-        }
-        let rule = row.rule;
-        if let Some(size) = row.size
-            && size != seen.size
-        {
-            self.checked.rules[rule].wrong_size += 1;
-            let detail = format!("{} bytes, and the row says {size}", seen.size);
-            return self.about(Kind::WrongSize, row, Some(seen), detail);
-        }
-        match row.digest.as_deref().map(|digest| compare(digest, seen.etag.as_deref())) {
-            Some(Compared::Differs) => {
-                self.checked.rules[rule].wrong_digest += 1;
-                let detail = format!(
-                    "{}, and the row says {}",
-                    seen.etag.as_deref().unwrap_or_default(),
-                    row.digest.as_deref().unwrap_or_default()
-                );
-                return self.about(Kind::WrongDigest, row, Some(seen), detail);
-            }
-            Some(Compared::Cannot) => self.checked.rules[rule].uncompared += 1,
-            Some(Compared::Same) | None => {}
-        }
-        self.checked.rules[rule].healthy += 1;
-        Ok(())
-    }
-
-    fn orphan(&mut self, key: &[u8], payload: &[u8]) -> Result<(), LinksError> {
-        let key = String::from_utf8(key.to_vec()).map_err(|_| broken_file())?;
-        let seen = Seen::of(payload).ok_or_else(broken_file)?;
-        if is_probe(&key) {
-            self.probe(&key).object = true;
-            return Ok(());
-        }
-        if self.group.options.is_young(seen.modified) {
-            self.checked.young += 1;
-            return Ok(());
-        }
-        if seen.size == 0 {
-            self.waiting.push(Waiting::Orphan(key, seen));
-            return Ok(());
-        }
-        self.orphaned(key, seen)
-    }
-
-    fn orphaned(&mut self, key: String, seen: Seen) -> Result<(), LinksError> {
-        self.checked.orphaned += 1;
-        self.checked.orphaned_bytes += seen.size;
-        let kind = Kind::Orphaned;
-        let seen = Some(seen);
-        self.found(&Finding { kind, key, mention: None, seen, rule: None, detail: String::new() })
-    }
-
-    /// So many rows named one object.
-    fn named(&mut self, key: &[u8], times: u64) -> Result<(), LinksError> {
-        let key = String::from_utf8_lossy(key).into_owned();
-        if times < 2 || is_probe(&key) {
-            return Ok(());
-        }
-        self.checked.duplicates += 1;
-        let (kind, detail) = (Kind::Duplicate, format!("{times} rows name it"));
-        self.found(&Finding { kind, key, mention: None, seen: None, rule: None, detail })
-    }
-
-    /// Has the store say what the listing left open.
-    async fn ask(&mut self) -> Result<(), LinksError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let mut keys: Vec<String> = waiting.iter().map(|one| one.key().to_owned()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let answers: BTreeMap<_, _> = self.group.ask(keys).await.into_iter().collect();
-        for (key, answer) in &answers {
-            if let Err(error) = answer {
-                self.checked.unanswered.add(|| format!("{key}: {}", error.what));
-            }
-        }
-        let mut doubted = String::new();
-        for one in waiting {
-            match (one, &answers) {
-                (Waiting::Orphan(key, seen), answers) => {
-                    if !matches!(answers.get(&key), Some(Ok(None))) {
-                        self.orphaned(key, seen)?;
-                    }
-                }
-                (Waiting::Row(row), answers) => match answers.get(&row.key) {
-                    Some(Ok(Some(seen))) => {
-                        if !self.group.options.is_young(seen.modified) && row.key != doubted {
-                            doubted.clone_from(&row.key);
-                            self.checked.unlisted.add(|| doubted.clone());
-                        }
-                        self.paired(row, seen.clone())?;
-                    }
-                    Some(Ok(None)) if is_probe(&row.key) => {
-                        self.probe(&row.key.clone()).rows.push(row);
-                    }
-                    Some(Ok(None)) => {
-                        self.checked.rules[row.rule].broken += 1;
-                        self.about(Kind::Broken, row, None, String::new())?;
-                    }
-                    Some(Err(error)) => {
-                        self.checked.rules[row.rule].unknown += 1;
-                        let detail = error.what.to_string();
-                        self.about(Kind::Unknown, row, None, detail)?;
-                    }
-                    None => return Err(broken_file()),
-                },
-            }
-        }
-        Ok(())
-    }
-}
-
-enum Compared {
-    Same,
-    Differs,
-    /// The store calls these bytes something that is not their MD5.
-    Cannot,
-}
-
-fn compare(recorded: &str, etag: Option<&str>) -> Compared {
-    let is_md5 = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let recorded = recorded.trim_start_matches("W/").trim_matches('"');
-    match etag {
-        Some(etag) if etag.eq_ignore_ascii_case(recorded) => Compared::Same,
-        // Of parts there is an ETag, which was recorded as such or is of no use.
-        Some(etag) if is_md5(etag) && is_md5(recorded) => Compared::Differs,
-        Some(etag) if etag.contains('-') && recorded.contains('-') => Compared::Differs,
-        _ => Compared::Cannot,
-    }
 }
 
 #[cfg(test)]

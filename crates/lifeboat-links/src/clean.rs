@@ -99,6 +99,11 @@ impl Group {
         run: &str,
     ) -> Result<CleanReport, LinksError> {
         let mut report = CleanReport { run: run.to_owned(), ..CleanReport::default() };
+        // Two within a second must not lie over each other.
+        while removal == Removal::Quarantine && self.runs().await?.contains(&report.run) {
+            report.run.push_str("-2");
+        }
+        let run = report.run.clone();
         let mut orphans = self.still_orphaned(checked, &mut report).await?;
         let mut reader = orphans.reader()?;
         loop {
@@ -111,7 +116,7 @@ impl Group {
             if batch.is_empty() {
                 return Ok(report);
             }
-            let moving = batch.into_iter().map(|finding| self.take_away(finding, removal, run));
+            let moving = batch.into_iter().map(|finding| self.take_away(finding, removal, &run));
             let mut moving =
                 futures::stream::iter(moving).buffer_unordered(self.store.concurrency());
             while let Some(moved) = moving.next().await {

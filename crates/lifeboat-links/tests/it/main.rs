@@ -1,3 +1,4 @@
 //! Links compared and mended, with stores in memory.
 
+mod many;
 mod rows;

@@ -1,6 +1,7 @@
 //! After a restore: which of the objects that the database mentions are there.
 
 use std::path::Path;
+use std::time::Duration;
 
 use lifeboat_config::Settings;
 use lifeboat_links::{LinksError, Sampled};
@@ -22,13 +23,15 @@ pub struct Audited {
 }
 
 /// Asks the stores of all rules about a database for at most so many of the objects
-/// that its file at `path` mentions. Nothing is listed, and nothing changed.
+/// that its file at `path` mentions, each store for as long as `patience` lasts.
+/// Nothing is listed, and nothing changed.
 pub async fn audit(
     settings: &Settings,
     name: &str,
     path: &Path,
     directories: &Directories,
     limit: usize,
+    patience: Option<Duration>,
 ) -> Result<Vec<Audited>, Error> {
     let mut rules = settings.links.clone();
     rules.retain(|links| links.database == name);
@@ -42,7 +45,13 @@ pub async fn audit(
     for store in links.stores {
         let group = store.group;
         let sampled = off_thread(async move { group.sample(limit).await });
-        let sampled = sampled.await.map_err(|error: LinksError| Error::from(error))?;
+        let sampled: Result<_, LinksError> = match patience {
+            None => sampled.await,
+            Some(patience) => tokio::time::timeout(patience, sampled)
+                .await
+                .map_err(|_| Error::Silent { place: store.shown.clone() })?,
+        };
+        let sampled = sampled?;
         all.push(Audited { shown: store.shown, sampled, has_other: store.also.is_some() });
     }
     Ok(all)

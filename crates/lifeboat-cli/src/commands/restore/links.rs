@@ -1,6 +1,7 @@
 //! After a restore: whether the objects that the database mentions are there.
 
 use std::path::Path;
+use std::time::Duration;
 
 use lifeboat::links;
 use serde_json::json;
@@ -12,6 +13,9 @@ use crate::text::{count, several, shown};
 
 /// So many objects are asked for, unless all are meant.
 const SOME: usize = 1000;
+
+/// For so long: the restore itself is done, and somebody waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// So many that are missing are named.
 const NAMED: usize = 5;
@@ -30,8 +34,8 @@ pub(super) async fn audit(
     if restore.no_links || !settings.links.iter().any(|links| links.database == name) {
         return Exit::Ok;
     }
-    let limit = if restore.links { usize::MAX } else { SOME };
-    let asked = links::audit(settings, name, path, &setup.directories(), limit).await;
+    let (limit, patience) = if restore.links { (usize::MAX, None) } else { (SOME, Some(PATIENCE)) };
+    let asked = links::audit(settings, name, path, &setup.directories(), limit, patience).await;
     let all = match asked {
         Ok(all) => all,
         Err(error) => {
