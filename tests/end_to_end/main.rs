@@ -21,6 +21,7 @@ mod healing;
 mod in_place;
 mod json;
 mod keeping;
+mod links;
 mod live;
 mod locks;
 mod memory;
