@@ -10,7 +10,6 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::Reporter;
 use crate::text::{age, several, utc};
-use lifeboat::hint::About;
 
 pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
     let now = OffsetDateTime::now_utc();

@@ -68,7 +68,8 @@ impl Watched {
         let mut expected = Expected::new(&self.name).by(&self.schedule);
         expected.path = Some(self.path.clone());
         expected.places.clone_from(&self.destinations);
-        expected.max_bytes = self.keeping.policy.as_ref().and_then(|policy| policy.rules().max_bytes);
+        expected.max_bytes =
+            self.keeping.policy.as_ref().and_then(|policy| policy.rules().max_bytes);
         expected
     }
 
