@@ -2,12 +2,14 @@
 
 mod agent;
 mod archives;
+mod beside;
 mod command;
 mod configuration;
 mod conformance;
 mod consolidation;
 mod crashes;
 mod credentials;
+mod daily;
 mod destinations;
 mod detours;
 mod disabled;
@@ -18,6 +20,8 @@ mod families;
 mod faults;
 mod hazards;
 mod healing;
+mod health;
+mod idle;
 mod in_place;
 mod json;
 mod keeping;

@@ -46,6 +46,7 @@
 mod breaker;
 mod bucket;
 mod classify;
+mod clock;
 pub mod conformance;
 mod error;
 mod fencing;

@@ -35,6 +35,7 @@
 //! - [`setup`]: what settings mean: places, databases, keys, what is kept.
 //! - [`hint`]: what to do about an error, and whether data is safe.
 //! - [`links`]: the objects that databases mention, and the buckets that hold them.
+//! - [`Expected`], [`Look`]: what is known of a database, for the agent to judge.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -82,6 +83,7 @@ pub use destinations::{
 pub use directories::Directories;
 pub use drill::{DrillReport, DrillSettings};
 pub use error::{Cause, Error, ErrorKind, causes_of};
+pub use health::{Expected, Look};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
 pub use keep::{Inventory, Keeping, KeepingError};
