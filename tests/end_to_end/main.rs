@@ -22,6 +22,7 @@ mod keeping;
 mod live;
 mod locks;
 mod memory;
+mod notify;
 mod objects;
 mod permissions;
 mod place;

@@ -3,6 +3,7 @@
 mod backup;
 mod elsewhere;
 mod keep;
+mod notify;
 mod object;
 mod output;
 mod prove;
@@ -26,6 +27,7 @@ pub(crate) use run::{HealthArguments, RunArguments};
 
 pub(crate) use elsewhere::{CopyArguments, ExportArguments};
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
+pub(crate) use notify::{ChannelName, NotifyCommand};
 pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
@@ -167,6 +169,9 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Say whether the backups are healthy, and why not
     Health(HealthArguments),
+    /// Try whether messages of the agent arrive
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
@@ -384,6 +389,7 @@ impl Arguments {
             self.command,
             Command::Config(ConfigCommand::Show { .. })
                 | Command::Doctor { .. }
+                | Command::Notify(_)
                 | Command::Storage(_)
                 | Command::Object(_)
         );
@@ -444,6 +450,7 @@ mod tests {
             "export",
             "decrypt",
             "import",
+            "notify",
             "key",
             "config",
             "copy",

@@ -25,8 +25,6 @@ impl Unused {
 /// Those that are set.
 pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     let settings = configuration.settings();
-    let tell =
-        "lifeboat health --nagios || mail -s 'look at the backups' you@example.org < /dev/null";
     let mut all = Vec::new();
     let mut add = |path: &str, section: String, instead: &str| {
         let place = configuration.place(path);
@@ -36,6 +34,8 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     };
     // An empty section wants nothing.
     if settings.notify != Notify::default() {
+        let tell =
+            "lifeboat health --nagios || mail -s 'look at the backups' you@example.org < /dev/null";
         add("notify", "[notify]".into(), tell);
     }
     if settings.http != Http::default() {

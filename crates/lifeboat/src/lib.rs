@@ -35,6 +35,7 @@
 //! - [`setup`]: what settings mean: places, databases, keys, what is kept.
 //! - [`hint`]: what to do about an error, and whether data is safe.
 //! - [`doctor`]: whether backups can work here.
+//! - [`notify`]: whom the agent tells.
 
 mod builder;
 pub mod choice;
@@ -51,6 +52,7 @@ mod import;
 mod in_place;
 mod keep;
 mod mend;
+pub mod notify;
 pub mod objects;
 mod restore;
 mod restore_all;
