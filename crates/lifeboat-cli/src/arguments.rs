@@ -341,6 +341,11 @@ impl Arguments {
         self.setup.as_ref().expect("commands that go by settings are prepared")
     }
 
+    /// Whether there are settings that are understood.
+    pub(crate) fn has_setup(&self) -> bool {
+        self.setup.is_some()
+    }
+
     /// Why there are no backups here, if so.
     pub(crate) fn disabled(&self) -> Option<Disabled> {
         let setup = self.setup.as_ref()?;

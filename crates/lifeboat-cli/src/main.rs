@@ -43,6 +43,10 @@ fn main() -> std::process::ExitCode {
     log_to_stderr(&arguments);
     if let Err(refusal) = arguments.prepare() {
         reporter.refuse(&refusal);
+        if matches!(arguments.command, Command::Run(_)) {
+            // Without a key nothing is backed up: somebody should hear of it.
+            commands::run::of_refusal(&arguments, &refusal, &reporter);
+        }
         return refusal.exit.into();
     }
     if let Some(disabled) = arguments.disabled()

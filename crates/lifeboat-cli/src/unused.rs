@@ -1,7 +1,7 @@
 //! Settings that are understood and have no effect in this version. Nobody should
 //! find that out on the day they are needed.
 
-use lifeboat::config::{Configuration, Http, Notify, Place};
+use lifeboat::config::{Configuration, Http, Place};
 
 /// A section without effect.
 pub(crate) struct Unused {
@@ -33,11 +33,6 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
         }
     };
     // An empty section wants nothing.
-    if settings.notify != Notify::default() {
-        let tell =
-            "lifeboat health --nagios || mail -s 'look at the backups' you@example.org < /dev/null";
-        add("notify", "[notify]".into(), tell);
-    }
     if settings.http != Http::default() {
         add("http", "[http]".into(), "lifeboat status");
     }

@@ -3,6 +3,8 @@
 //! Everything here goes by settings alone: no repository, no store and no key is
 //! needed to raise an alarm.
 
+mod follow;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ pub use lifeboat_agent::notify::{Mail, MailTls};
 pub use lifeboat_agent::notify::{
     PingUrl, SIGNATURE_HEADER, SignatureError, Webhook, sign, verify,
 };
+
+pub use follow::{Follow, Followed};
 
 /// Something is set that this program was built without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,7 +16,7 @@ pub(crate) async fn run(
     reporter: &Reporter,
 ) -> Exit {
     let NotifyCommand::Test { channel } = command;
-    let settings = arguments.setup().configuration.settings();
+    let settings = arguments.setup().configuration().settings();
     match test(settings, *channel, reporter).await {
         Ok(exit) => exit,
         Err(refusal) => {
