@@ -29,6 +29,7 @@ mod links;
 mod live;
 mod locks;
 mod memory;
+mod notify;
 mod objects;
 mod permissions;
 mod place;

@@ -60,9 +60,12 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("aws-credential-types", &["lifeboat-remote"]),
     ("aws-smithy-runtime-api", &["lifeboat-remote"]),
     ("aws-smithy-types", &["lifeboat-remote"]),
-    ("reqwest", &["lifeboat-remote"]),
-    ("rustls", &["lifeboat-remote"]),
-    ("rustls-platform-verifier", &["lifeboat-remote"]),
+    // Messages leave without a store, so the agent has a client of its own.
+    ("reqwest", &["lifeboat-remote", "lifeboat-agent"]),
+    ("rustls", &["lifeboat-remote", "lifeboat-agent"]),
+    ("rustls-platform-verifier", &["lifeboat-remote", "lifeboat-agent"]),
+    ("lettre", &["lifeboat-agent"]),
+    ("prometheus-client", &["lifeboat-agent"]),
     ("rusqlite", &["lifeboat-sqlite", TESTING, "lifeboat-end-to-end"]),
     ("libsqlite3-sys", &["lifeboat-sqlite"]),
     ("figment", &["lifeboat-config"]),
@@ -73,7 +76,8 @@ pub(crate) const OWNERS: &[(&str, &[&str])] = &[
     ("indicatif", &["lifeboat-cli"]),
     ("zstd", &["lifeboat-format"]),
     ("blake3", &["lifeboat-format"]),
-    ("ring", &["lifeboat-crypto"]),
+    // The agent signs webhooks with it.
+    ("ring", &["lifeboat-crypto", "lifeboat-agent"]),
     ("argon2", &["lifeboat-crypto"]),
     ("zeroize", &["lifeboat-crypto"]),
     // The calendar; the façade brings the zones of the system, the command reads and

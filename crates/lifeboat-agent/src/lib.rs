@@ -40,18 +40,37 @@
 //! - [`judge`], [`Facts`], [`Limits`], [`Health`], [`Reason`]: healthy, warning
 //!   or critical, and why.
 //!
+//! - [`Watch`]: notices backups that do not come.
+//! - [`notify`]: what is told to people, when, and how it gets there.
+//! - [`Metrics`]: figures for Prometheus.
+//! - `Hooks`: commands of the user around each backup.
+//!
+//! Features, none of them on by default: `webhooks` (and pings), `mail`, `commands`
+//! (hooks, and commands that get messages), `metrics` (printing what is counted).
+//!
 //! The public interface uses the time zones of `jiff` and the times of `time`; a
 //! driver needs a runtime of `tokio` with its timer.
 
+#[cfg(feature = "commands")]
+mod command;
 mod driver;
 mod event;
 mod health;
+#[cfg(feature = "commands")]
+mod hooks;
+mod metrics;
+pub mod notify;
 mod planner;
 mod schedule;
+mod watch;
 
 pub use driver::{Clock, Driver, Handle, Planned, SystemClock, Work};
 pub use event::{Backed, Event, What};
 pub use health::{Facts, Health, Level, Limits, Reason, judge};
+#[cfg(feature = "commands")]
+pub use hooks::{HookError, Hooks, Occasion};
 pub use jiff::tz::TimeZone;
+pub use metrics::Metrics;
 pub use planner::{Cause, Job, Planner, Start};
 pub use schedule::{Schedule, ScheduleError};
+pub use watch::Watch;

@@ -4,6 +4,7 @@ mod backup;
 mod elsewhere;
 mod keep;
 mod links;
+mod notify;
 mod object;
 mod output;
 mod prove;
@@ -28,6 +29,7 @@ pub(crate) use run::{HealthArguments, RunArguments};
 pub(crate) use elsewhere::{CopyArguments, ExportArguments};
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
 pub(crate) use links::{DialectName, LinksArguments, LinksCommand, ListArguments};
+pub(crate) use notify::{ChannelName, NotifyCommand};
 pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
@@ -169,6 +171,9 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Say whether the backups are healthy, and why not
     Health(HealthArguments),
+    /// Try whether messages of the agent arrive
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Make, list, add, remove and change keys; print a sheet for the safe
     #[command(subcommand)]
     Key(KeyCommand),
@@ -340,6 +345,11 @@ impl Arguments {
         self.setup.as_ref().expect("commands that go by settings are prepared")
     }
 
+    /// Whether there are settings that are understood.
+    pub(crate) fn has_setup(&self) -> bool {
+        self.setup.is_some()
+    }
+
     /// Why there are no backups here, if so.
     pub(crate) fn disabled(&self) -> Option<Disabled> {
         let setup = self.setup.as_ref()?;
@@ -388,6 +398,7 @@ impl Arguments {
             self.command,
             Command::Config(ConfigCommand::Show { .. })
                 | Command::Doctor { .. }
+                | Command::Notify(_)
                 | Command::Storage(_)
                 | Command::Object(_)
         );
@@ -448,6 +459,7 @@ mod tests {
             "export",
             "decrypt",
             "import",
+            "notify",
             "key",
             "config",
             "copy",

@@ -15,6 +15,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod links;
+pub(crate) mod notify;
 pub(crate) mod object;
 pub(crate) mod prune;
 pub(crate) mod repair;

@@ -57,6 +57,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         // These have words of their own for it.
         Command::Run(_) | Command::Health(_) | Command::Links(_) => return None,
         Command::Decrypt { .. }
+        | Command::Notify(_)
         | Command::Doctor { .. }
         | Command::Storage(_)
         | Command::Config(_)

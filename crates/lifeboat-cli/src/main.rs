@@ -51,6 +51,10 @@ fn main() -> std::process::ExitCode {
             return unknown(&refusal.message).into();
         }
         reporter.refuse(&refusal);
+        if matches!(arguments.command, Command::Run(_)) {
+            // Without a key nothing is backed up: somebody should hear of it.
+            commands::run::of_refusal(&arguments, &refusal, &reporter);
+        }
         return refusal.exit.into();
     }
     if let Some(disabled) = arguments.disabled()
@@ -119,6 +123,7 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
         Command::Run(run) => commands::run::run(arguments, run, reporter).await,
         Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,
+        Command::Notify(command) => commands::notify::run(arguments, command, reporter).await,
         Command::Status => commands::status::run(arguments, reporter).await,
         Command::Key(key) => commands::key::run(arguments, key, reporter).await,
         Command::Copy(copy) => commands::sync::copy(arguments, copy, reporter).await,

@@ -1,7 +1,7 @@
 //! Settings that are understood and have no effect in this version. Nobody should
 //! find that out on the day they are needed.
 
-use lifeboat::config::{Configuration, Http, Notify, Place};
+use lifeboat::config::{Configuration, Http, Place};
 
 /// A section without effect.
 pub(crate) struct Unused {
@@ -25,8 +25,6 @@ impl Unused {
 /// Those that are set.
 pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     let settings = configuration.settings();
-    let tell =
-        "lifeboat health --nagios || mail -s 'look at the backups' you@example.org < /dev/null";
     let mut all = Vec::new();
     let mut add = |path: &str, section: String, instead: &str| {
         let place = configuration.place(path);
@@ -35,9 +33,6 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
         }
     };
     // An empty section wants nothing.
-    if settings.notify != Notify::default() {
-        add("notify", "[notify]".into(), tell);
-    }
     if settings.http != Http::default() {
         add("http", "[http]".into(), "lifeboat status");
     }

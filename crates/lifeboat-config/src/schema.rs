@@ -69,6 +69,8 @@ pub(crate) const ROOT: &[Key] = &[
     key("drill", Table(DRILL)),
     key("health", Table(HEALTH)),
     key("notify", Table(NOTIFY)),
+    key("hooks", Table(HOOKS)),
+    key("metrics", Table(METRICS)),
     key("http", Table(HTTP)),
     key("links", Tables(LINKS)),
     key("objects", Table(OBJECTS)),
@@ -145,12 +147,37 @@ const HEALTH: &[Key] = &[
 
 const NOTIFY: &[Key] = &[
     key("on", Words(&["failure", "recovery", "warning", "success"])),
+    key("source", Text),
     key("ping_url", SecretUrl),
+    key("ping_url_file", Path),
+    key("ping_url_command", Text),
+    key("ping_on", Words(&["start", "success", "failure"])),
     key("webhook_url", SecretUrl),
+    key("webhook_url_file", Path),
+    key("webhook_url_command", Text),
     key("webhook_secret", Secret),
     key("webhook_secret_file", Path),
+    key("webhook_secret_command", Text),
     key("command", Text),
+    key("mail", Table(MAIL)),
 ];
+
+const MAIL: &[Key] = &[
+    key("server", Text),
+    key("port", Count),
+    key("tls", Word(&["starttls", "tls", "none"])),
+    key("from", Text),
+    key("to", Texts),
+    key("user", Text),
+    key("password", Secret),
+    key("password_file", Path),
+    key("password_command", Text),
+];
+
+const HOOKS: &[Key] =
+    &[key("before", Text), key("after", Text), key("failed", Text), key("timeout", Duration)];
+
+const METRICS: &[Key] = &[key("file", Path)];
 
 const HTTP: &[Key] = &[key("listen", Address), key("token", Secret), key("token_file", Path)];
 
@@ -239,13 +266,18 @@ pub(crate) fn find(names: &[&str]) -> Option<&'static Key> {
 
 /// Every setting outside lists of tables, by the names that lead to it.
 pub(crate) fn single() -> Vec<Vec<&'static str>> {
-    let mut all = Vec::new();
-    for key in ROOT {
-        match key.kind {
-            Table(below) => all.extend(below.iter().map(|inner| vec![key.name, inner.name])),
-            _ => all.push(vec![key.name]),
+    fn below(keys: &'static [Key], section: &[&'static str], all: &mut Vec<Vec<&'static str>>) {
+        for key in keys {
+            let mut names = section.to_vec();
+            names.push(key.name);
+            match key.kind {
+                Table(keys) => below(keys, &names, all),
+                _ => all.push(names),
+            }
         }
     }
+    let mut all = Vec::new();
+    below(ROOT, &[], &mut all);
     all
 }
 

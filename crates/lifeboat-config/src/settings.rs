@@ -1,5 +1,7 @@
 //! The settings, after all layers.
 
+mod notify;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::cron::Cron;
+pub use notify::{Event, Hooks, Mail, MailTls, Metrics, Notify, Ping};
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -72,6 +75,12 @@ pub struct Settings {
     /// Whom to tell.
     #[serde(default)]
     pub notify: Notify,
+    /// What runs around a backup.
+    #[serde(default)]
+    pub hooks: Hooks,
+    /// Figures.
+    #[serde(default)]
+    pub metrics: Metrics,
     /// The web page.
     #[serde(default)]
     pub http: Http,
@@ -317,42 +326,6 @@ pub struct Health {
     pub max_drill_age: Option<Duration>,
     /// Less free space than this is a warning, in bytes.
     pub min_free_space: Option<u64>,
-}
-
-/// Whom to tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Notify {
-    /// Of what.
-    #[serde(default)]
-    pub on: Vec<Event>,
-    /// A URL, http or https, that is called at each run: whoever is called
-    /// notices when nobody calls.
-    pub ping_url: Option<SecretText>,
-    /// A URL, http or https, that gets a message.
-    pub webhook_url: Option<SecretText>,
-    /// What signs those messages.
-    pub webhook_secret: Option<SecretText>,
-    /// The file that holds it.
-    pub webhook_secret_file: Option<PathBuf>,
-    /// A command that gets a message.
-    pub command: Option<String>,
-}
-
-/// What somebody may want to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Event {
-    /// A backup, a verification or a drill failed.
-    Failure,
-    /// What failed works again.
-    Recovery,
-    /// It worked, but not as it should: on a fallback, or late.
-    Warning,
-    /// It worked.
-    Success,
 }
 
 /// The web page.

@@ -33,13 +33,22 @@ const OTHERS: &[&str] = &[
     "LIFEBOAT_NEW_PASSPHRASE_COMMAND",
 ];
 
+/// What commands of the user are told in: hooks, and those that get messages. They
+/// may run `lifeboat` in turn.
+const FOR_COMMANDS: &[&str] = &["LIFEBOAT_HOOK", "LIFEBOAT_MESSAGE"];
+
+fn is_for_commands(variable: &str) -> bool {
+    let rest = FOR_COMMANDS.iter().find_map(|prefix| variable.strip_prefix(prefix));
+    rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with('_') && !rest.starts_with("__")))
+}
+
 const REPOSITORY_FILE: &str = "LIFEBOAT_REPOSITORY_FILE";
 
 /// The settings that the environment makes.
 pub(crate) fn layer(environment: &Environment, problems: &mut Vec<Problem>) -> Node {
     let mut table = TableBuilder::default();
     for (name, value) in environment.variables() {
-        if !name.starts_with(PREFIX) || OTHERS.contains(&name) {
+        if !name.starts_with(PREFIX) || OTHERS.contains(&name) || is_for_commands(name) {
             continue;
         }
         let place = Place::variable(name);
@@ -66,6 +75,9 @@ pub(crate) fn layer(environment: &Environment, problems: &mut Vec<Problem>) -> N
         });
     }
     for name in environment.not_text().filter(|name| name.starts_with(PREFIX)) {
+        if is_for_commands(name) {
+            continue;
+        }
         let is_key = SHORT.iter().any(|(short, _)| *short == name);
         let why = "the value is not text".to_owned();
         let what = if is_key { What::Key(why) } else { What::Contradiction(why) };

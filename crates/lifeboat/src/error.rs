@@ -130,6 +130,10 @@ pub enum Error {
         /// What the snapshot was taken of.
         origin: String,
     },
+    /// What was to run before the backup failed, so that there is none.
+    #[cfg(feature = "commands")]
+    #[error(transparent)]
+    Hook(#[from] lifeboat_agent::HookError),
     /// A single file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
@@ -288,6 +292,8 @@ impl Error {
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
             Self::NoObjects | Self::Unwatched { .. } => ErrorKind::Usage,
             Self::Disabled { .. } => ErrorKind::Disabled,
+            #[cfg(feature = "commands")]
+            Self::Hook(_) => ErrorKind::Failed,
             Self::Setup(error) => error.kind,
             Self::Occupied { .. } | Self::Runtime { .. } | Self::NoRoom { .. } => ErrorKind::Failed,
             Self::Links(error) => match error {

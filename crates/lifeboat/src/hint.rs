@@ -93,6 +93,8 @@ pub fn hint(error: &Error) -> Option<String> {
                 .into()
         }
         Error::Disabled { hint, .. } => hint.clone(),
+        #[cfg(feature = "commands")]
+        Error::Hook(_) => "run the command by hand; what it prints is in the log".into(),
         Error::Setup(error) => error.hint.clone(),
         Error::Unwatched { known, .. } if known.is_empty() => "none is configured".into(),
         Error::Unwatched { known, .. } => format!("there is: {}", known.join(", ")),

@@ -37,6 +37,7 @@
 //! - [`links`]: the objects that databases mention, and the buckets that hold them.
 //! - [`Expected`], [`Look`]: what is known of a database, for the agent to judge.
 //! - [`doctor`]: whether backups can work here.
+//! - [`notify`]: whom the agent tells.
 
 mod builder;
 pub mod choice;
@@ -54,6 +55,7 @@ mod in_place;
 mod keep;
 pub mod links;
 mod mend;
+pub mod notify;
 pub mod objects;
 mod restore;
 mod restore_all;

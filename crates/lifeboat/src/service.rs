@@ -26,6 +26,7 @@
 //! One backup of a database runs at a time, whoever asked for it. A database that
 //! waits for its turn has no connection, no descriptor, and a few KiB of memory.
 
+mod around;
 mod builder;
 mod database;
 mod guard;
@@ -165,6 +166,11 @@ impl Service {
     /// Where backups go.
     pub fn destinations(&self) -> Destinations {
         self.inner.plan().destinations.clone()
+    }
+
+    /// When to worry.
+    pub fn limits(&self) -> lifeboat_agent::Limits {
+        self.inner.plan().limits.clone()
     }
 
     /// Why there are no backups here, if so.

@@ -2,10 +2,11 @@
 
 mod child;
 mod log;
+mod tell;
 
 use std::sync::Arc;
 
-use lifeboat::agent::SystemClock;
+use lifeboat::agent::{Metrics, SystemClock, What};
 use lifeboat::service::{Service, ServicePlan};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -15,6 +16,8 @@ use crate::report::Reporter;
 use crate::text::several;
 use child::Child;
 use log::Log;
+use tell::Tell;
+pub(crate) use tell::of_refusal;
 
 /// Runs until it is told to stop, or until the application ends.
 pub(crate) async fn run(arguments: &Arguments, run: &RunArguments, reporter: &Reporter) -> Exit {
@@ -22,6 +25,7 @@ pub(crate) async fn run(arguments: &Arguments, run: &RunArguments, reporter: &Re
         Ok(exit) => exit,
         Err(refusal) => {
             reporter.refuse(&refusal);
+            of_refusal(arguments, &refusal, reporter);
             refusal.exit
         }
     }
@@ -38,6 +42,8 @@ async fn begin(
         let (reason, hint) = (&disabled.reason, &disabled.hint);
         reporter.warn(&format!("backups are disabled: {reason}; {hint}"));
         if run.command.is_empty() {
+            let what = What::Disabled { reason: reason.clone(), hint: hint.clone() };
+            tell::once(arguments, what, reporter);
             return Ok(Exit::Ok);
         }
     } else if run.restore_if_missing {
@@ -54,10 +60,11 @@ async fn begin(
     if service.disabled().is_none() {
         reporter.note(&format!("{count} to watch; the first backups begin now"));
     }
+    let tell = Tell::begin(arguments, &service, Metrics::new())?;
     service.start();
     ready();
     let again = || {
-        if let Err(refusal) = reload(&service) {
+        if let Err(refusal) = reload(&service, &tell) {
             reporter.refuse(&refusal);
             reporter.warn("the settings from before stay in use");
         }
@@ -79,6 +86,7 @@ async fn begin(
         // What the application did last.
         service.trigger_all().await;
     }
+    tell.end(reporter).await;
     Ok(exit)
 }
 
@@ -99,8 +107,11 @@ async fn stopped(signals: &mut Signals, again: impl Fn()) {
 }
 
 /// Takes over what the settings say now, whole or not at all.
-fn reload(service: &Service) -> Result<(), Refusal> {
-    service.reload(plan(&Arguments::again()?)?);
+fn reload(service: &Service, tell: &Tell) -> Result<(), Refusal> {
+    let arguments = Arguments::again()?;
+    let telling = tell::telling(&arguments)?;
+    service.reload(plan(&arguments)?);
+    tell.replace(telling);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::Finder;
 use crate::database::is_pattern;
 use crate::nearest::nearest;
 use crate::problem::What;
-use crate::settings::{Links, Settings};
+use crate::settings::{Links, Mail, MailTls, Settings};
 
 impl Finder<'_> {
     pub(super) fn agent(&mut self, settings: &Settings) {
@@ -31,24 +31,121 @@ impl Finder<'_> {
 
     fn notify(&mut self, settings: &Settings) {
         let notify = &settings.notify;
-        let (secret, file) = ("notify.webhook_secret", "notify.webhook_secret_file");
-        if notify.webhook_secret.is_some() && notify.webhook_secret_file.is_some() {
-            self.contradiction(secret, format!("{secret} and {file} exclude each other"));
+        let ping = self.one_of(
+            "notify.ping_url",
+            [
+                notify.ping_url.is_some(),
+                notify.ping_url_file.is_some(),
+                notify.ping_url_command.is_some(),
+            ],
+        );
+        let webhook = self.one_of(
+            "notify.webhook_url",
+            [
+                notify.webhook_url.is_some(),
+                notify.webhook_url_file.is_some(),
+                notify.webhook_url_command.is_some(),
+            ],
+        );
+        let secret = self.one_of(
+            "notify.webhook_secret",
+            [
+                notify.webhook_secret.is_some(),
+                notify.webhook_secret_file.is_some(),
+                notify.webhook_secret_command.is_some(),
+            ],
+        );
+        if let (Some(path), None) = (&secret, &webhook) {
+            let why = format!("{path} signs messages, and there is no notify.webhook_url");
+            self.contradiction(path, why);
         }
-        for (path, is_set) in [
-            (secret, notify.webhook_secret.is_some()),
-            (file, notify.webhook_secret_file.is_some()),
-        ] {
-            if is_set && notify.webhook_url.is_none() {
-                let why = format!("{path} signs messages, and there is no notify.webhook_url");
-                self.contradiction(path, why);
-            }
+        if !notify.ping_on.is_empty() && ping.is_none() {
+            self.contradiction(
+                "notify.ping_on",
+                "notify.ping_on says of what, and there is no notify.ping_url",
+            );
         }
-        if !notify.on.is_empty() && notify.webhook_url.is_none() && notify.command.is_none() {
+        let somebody = webhook.is_some() || notify.command.is_some() || notify.mail.is_some();
+        if !notify.on.is_empty() && !somebody {
             self.contradiction(
                 "notify.on",
-                "notify.on says of what, and nothing says whom: set notify.webhook_url or \
-                 notify.command",
+                "notify.on says of what, and nothing says whom: set notify.webhook_url, \
+                 notify.command or [notify.mail]",
+            );
+        }
+        if let Some(mail) = &notify.mail {
+            self.mail(mail);
+        }
+        if settings.hooks.timeout.is_some_and(|limit| limit.is_zero()) {
+            self.contradiction("hooks.timeout", "hooks.timeout is above 0");
+        }
+    }
+
+    /// Which of a secret, its file and its command is set; two are one too many.
+    fn one_of(&mut self, name: &str, is_set: [bool; 3]) -> Option<String> {
+        let names = ["", "_file", "_command"].map(|form| format!("{name}{form}"));
+        let set: Vec<&String> =
+            names.iter().zip(is_set).filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+        if let [first, second, ..] = set[..] {
+            self.contradiction(first, format!("{first} and {second} exclude each other"));
+        }
+        set.first().map(|name| (*name).clone())
+    }
+
+    fn mail(&mut self, mail: &Mail) {
+        for (key, is_set, why) in [
+            ("server", mail.server.is_some(), "it is the server that takes the mail"),
+            ("from", mail.from.is_some(), "it is the address that mail comes from"),
+            ("to", !mail.to.is_empty(), "it says whom mail is for"),
+        ] {
+            if !is_set {
+                let what = What::Missing { key: format!("notify.mail.{key}"), why: why.into() };
+                self.problem("notify.mail", what);
+            }
+        }
+        let is_address = |text: &str| {
+            let address =
+                text.rsplit_once('<').map_or(text, |(_, rest)| rest.trim_end_matches('>'));
+            address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+        };
+        for (key, all) in
+            [("notify.mail.from", mail.from.as_slice()), ("notify.mail.to", mail.to.as_slice())]
+        {
+            if all.iter().any(|one| !is_address(one)) {
+                let why =
+                    format!("{key} is as backups@example.org or Backups <backups@example.org>");
+                self.contradiction(key, why);
+            }
+        }
+        if mail.port.is_some_and(|port| port == 0 || port > 65_535) {
+            self.contradiction("notify.mail.port", "notify.mail.port is 1 to 65535");
+        }
+        let password = self.one_of(
+            "notify.mail.password",
+            [
+                mail.password.is_some(),
+                mail.password_file.is_some(),
+                mail.password_command.is_some(),
+            ],
+        );
+        match (&mail.user, &password) {
+            (Some(_), None) => self.contradiction(
+                "notify.mail.user",
+                "notify.mail.user has no password: set notify.mail.password_file",
+            ),
+            (None, Some(path)) => {
+                self.contradiction(path, format!("{path} is of nobody: set notify.mail.user"));
+            }
+            _ => {}
+        }
+        let beyond = mail.server.as_deref().filter(|server| !is_this_machine(server));
+        if let (MailTls::None, Some(server)) = (mail.tls, beyond) {
+            self.contradiction(
+                "notify.mail.tls",
+                format!(
+                    "notify.mail.tls is none, and {server} is another machine: whoever is in \
+                     between could read and change everything; use \"starttls\" or \"tls\""
+                ),
             );
         }
     }
@@ -152,4 +249,9 @@ impl Finder<'_> {
 fn is_no_way(text: &str) -> bool {
     let text = text.trim();
     !text.contains(char::is_whitespace) && !matches!(text, "delete" | "null")
+}
+
+fn is_this_machine(server: &str) -> bool {
+    server == "localhost"
+        || server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -204,8 +204,8 @@ fn whom_to_tell() {
     check(
         "[notify]\nping_url = \"https://h\"\nwebhook_secret = \"hush\"\non = [\"failure\"]\n",
         "lifeboat.toml:3: notify.webhook_secret signs messages, and there is no notify.webhook_url\n\
-         lifeboat.toml:4: notify.on says of what, and nothing says whom: set notify.webhook_url or \
-         notify.command",
+         lifeboat.toml:4: notify.on says of what, and nothing says whom: set \
+         notify.webhook_url, notify.command or [notify.mail]",
     );
 }
 

@@ -99,6 +99,9 @@ pub struct ServicePlan {
     pub limits: Limits,
     /// Why there are no backups here, if so.
     pub disabled: Option<Disabled>,
+    /// What runs around each backup.
+    #[cfg(feature = "commands")]
+    pub hooks: lifeboat_agent::Hooks,
     /// How many backups run at once.
     pub at_once: usize,
     /// Where it is noted when upkeep was last done.
@@ -116,6 +119,8 @@ impl ServicePlan {
             adopt: false,
             limits: Limits::default(),
             disabled: None,
+            #[cfg(feature = "commands")]
+            hooks: lifeboat_agent::Hooks::default(),
             at_once: AT_ONCE,
             state: state.into(),
             setup: None,
@@ -139,6 +144,8 @@ impl ServicePlan {
             adopt: setup.adopts(),
             limits: setup.limits(),
             disabled: setup.disabled(&paths),
+            #[cfg(feature = "commands")]
+            hooks: crate::notify::hooks(settings),
             at_once: AT_ONCE,
             state: setup.directories().state,
             setup: Some(setup),

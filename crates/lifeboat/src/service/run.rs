@@ -8,6 +8,7 @@ use lifeboat_format::record::Trigger;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::around::Around;
 use super::plan::Watched;
 use super::witness::Happening;
 use super::{Inner, is_upkeep};
@@ -127,14 +128,22 @@ impl Inner {
         let destinations = asked.destinations.as_ref().unwrap_or(&plan.destinations);
         settings.name = Some(name.to_owned());
         settings.adopt |= plan.adopt;
-        let (began, clock) = (self.now(), Instant::now());
+        let around = Around::new(self, &plan, watched, asked.cause);
+        let clock = Instant::now();
         let (places, missing) = (&watched.destinations, Missing::CreateIfLocal);
-        let placed = match destinations.backup(&watched.path, &settings, places, missing).await {
-            Ok(placed) => placed,
+        let made = async {
+            around.before().await?;
+            let began = self.now();
+            let placed = destinations.backup(&watched.path, &settings, places, missing).await?;
+            Ok((began, placed))
+        };
+        let (began, placed) = match made.await {
+            Ok(made) => made,
             Err(error) => {
                 self.failed(watched, Job::Backup, &error, clock);
                 // Seen from other machines too, where the store can be reached.
                 destinations.tell_failed(name, places, &error).await;
+                around.failed(&error).await;
                 return Err(error);
             }
         };
@@ -147,14 +156,16 @@ impl Inner {
         let mut backed = backed(&placed, place.map_or("", |place| &place.name));
         backed.took = took;
         self.beat(watched, began, &placed).await;
-        let mut known = self.known();
-        let status = known.entry(name.to_owned()).or_default();
-        status.failures.remove(&Job::Backup);
-        status.last_error = None;
-        status.last_good = Some(began);
-        status.last = Some(Box::new(backed.clone()));
-        drop(known);
-        self.emit(name, What::BackedUp(backed));
+        {
+            let mut known = self.known();
+            let status = known.entry(name.to_owned()).or_default();
+            status.failures.remove(&Job::Backup);
+            status.last_error = None;
+            status.last_good = Some(began);
+            status.last = Some(Box::new(backed.clone()));
+        }
+        self.emit(name, What::BackedUp(backed.clone()));
+        around.after(&backed).await;
         Ok(placed)
     }
 

@@ -1,0 +1,118 @@
+//! Notices backups that do not come: by the clock and by what was heard, without
+//! asking any store, so that it works when the store is what is gone.
+
+use std::collections::BTreeMap;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::event::{Event, What};
+use crate::health::{Facts, Level, Limits, Reason, judge};
+use crate::planner::Job;
+
+/// Watches over databases, and says when their health changes.
+#[derive(Debug)]
+pub struct Watch {
+    limits: Limits,
+    watched: BTreeMap<String, Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    facts: Facts,
+    level: Option<Level>,
+    reasons: Vec<Reason>,
+    /// The size in the snapshot before the last that differed.
+    size: Option<u64>,
+}
+
+impl Watch {
+    /// Over no database yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, watched: BTreeMap::new() }
+    }
+
+    /// Goes by other limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Watches over a database, of which nothing may be heard for `interval`. Where
+    /// nothing is known of a last backup, the time counts from now: before the first
+    /// one was tried there is nothing to complain about.
+    pub fn insert(&mut self, name: &str, interval: Duration, now: OffsetDateTime) {
+        let watched = self.watched.entry(name.to_owned()).or_insert_with(|| Watched {
+            facts: Facts { last_good: Some(now), ..Facts::default() },
+            level: None,
+            reasons: Vec::new(),
+            size: None,
+        });
+        watched.facts.interval = Some(interval);
+    }
+
+    /// Forgets databases that are no longer there.
+    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.watched.retain(|name, _| is_there(name));
+    }
+
+    /// Takes note of what happened.
+    pub fn hear(&mut self, event: &Event) {
+        let Some(watched) = event.database.as_ref().and_then(|name| self.watched.get_mut(name))
+        else {
+            return;
+        };
+        let facts = &mut watched.facts;
+        match &event.what {
+            What::BackedUp(backed) => {
+                facts.last_good = Some(event.at);
+                facts.failures = 0;
+                facts.last_error = None;
+                facts.disabled = None;
+                facts.fallback =
+                    backed.fallback_reason.as_ref().map(|_| backed.destination.clone());
+                if !backed.unchanged {
+                    facts.sizes = watched.size.map(|before| (backed.size, before));
+                    watched.size = Some(backed.size);
+                }
+            }
+            What::Failed { job: Job::Backup, error, failures, .. } => {
+                facts.failures = *failures;
+                facts.last_error = Some(error.clone());
+            }
+            What::Disabled { reason, .. } => facts.disabled = Some(reason.clone()),
+            _ => {}
+        }
+    }
+
+    /// Whose health is another than before. What was never told of and is healthy is
+    /// told as well: so somebody who listens knows all.
+    pub fn poll(&mut self, now: OffsetDateTime) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (name, watched) in &mut self.watched {
+            let health = judge(&watched.facts, &self.limits, now);
+            let reasons: Vec<Reason> = health.reasons.into_iter().map(|(_, why)| why).collect();
+            let is_new =
+                watched.level != Some(health.level) || kinds(&watched.reasons) != kinds(&reasons);
+            if is_new {
+                let what = What::Health {
+                    before: watched.level,
+                    now: health.level,
+                    reasons: reasons.clone(),
+                };
+                events.push(Event::of(name, now, what));
+            }
+            watched.level = Some(health.level);
+            watched.reasons = reasons;
+        }
+        events
+    }
+
+    /// The worst of all.
+    pub fn worst(&self) -> Option<Level> {
+        self.watched.values().filter_map(|watched| watched.level).max()
+    }
+}
+
+/// Reasons without their figures, which change all the time.
+fn kinds(reasons: &[Reason]) -> Vec<std::mem::Discriminant<Reason>> {
+    reasons.iter().map(std::mem::discriminant).collect()
+}
