@@ -1,0 +1,4 @@
+//! Following a WAL: in a model of SQLite's locks, and on live databases.
+
+mod explore;
+mod model;
