@@ -140,10 +140,12 @@ impl Follower {
             let now = self.clock.monotonic();
             let action = self.pins.next(outcome, now.saturating_sub(before));
             before = now;
-            let over = self.ended(&action);
-            if self.pins.position().is_some() || over.is_some() {
+            if let Some(ended) = self.ended(&action) {
+                return ended;
+            }
+            if self.pins.position().is_some() && !self.pins.is_over() {
                 self.pending = action;
-                return over.unwrap_or(Ok(()));
+                return Ok(());
             }
             outcome = self.perform(action, &mut NoSink)?;
         }

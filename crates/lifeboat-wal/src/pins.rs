@@ -15,167 +15,26 @@
 //! the writers for the moment that it takes.
 
 mod action;
+mod hold;
+mod limits;
+mod step;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use lifeboat_sqlite::WalPosition;
-
 use crate::position::Position;
 
+use step::{Held, Look, Patience, Seen, Step};
+
 pub use action::{Action, Lock, Outcome, Range, Stop};
-
-/// When what happens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Limits {
-    /// From how many frames on one checkpoints. 600.
-    pub checkpoint_at: u32,
-    /// From how many frames on writers are held up, so that the WAL can begin
-    /// anew. 900: below the 1,000 at which SQLite begins to checkpoint.
-    pub hold_at: u32,
-    /// For how long at most. 50 ms.
-    pub hold_time: Duration,
-    /// How many frames may be taken meanwhile. 256.
-    pub hold_frames: u32,
-    /// How often one looks while there is something going on. 10 ms.
-    pub poll: Duration,
-    /// After how long without a commit one checkpoints and rests. 200 ms.
-    pub rest_after: Duration,
-    /// How often one looks at rest, if nothing wakes one before. 1 s.
-    pub rest: Duration,
-    /// How long the first lock is waited for. 30 s.
-    pub patience: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let ms = Duration::from_millis;
-        Self {
-            checkpoint_at: 600,
-            hold_at: 900,
-            hold_time: ms(50),
-            hold_frames: 256,
-            poll: ms(10),
-            rest_after: ms(200),
-            rest: ms(1_000),
-            patience: ms(30_000),
-        }
-    }
-}
-
-/// Where following begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Start {
-    /// With the frames that the database file does not hold yet. A copy of the
-    /// file that is begun from now on, however slowly it is made, becomes exact
-    /// with the commits that were seen until it was finished.
-    Fresh,
-    /// Where it ended, if that can be proven; else it stops with
-    /// [`Stop::NotContinuous`].
-    Resume(Position),
-}
+pub use limits::{Limits, Start};
 
 // How often a wal-index may be found unsteady before it is mended, and how
 // often that may be tried, a poll apart.
 const UNSTEADY: u32 = 8;
 const MENDS: u32 = 500;
-// How long one waits before what did not succeed is tried again: doubled from
-// the first to the last.
-const AGAIN_MIN: Duration = Duration::from_millis(100);
-const AGAIN_MAX: Duration = Duration::from_secs(5);
 // Between tries while writers are held up.
 const INSIST: Duration = Duration::from_millis(1);
-
-/// What an outcome is awaited of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Step {
-    Begin,
-    /// The guard, before anything was seen.
-    FirstGuard,
-    Looking(Look),
-    Capturing(Seen),
-    /// The reader's lock, under the guard.
-    Pinning {
-        again: bool,
-    },
-    /// A checkpoint under the guard, which frees marks that nobody uses.
-    FreeingMarks,
-    /// The guard, under the reader's lock.
-    Guarding(Seen),
-    Checkpointing,
-    /// The writer's lock.
-    Holding,
-    /// A checkpoint while writers wait.
-    HeldCheckpoint,
-    /// The guard while writers wait.
-    HeldGuard,
-    Mending,
-    /// Whatever comes, the next thing is a look.
-    Passing,
-    Over(Stop),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Look {
-    First,
-    Usual,
-    /// With both locks: is it still what it was?
-    Confirm(Seen),
-}
-
-/// What a look showed, as far as it matters later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Seen {
-    end: Position,
-    change: u32,
-    backfilled: u32,
-    page_size: u32,
-    big_endian: bool,
-}
-
-impl Seen {
-    fn of(position: &WalPosition) -> Self {
-        let header = &position.header;
-        Self {
-            end: Position::at_end(header),
-            change: header.change,
-            backfilled: position.backfilled,
-            page_size: header.page_size,
-            big_endian: header.big_endian_checksums,
-        }
-    }
-
-    /// Whether the database file holds every frame.
-    fn is_copied(&self) -> bool {
-        self.backfilled >= self.end.frame
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Held {
-    reader: bool,
-    guard: bool,
-    writer: bool,
-}
-
-/// Something that is tried again after longer and longer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Patience {
-    left: Duration,
-    next: Duration,
-}
-
-impl Patience {
-    fn failed(&mut self) {
-        self.left = self.next.max(AGAIN_MIN);
-        self.next = (self.left * 2).min(AGAIN_MAX);
-    }
-
-    fn is_over(&self) -> bool {
-        self.left.is_zero()
-    }
-}
 
 /// The state machine. Feed it the outcome of each action and the time that
 /// passed, and do what it says.
@@ -205,6 +64,8 @@ pub struct Pins {
     unsteady: u32,
     mends: u32,
     finishing: bool,
+    /// Whether the look that is settled now began after it was asked to finish.
+    last_look: bool,
 }
 
 impl Pins {
@@ -229,6 +90,7 @@ impl Pins {
             unsteady: 0,
             mends: 0,
             finishing: false,
+            last_look: false,
         }
     }
 
@@ -240,6 +102,11 @@ impl Pins {
     /// Whether it rests: nothing holds back anybody's checkpoint.
     pub fn is_resting(&self) -> bool {
         self.held.guard && !self.held.reader && !self.held.writer && self.clean
+    }
+
+    /// Whether it is over, but for locks that are still to be given back.
+    pub fn is_over(&self) -> bool {
+        matches!(self.step, Step::Over(_))
     }
 
     /// Whether writers are being held up.
@@ -315,6 +182,7 @@ impl Pins {
     }
 
     fn look(&mut self, look: Look) -> Action {
+        self.last_look = self.finishing;
         self.go(Step::Looking(look), Action::Look)
     }
 
@@ -396,7 +264,7 @@ impl Pins {
     fn wait_for(&mut self, look: Look, time: Duration) -> Action {
         let action = Action::Wait { time, wakes: false };
         match look {
-            Look::First => self.go(Step::Looking(Look::First), Action::Look),
+            Look::First => self.look(Look::First),
             Look::Usual => self.go(Step::Passing, action),
             Look::Confirm(_) => {
                 self.queue.push_back(action);
@@ -503,8 +371,11 @@ impl Pins {
 
     /// Everything that was seen is taken.
     fn settle(&mut self, seen: Seen) -> Action {
-        if self.finishing {
+        if self.last_look {
             return self.stop(Stop::Finished);
+        }
+        if self.finishing {
+            return self.look(Look::Usual);
         }
         match (self.held.reader, self.held.guard, self.held.writer) {
             (true, false, true) => self.settle_held(seen),
@@ -591,58 +462,5 @@ impl Pins {
         } else {
             self.go(Step::Passing, Action::Unlock(Lock::Guard))
         }
-    }
-
-    fn holding(&mut self, outcome: Outcome) -> Action {
-        if outcome != Outcome::Done {
-            return self.poll();
-        }
-        self.held.writer = true;
-        self.look(Look::Usual)
-    }
-
-    /// Nobody writes: copy all, and take the guard.
-    fn settle_held(&mut self, seen: Seen) -> Action {
-        if self.held_for >= self.limits.hold_time {
-            return self.give_up_hold();
-        }
-        if seen.is_copied() {
-            return self.go(Step::HeldGuard, Action::Lock(Lock::Guard));
-        }
-        self.go(Step::HeldCheckpoint, Action::Checkpoint)
-    }
-
-    fn held_checkpoint(&mut self, outcome: Outcome) -> Action {
-        match outcome {
-            Outcome::Checkpointed { complete: true } => self.look(Look::Usual),
-            // A reader is in the way, who may stay for long.
-            Outcome::Checkpointed { complete: false } => self.give_up_hold(),
-            _ if self.held_for >= self.limits.hold_time => self.give_up_hold(),
-            _ => self.wait(INSIST, false),
-        }
-    }
-
-    fn held_guard(&mut self, outcome: Outcome) -> Action {
-        if outcome != Outcome::Done {
-            if self.held_for >= self.limits.hold_time {
-                return self.give_up_hold();
-            }
-            return self.wait(INSIST, false);
-        }
-        // All was taken and copied, and nobody could write since.
-        (self.held.guard, self.clean) = (true, true);
-        self.hold = Patience::default();
-        self.queue.push_back(Action::Unlock(Lock::Writer));
-        self.go(Step::Passing, Action::Unlock(Lock::Reader))
-    }
-
-    fn give_up_hold(&mut self) -> Action {
-        self.hold.failed();
-        self.caught_up = false;
-        self.release_writers()
-    }
-
-    fn release_writers(&mut self) -> Action {
-        self.go(Step::Passing, Action::Unlock(Lock::Writer))
     }
 }

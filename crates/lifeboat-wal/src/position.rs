@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn stored_and_read() {
-        let position = Position { salts: [1, 2, 3, 4, 5, 6, 7, 8], frame: 9, checksum: Some((1, 2)) };
+        let position =
+            Position { salts: [1, 2, 3, 4, 5, 6, 7, 8], frame: 9, checksum: Some((1, 2)) };
         let bytes = position.to_bytes().expect("provable");
         assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]);
         assert_eq!(Position::from_bytes(&bytes), Some(position));

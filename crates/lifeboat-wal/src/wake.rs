@@ -124,10 +124,8 @@ mod system {
                 let _ = poll(&mut [PollFd::new(&bell.descriptor, PollFlags::IN)], Some(&timeout));
                 return Woken::ByTime;
             };
-            let mut both = [
-                PollFd::new(&bell.descriptor, PollFlags::IN),
-                PollFd::new(notices, PollFlags::IN),
-            ];
+            let mut both =
+                [PollFd::new(&bell.descriptor, PollFlags::IN), PollFd::new(notices, PollFlags::IN)];
             let _ = poll(&mut both, Some(&timeout));
             let written = both[1].revents().contains(PollFlags::IN);
             if written {

@@ -1,11 +1,15 @@
 //! A model of SQLite's WAL: locks, marks, restarts, recovery, and those who use
 //! it, each in steps between which anything may happen. After wal.c of 3.54.
 
+mod captor;
+mod sql;
+
 use std::time::Duration;
 
-use lifeboat_sqlite::{WalIndexHeader, WalPosition};
-use lifeboat_wal::pins::{Action, Lock, Outcome, Pins, Range, Stop};
+use lifeboat_wal::pins::{Action, Lock, Outcome, Pins};
 use lifeboat_wal::{Limits, Position, Start};
+
+use sql::{Frame, Header, Shared};
 
 const WRITE: usize = 0;
 const CKPT: usize = 1;
@@ -13,189 +17,6 @@ const READ: usize = 3;
 const NOT_USED: u32 = u32::MAX;
 /// The number of the captor among those who lock.
 const CAPTOR: u8 = 0;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Frame {
-    life: u32,
-    serial: u32,
-    /// The serial of the frame before, which its checksum goes on from.
-    before: u32,
-    commit: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Header {
-    life: u32,
-    frames: u32,
-    change: u32,
-}
-
-/// What all share: the files and the wal-index.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Shared {
-    wal: Vec<Frame>,
-    /// The life that the header of the WAL names; 0 for none.
-    wal_life: u32,
-    header: Header,
-    torn: bool,
-    lives: u32,
-    serials: u32,
-    backfilled: u32,
-    marks: [u32; 5],
-    shared: [u8; 8],
-    exclusive: [Option<u8>; 8],
-    /// Every commit that was ever published, in order.
-    committed: Vec<u32>,
-}
-
-impl Shared {
-    fn new() -> Self {
-        Self {
-            wal: Vec::new(),
-            wal_life: 0,
-            header: Header { life: 1, frames: 0, change: 0 },
-            torn: false,
-            lives: 1,
-            serials: 0,
-            backfilled: 0,
-            marks: [0, 0, NOT_USED, NOT_USED, NOT_USED],
-            shared: [0; 8],
-            exclusive: [None; 8],
-            committed: Vec::new(),
-        }
-    }
-
-    fn lock_shared(&mut self, slot: usize, who: u8) -> bool {
-        let free = self.exclusive[slot].is_none();
-        if free {
-            self.shared[slot] |= 1 << who;
-        }
-        free
-    }
-
-    fn can_exclude(&self, slots: std::ops::Range<usize>) -> bool {
-        slots.into_iter().all(|slot| self.exclusive[slot].is_none() && self.shared[slot] == 0)
-    }
-
-    fn lock_exclusive(&mut self, slot: usize, who: u8) -> bool {
-        let free = self.can_exclude(slot..slot + 1);
-        if free {
-            self.exclusive[slot] = Some(who);
-        }
-        free
-    }
-
-    fn unlock(&mut self, slot: usize, who: u8) {
-        self.shared[slot] &= !(1 << who);
-        if self.exclusive[slot] == Some(who) {
-            self.exclusive[slot] = None;
-        }
-    }
-
-    fn unlock_all(&mut self, who: u8) {
-        for slot in 0..8 {
-            self.unlock(slot, who);
-        }
-    }
-
-    /// walTryBeginRead: the read lock that was taken.
-    fn begin_read(&mut self, who: u8, use_wal: bool) -> Option<usize> {
-        let frames = self.header.frames;
-        if !use_wal && self.backfilled == frames && self.lock_shared(READ, who) {
-            return Some(0);
-        }
-        let usable = |mark: u32| mark != NOT_USED && mark <= frames;
-        let mut best = (1..5).filter(|&i| usable(self.marks[i])).max_by_key(|&i| self.marks[i]);
-        if best.is_none_or(|i| self.marks[i] < frames)
-            && let Some(i) = (1..5).find(|&i| self.can_exclude(READ + i..READ + i + 1))
-        {
-            self.marks[i] = frames;
-            best = Some(i);
-        }
-        best.filter(|&i| self.lock_shared(READ + i, who))
-    }
-
-    /// walRestartHdr.
-    fn restart(&mut self) {
-        self.lives += 1;
-        self.header =
-            Header { life: self.lives, frames: 0, change: self.header.change + 1 };
-        self.backfilled = 0;
-        self.marks = [0, 0, NOT_USED, NOT_USED, NOT_USED];
-    }
-
-    /// walIndexRecover: what the WAL itself says, phantoms included.
-    fn recover(&mut self) -> bool {
-        if !self.can_exclude(WRITE..CKPT + 1) {
-            return false;
-        }
-        let (mut frames, mut before) = (0, 0);
-        for (i, frame) in self.wal.iter().enumerate() {
-            if frame.life != self.wal_life || frame.before != before {
-                break;
-            }
-            before = frame.serial;
-            if frame.commit.is_some() {
-                frames = i as u32 + 1;
-            }
-        }
-        // An empty WAL gives random salts.
-        self.lives += 1;
-        let life = if frames > 0 { self.wal_life } else { self.lives };
-        self.header = Header { life, frames, change: self.header.change + 1 };
-        self.torn = false;
-        self.backfilled = 0;
-        for i in 1..5 {
-            if self.can_exclude(READ + i..READ + i + 1) {
-                self.marks[i] = if i == 1 && frames > 0 { frames } else { NOT_USED };
-            }
-        }
-        for frame in &self.wal[..frames as usize] {
-            if let Some(id) = frame.commit
-                && !self.committed.contains(&id)
-            {
-                self.committed.push(id);
-            }
-        }
-        true
-    }
-
-    /// The marks that a checkpoint honours, and what it may copy.
-    fn safe_frames(&mut self) -> u32 {
-        let mut safe = self.header.frames;
-        for i in 1..5 {
-            if safe > self.marks[i] {
-                if self.can_exclude(READ + i..READ + i + 1) {
-                    self.marks[i] = if i == 1 { safe } else { NOT_USED };
-                } else {
-                    safe = self.marks[i];
-                }
-            }
-        }
-        safe
-    }
-
-    fn seen(&self) -> WalPosition {
-        let Header { life, frames, change } = self.header;
-        let serial = match frames {
-            0 => 0,
-            frames => self.wal[frames as usize - 1].serial,
-        };
-        WalPosition {
-            header: WalIndexHeader {
-                page_size: 4096,
-                max_frame: frames,
-                page_count: 1,
-                salts: u64::from(life).to_le_bytes(),
-                frame_checksum: (serial, 7),
-                big_endian_checksums: false,
-                change,
-                bytes: [0; WalIndexHeader::LEN],
-            },
-            backfilled: self.backfilled,
-        }
-    }
-}
 
 /// What a checkpointer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,7 +27,7 @@ pub(crate) enum Mode {
     Truncate,
 }
 
-pub(crate) const MODES: [Mode; 4] = [Mode::Passive, Mode::Full, Mode::Restart, Mode::Truncate];
+const MODES: [Mode; 4] = [Mode::Passive, Mode::Full, Mode::Restart, Mode::Truncate];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum App {
@@ -221,6 +42,7 @@ enum App {
     Copying { mode: Mode, snapshot: Header, safe: u32 },
     Copied { mode: Mode, snapshot: Header, safe: u32 },
     Restarting { mode: Mode, snapshot: Header },
+    Truncating,
 }
 
 /// What may still happen.
@@ -251,7 +73,16 @@ impl Captor {
         let mut pins = Pins::new(start, limits.clone());
         let action = pins.next(Outcome::Done, Duration::ZERO);
         let resumed = start != Start::Fresh;
-        Self { pins, action, captured: Vec::new(), base: None, start, resumed, lies_about, slot: None }
+        Self {
+            pins,
+            action,
+            captured: Vec::new(),
+            base: None,
+            start,
+            resumed,
+            lies_about,
+            slot: None,
+        }
     }
 }
 
@@ -306,6 +137,53 @@ impl World {
         self
     }
 
+    /// Lets the captor go on until its next action is one.
+    pub(crate) fn captor_until(&mut self, is_it: impl Fn(&Action) -> bool) {
+        for _ in 0..300 {
+            if is_it(&self.captor.action) {
+                return;
+            }
+            self.happen(Event::Captor).unwrap_or_else(|e| panic!("{e}\n{self:#?}"));
+        }
+        panic!("it never comes to that: {self:#?}");
+    }
+
+    /// Lets the captor go on until it rests.
+    pub(crate) fn rest(&mut self) {
+        for _ in 0..20 {
+            self.happen(Event::Captor).unwrap_or_else(|e| panic!("{e}\n{self:#?}"));
+            self.captor_until(|action| matches!(action, Action::Wait { .. }));
+            if self.captor.pins.is_resting() && !self.sql.torn {
+                return;
+            }
+        }
+        panic!("it never rests: {self:#?}");
+    }
+
+    /// Lets an application begin something, and finish it.
+    pub(crate) fn whole(&mut self, app: usize, event: Event) {
+        self.steps(app, event, u32::MAX);
+        assert!(self.is_idle());
+    }
+
+    /// Lets an application begin something, and go so many steps.
+    pub(crate) fn steps(&mut self, app: usize, event: Event, steps: u32) {
+        self.happen(event).unwrap_or_else(|e| panic!("{e}\n{self:#?}"));
+        for _ in 0..steps.min(20) {
+            if self.apps[app] != App::Idle {
+                self.happen(Event::App(app)).unwrap_or_else(|e| panic!("{e}\n{self:#?}"));
+            }
+        }
+    }
+
+    pub(crate) fn action(&self) -> Action {
+        self.captor.action
+    }
+
+    pub(crate) fn life(&self) -> u32 {
+        self.sql.header.life
+    }
+
     pub(crate) fn frames(&self) -> u32 {
         self.sql.header.frames
     }
@@ -355,7 +233,16 @@ impl World {
             Event::GiveUp(i) => self.apps[i] = App::Leaving,
             Event::Kill(i) => {
                 self.budget.kills -= 1;
-                if matches!(self.apps[i], App::Publishing { .. }) {
+                let writes_header = match self.apps[i] {
+                    App::Publishing { .. } => true,
+                    App::MayRestart { slot: 0 } => self.sql.backfilled > 0,
+                    App::Restarting { mode: Mode::Truncate, snapshot } => {
+                        self.sql.backfilled >= snapshot.frames
+                    }
+                    _ => false,
+                };
+                let alone = self.sql.can_exclude(READ + 1..READ + 5);
+                if writes_header && (alone || matches!(self.apps[i], App::Publishing { .. })) {
                     // One copy of the header is written, the other is not.
                     self.sql.torn = true;
                 }
@@ -503,121 +390,26 @@ impl World {
                 sql.unlock(READ, who);
                 App::Restarting { mode, snapshot }
             }
+            App::Truncating => {
+                sql.wal.clear();
+                sql.wal_life = 0;
+                App::Leaving
+            }
             App::Restarting { mode, snapshot } => {
                 if mode < Mode::Restart || sql.backfilled < snapshot.frames || sql.torn {
                     App::Leaving
                 } else if sql.can_exclude(READ + 1..READ + 5) {
                     if mode == Mode::Truncate {
                         sql.restart();
-                        sql.wal.clear();
-                        sql.wal_life = 0;
+                        App::Truncating
+                    } else {
+                        App::Leaving
                     }
-                    App::Leaving
                 } else {
                     App::Restarting { mode, snapshot }
                 }
             }
         };
-    }
-
-    fn captor_step(&mut self) -> Result<(), String> {
-        let action = self.captor.action;
-        let mut elapsed = Duration::ZERO;
-        let outcome = match action {
-            Action::Look if self.sql.torn => Outcome::Unsteady,
-            Action::Look => Outcome::Seen(self.sql.seen()),
-            Action::Lock(lock) => self.captor_lock(lock),
-            Action::Unlock(lock) => {
-                match lock {
-                    Lock::Writer => self.sql.unlock(WRITE, CAPTOR),
-                    Lock::Guard => self.sql.unlock(READ, CAPTOR),
-                    Lock::Reader => {
-                        if let Some(slot) = self.captor.slot.take() {
-                            self.sql.unlock(slot, CAPTOR);
-                        }
-                    }
-                }
-                Outcome::Done
-            }
-            Action::Capture(range) => self.captor_capture(range),
-            Action::Checkpoint => {
-                if self.sql.torn || !self.sql.can_exclude(CKPT..CKPT + 1) {
-                    Outcome::Busy
-                } else {
-                    let frames = self.sql.header.frames;
-                    if self.sql.backfilled < frames {
-                        let safe = self.sql.safe_frames();
-                        if self.sql.can_exclude(READ..READ + 1) {
-                            self.sql.backfilled = self.sql.backfilled.max(safe);
-                        }
-                    }
-                    Outcome::Checkpointed { complete: self.sql.backfilled >= frames }
-                }
-            }
-            Action::Mend if !self.sql.torn || self.sql.recover() => Outcome::Done,
-            Action::Mend => Outcome::Busy,
-            Action::Wait { time, .. } => {
-                elapsed = time.max(self.coarse);
-                Outcome::Done
-            }
-            Action::Stop(stop) => return self.captor_stopped(stop),
-        };
-        self.captor.action = self.captor.pins.next(outcome, elapsed);
-        if let (None, Some(position)) = (self.captor.base, self.captor.pins.position()) {
-            let waiting = self.waiting(position);
-            self.captor.base = Some(self.sql.committed.len() - waiting.len());
-        }
-        Ok(())
-    }
-
-    fn captor_lock(&mut self, lock: Lock) -> Outcome {
-        if self.captor.lies_about == Some(lock) {
-            return Outcome::Done;
-        }
-        let locked = match lock {
-            Lock::Writer => self.sql.lock_exclusive(WRITE, CAPTOR),
-            Lock::Guard => self.sql.lock_shared(READ, CAPTOR),
-            Lock::Reader => {
-                let slot = (2..5)
-                    .rev()
-                    .find(|&i| self.sql.marks[i] == NOT_USED && self.sql.exclusive[READ + i].is_none());
-                self.captor.slot = slot.map(|i| READ + i);
-                slot.is_some_and(|i| self.sql.lock_shared(READ + i, CAPTOR))
-            }
-        };
-        if locked { Outcome::Done } else { Outcome::Busy }
-    }
-
-    fn captor_capture(&mut self, range: Range) -> Outcome {
-        let life = range.after.salts;
-        let frames = self.sql.wal.get(range.after.frame as usize..range.to as usize);
-        let Some(frames) = frames else {
-            return Outcome::NotContinuous;
-        };
-        let right = frames.iter().all(|frame| u64::from(frame.life).to_le_bytes() == life)
-            && frames.last().is_some_and(|last| last.serial == range.checksum.0)
-            && frames.windows(2).all(|pair| pair[1].before == pair[0].serial)
-            && range.after.checksum.is_none_or(|(serial, _)| frames[0].before == serial);
-        if !right {
-            return Outcome::NotContinuous;
-        }
-        self.captor.captured.extend(frames.iter().filter_map(|frame| frame.commit));
-        Outcome::Done
-    }
-
-    fn captor_stopped(&mut self, stop: Stop) -> Result<(), String> {
-        if stop == Stop::Busy && self.captor.pins.position().is_none() {
-            let old = self.captor.clone();
-            self.captor = Captor::new(old.start, &self.limits, old.lies_about);
-            (self.captor.captured, self.captor.base) = (old.captured, old.base);
-            return Ok(());
-        }
-        if !self.captor.resumed || stop != Stop::NotContinuous {
-            return Err(format!("stopped: {stop:?}"));
-        }
-        self.sql.unlock_all(CAPTOR);
-        self.captor = Captor::new(Start::Fresh, &self.limits, self.captor.lies_about);
-        Ok(())
     }
 
     /// The commits in the WAL that were not captured.
