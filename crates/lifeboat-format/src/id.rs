@@ -57,6 +57,10 @@ id! {
     ListId, 16
 }
 id! {
+    /// Identifies an epoch of the commit log, on all destinations.
+    EpochId, 16
+}
+id! {
     /// Drawn anew for each record that somebody tries to create.
     Nonce, 16
 }

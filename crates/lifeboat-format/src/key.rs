@@ -1,8 +1,9 @@
 //! Object keys: where each object of a repository lies, below its root.
 
 use crate::archive::ArchiveName;
-use crate::id::{DatabaseName, ListId, PackId};
+use crate::id::{DatabaseName, EpochId, ListId, PackId};
 use crate::list::PackEntry;
+use crate::log::SegmentNo;
 use crate::numbers::RecordNo;
 
 /// The folder that holds one folder for each database.
@@ -189,4 +190,15 @@ pub fn failure(name: &crate::failure::FailureName) -> String {
 /// The key of a pack list, relative to the folder of the database.
 pub fn list(id: ListId) -> String {
     format!("lists/{id}")
+}
+
+/// The folder of the segments of an epoch, relative to the folder of the
+/// database.
+pub fn epoch(epoch: EpochId) -> String {
+    format!("log/{epoch}")
+}
+
+/// The key of a segment, relative to the folder of the database.
+pub fn segment(epoch: EpochId, number: SegmentNo) -> String {
+    format!("log/{epoch}/{:020}", number.0)
 }

@@ -39,7 +39,8 @@
 //! - [`info`], [`record`], [`list`]: what those small objects say.
 //! - [`check`], [`repair`]: what was found and mended. [`heartbeat`]: watched,
 //!   and unchanged; [`failure`]: a backup that failed.
-//! - [`pack`]: the objects that hold pages. [`archive`]: snapshots of one file.
+//! - [`pack`]: the objects that hold pages. [`log`]: segments of the commit log.
+//!   [`archive`]: snapshots of one file.
 //! - [`key`]: where each object lies.
 //! - [`source`]: the traits between those who read databases and those who
 //!   store them.
@@ -55,6 +56,7 @@ pub mod id;
 pub mod info;
 pub mod key;
 pub mod list;
+pub mod log;
 pub mod numbers;
 pub mod object;
 pub mod pack;

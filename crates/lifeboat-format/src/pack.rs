@@ -19,6 +19,7 @@ mod writer;
 
 pub use encoder::{EncodedFrame, FrameEncoder, FrameEncoders, RawFrame};
 pub use frame::{Encoding, Frame};
+pub(crate) use frame::{FRAME_ROW_LEN, FrameRows, frame_part};
 pub use index::{PackIndex, Trailer};
 pub use rebuild::rebuild;
 pub use writer::{PackError, PackOptions, PackWriter, WrittenPack};

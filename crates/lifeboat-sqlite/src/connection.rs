@@ -114,6 +114,16 @@ impl Connection {
         Ok(ReadTransaction::new(&self.db))
     }
 
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Lets SQLite write the WAL back and remove it if this turns out to be the
+    /// last connection that closes, as it does for everybody.
+    pub(crate) fn checkpoint_on_close(&mut self) {
+        self.db.configure(DbConfig::NoCheckpointOnClose, false);
+    }
+
     /// Whether the WAL holds no frame at all, so that closing may remove it.
     fn wal_is_unused(&self) -> bool {
         let in_wal_mode = journal_mode(&self.db).is_ok_and(|mode| mode == JournalMode::Wal);

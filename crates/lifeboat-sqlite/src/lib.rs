@@ -34,6 +34,7 @@
 //! - `wal_index`: the header of the wal-index, the one authority on commits
 //! - `check`: `integrity_check` and `foreign_key_check` of a private file
 //! - `rows`: the rows of a query, and changes that somebody asked for
+//! - `pinned`: locks on the wal-index, for whoever follows the WAL
 //! - `pages`: which table or index a page belongs to
 //! - `writable`: a database that is to be replaced, in place or through SQLite
 //! - `raw`: all `unsafe` code
@@ -45,6 +46,7 @@ mod check;
 mod connection;
 mod error;
 mod pages;
+mod pinned;
 mod raw;
 mod rows;
 mod transaction;
@@ -57,7 +59,8 @@ pub use check::{Answer, CheckError, Finding, PrivateDatabase, SchemaEntry, Table
 pub use connection::{Access, Connection};
 pub use error::{BeginError, ConnectError, SqliteError};
 pub use pages::{ObjectKind, PageOwner, PagesError, SchemaObject};
-pub use raw::{Completeness, FileHandle};
+pub use pinned::{PinError, PinnedWal};
+pub use raw::{Completeness, FileHandle, LockState};
 pub use rows::{Change, Rows, Value, WriteTransaction};
 pub use transaction::{JournalMode, ReadTransaction, WalIndexError};
 pub use version::{MIN_SAFE_VERSION, library_version};

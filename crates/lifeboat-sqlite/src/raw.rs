@@ -6,13 +6,17 @@
 )]
 
 mod backup;
+mod canary;
 mod db;
 mod file;
 mod shm;
 mod statement;
 
 pub(crate) use backup::Backup;
+pub(crate) use canary::Canary;
+pub use canary::LockState;
 pub(crate) use db::{Db, DbConfig, library_version};
 pub use file::{Completeness, FileHandle};
+pub(crate) use file::{ShmLock, ShmMode};
 pub(crate) use shm::Shm;
 pub(crate) use statement::Statement;

@@ -75,6 +75,10 @@ impl WalIndexHeader {
     }
 }
 
+// Where the marks of the read locks begin, in words: after two headers and the
+// count of frames that were copied (WalCkptInfo.aReadMark).
+pub(crate) const READ_MARKS_AT: usize = WalIndexHeader::LEN / 4 * 2 + 1;
+
 /// Reads header and backfill, twice; `None` unless everything is equal.
 pub(crate) fn read(shm: &Shm<'_>) -> Option<WalPosition> {
     let first = look(shm)?;

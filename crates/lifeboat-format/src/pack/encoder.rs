@@ -9,18 +9,17 @@ use std::sync::Arc;
 
 use crate::seal::ObjectCipher;
 
-use super::frame::{self, Encoding};
-use super::index::{FRAME_ROW_LEN, frame_part};
+use super::frame::{self, Encoding, FRAME_ROW_LEN, frame_part};
 use super::{MAX_FRAME_LEN, PackError};
 
 /// The blocks of a frame, before they are compressed.
 pub struct RawFrame {
-    pub(super) bytes: Vec<u8>,
-    pub(super) blocks: u16,
-    pub(super) number: u32,
-    pub(super) last: bool,
-    pub(super) level: i32,
-    pub(super) cipher: Option<Arc<dyn ObjectCipher>>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) blocks: u16,
+    pub(crate) number: u32,
+    pub(crate) last: bool,
+    pub(crate) level: i32,
+    pub(crate) cipher: Option<Arc<dyn ObjectCipher>>,
 }
 
 impl RawFrame {
@@ -38,8 +37,8 @@ impl fmt::Debug for RawFrame {
 
 /// A frame as it is stored, and its row in the index.
 pub struct EncodedFrame {
-    pub(super) stored: Vec<u8>,
-    pub(super) row: [u8; FRAME_ROW_LEN],
+    pub(crate) stored: Vec<u8>,
+    pub(crate) row: [u8; FRAME_ROW_LEN],
 }
 
 impl fmt::Debug for EncodedFrame {

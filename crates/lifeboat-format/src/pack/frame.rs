@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use crate::digest::Digest;
 use crate::object::{DecodeError, ObjectKind};
-use crate::seal::{ObjectCipher, Part};
+use crate::seal::{ObjectCipher, Part, Section};
+
+use super::MAX_FRAME_LEN;
 
 /// How the blocks of a frame are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ impl Encoding {
         }
     }
 
-    pub(super) fn from_code(code: u8) -> Option<Self> {
+    fn from_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Self::Raw),
             1 => Some(Self::Zstd),
@@ -61,23 +63,22 @@ impl Frame {
     /// Proves the stored bytes of the frame, opens them with `cipher` where the
     /// pack is sealed, and writes its blocks into `out`, whose content is
     /// replaced. Never allocates more than the blocks and a tag take.
-    pub(super) fn decode(
+    pub(crate) fn decode(
         &self,
+        kind: ObjectKind,
         stored: &[u8],
         part: Part<'_>,
         cipher: Option<&dyn ObjectCipher>,
         block_size: u32,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
-        let damaged = |what| DecodeError::damaged(ObjectKind::Pack, what);
+        let damaged = |what| DecodeError::damaged(kind, what);
         self.prove(stored)?;
         let opened = match cipher {
             None => Cow::Borrowed(stored),
             Some(cipher) => {
                 let mut text = stored.to_vec();
-                cipher
-                    .open(part, &mut text)
-                    .map_err(|_| DecodeError::Forged { kind: ObjectKind::Pack })?;
+                cipher.open(part, &mut text).map_err(|_| DecodeError::Forged { kind })?;
                 Cow::Owned(text)
             }
         };
@@ -94,6 +95,56 @@ impl Frame {
         }
         if out.len() == len { Ok(()) } else { Err(damaged("frame length")) }
     }
+}
+
+/// The size of a frame's row in an index, in bytes.
+pub(crate) const FRAME_ROW_LEN: usize = 24;
+
+/// How the rows of frames in an index are read.
+pub(crate) struct FrameRows {
+    /// What they are in.
+    pub(crate) kind: ObjectKind,
+    /// The size of a block or page in bytes.
+    pub(crate) unit: u32,
+    /// The length of the object's header.
+    pub(crate) header_len: u32,
+    /// The length of a tag, or 0.
+    pub(crate) tag_len: usize,
+}
+
+impl FrameRows {
+    pub(crate) fn parse(&self, rows: &[u8]) -> Result<Vec<Frame>, DecodeError> {
+        let damaged = |what| DecodeError::damaged(self.kind, what);
+        let tag_len = self.tag_len as u64;
+        let mut offset = self.header_len;
+        let mut first = 0_u32;
+        let mut frames = Vec::with_capacity(rows.len() / FRAME_ROW_LEN);
+        for row in rows.as_chunks::<FRAME_ROW_LEN>().0 {
+            let stored_len = u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
+            let blocks = u32::from(u16::from_le_bytes([row[4], row[5]]));
+            let raw_len = u64::from(blocks) * u64::from(self.unit);
+            let encoding = Encoding::from_code(row[6]).ok_or(damaged("frame encoding"))?;
+            let sane = row[7] == 0
+                && blocks > 0
+                && raw_len <= u64::from(MAX_FRAME_LEN)
+                && (tag_len..=raw_len + tag_len).contains(&u64::from(stored_len))
+                && (encoding == Encoding::Zstd || u64::from(stored_len) == raw_len + tag_len);
+            if !sane {
+                return Err(damaged("frame row"));
+            }
+            let mut digest = [0; 16];
+            digest.copy_from_slice(&row[8..]);
+            frames.push(Frame { offset, stored_len, first, blocks, encoding, digest });
+            offset = offset.checked_add(stored_len).ok_or(damaged("frame row"))?;
+            first = first.checked_add(blocks).ok_or(damaged("frame row"))?;
+        }
+        Ok(frames)
+    }
+}
+
+/// A frame, as a part of its object.
+pub(crate) fn frame_part(number: u32, last: bool) -> Part<'static> {
+    Part { section: Section::Frames, number, last, bound: &[] }
 }
 
 pub(super) fn digest(stored: &[u8]) -> [u8; 16] {

@@ -35,12 +35,11 @@ use crate::object::{DecodeError, ObjectKind, check_versions, header_len, read_he
 use crate::seal::{Home, ObjectCipher, Part, SEAL_LEN, SealHeader, Section, TAG_LEN};
 use crate::version::{FORMAT_VERSION, MIN_READER_VERSION};
 
-use super::frame::{Encoding, Frame};
-use super::{MAX_BLOCKS, MAX_FRAME_LEN, MAX_PACK_LEN, TRAILER_LEN};
+use super::frame::{FRAME_ROW_LEN, Frame, FrameRows, frame_part};
+use super::{MAX_BLOCKS, MAX_PACK_LEN, TRAILER_LEN};
 
 const MAGIC: &[u8; 8] = b"TAOBEFIL";
 pub(super) const INDEX_HEADER_LEN: usize = 64;
-pub(super) const FRAME_ROW_LEN: usize = 24;
 pub(super) const RUN_ROW_LEN: usize = 8;
 
 fn damaged(what: &'static str) -> DecodeError {
@@ -166,11 +165,6 @@ pub(super) fn index_part(trailer: &[u8]) -> Part<'_> {
 pub(super) const HASHES_PART: Part<'static> =
     Part { section: Section::Hashes, number: 0, last: true, bound: &[] };
 
-/// A frame.
-pub(super) fn frame_part(number: u32, last: bool) -> Part<'static> {
-    Part { section: Section::Frames, number, last, bound: &[] }
-}
-
 /// The index of a pack.
 #[derive(Clone, Debug)]
 pub struct PackIndex {
@@ -282,12 +276,18 @@ impl PackIndex {
             return Err(damaged("index length"));
         }
         let (frame_rows, run_rows) = rows.split_at(frames_len);
+        let rows_of_frames = FrameRows {
+            kind: ObjectKind::Pack,
+            unit: block_size,
+            header_len: trailer.header_len(),
+            tag_len: trailer.tag_len(),
+        };
         let index = Self {
             pack: PackId::from_bytes(id),
             block_size,
             block_count,
             hashes_digest: Digest::from_bytes(hashes_digest),
-            frames: parse_frames(frame_rows, block_size, &trailer)?,
+            frames: rows_of_frames.parse(frame_rows)?,
             runs: parse_runs(run_rows)?,
             trailer,
             cipher,
@@ -367,39 +367,9 @@ impl PackIndex {
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         let part = frame_part(number as u32, number + 1 == self.frames.len());
-        self.frames[number].decode(stored, part, self.cipher.as_deref(), self.block_size, out)
+        let (kind, cipher) = (ObjectKind::Pack, self.cipher.as_deref());
+        self.frames[number].decode(kind, stored, part, cipher, self.block_size, out)
     }
-}
-
-fn parse_frames(
-    rows: &[u8],
-    block_size: u32,
-    trailer: &Trailer,
-) -> Result<Vec<Frame>, DecodeError> {
-    let tag_len = trailer.tag_len() as u64;
-    let mut offset = trailer.header_len();
-    let mut first = 0;
-    let mut frames = Vec::with_capacity(rows.len() / FRAME_ROW_LEN);
-    for row in rows.as_chunks::<FRAME_ROW_LEN>().0 {
-        let stored_len = u32_at(row, 0);
-        let blocks = u32::from(u16::from_le_bytes([row[4], row[5]]));
-        let raw_len = u64::from(blocks) * u64::from(block_size);
-        let encoding = Encoding::from_code(row[6]).ok_or(damaged("frame encoding"))?;
-        let sane = row[7] == 0
-            && blocks > 0
-            && raw_len <= u64::from(MAX_FRAME_LEN)
-            && (tag_len..=raw_len + tag_len).contains(&u64::from(stored_len))
-            && (encoding == Encoding::Zstd || u64::from(stored_len) == raw_len + tag_len);
-        if !sane {
-            return Err(damaged("frame row"));
-        }
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&row[8..]);
-        frames.push(Frame { offset, stored_len, first, blocks, encoding, digest });
-        offset = offset.checked_add(stored_len).ok_or(damaged("frame row"))?;
-        first += blocks;
-    }
-    Ok(frames)
 }
 
 fn parse_runs(rows: &[u8]) -> Result<Vec<(u32, u32)>, DecodeError> {

@@ -9,7 +9,8 @@ use crate::object::{ObjectKind, SEALED_HEADER_LEN, header_len, preamble};
 use crate::seal::{Home, SEAL_LEN, SealHeader, TAG_LEN};
 
 use super::TRAILER_LEN;
-use super::index::{FRAME_ROW_LEN, HASHES_PART, INDEX_HEADER_LEN, PackIndex, RUN_ROW_LEN, Trailer};
+use super::frame::FRAME_ROW_LEN;
+use super::index::{HASHES_PART, INDEX_HEADER_LEN, PackIndex, RUN_ROW_LEN, Trailer};
 
 /// So many bytes are hashed at most to find where an index begins: a second or two.
 const MOST_WORK: usize = 1 << 30;

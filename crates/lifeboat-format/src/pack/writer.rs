@@ -12,7 +12,8 @@ use crate::seal::{Home, ObjectCipher};
 
 use super::chunks::Chunks;
 use super::encoder::{FrameEncoders, Here, RawFrame};
-use super::index::{FRAME_ROW_LEN, HASHES_PART, INDEX_HEADER_LEN, Trailer, index_part};
+use super::frame::FRAME_ROW_LEN;
+use super::index::{HASHES_PART, INDEX_HEADER_LEN, Trailer, index_part};
 use super::{CHUNK_LEN, MAX_BLOCKS, MAX_FRAME_LEN};
 
 /// The greatest size at which a pack is full, in bytes.

@@ -165,6 +165,24 @@ impl Db {
         Statement::prepare(self, &sql)
     }
 
+    /// A PASSIVE checkpoint: how many frames the WAL has, and how many of them
+    /// the database file holds now. The connection must have read before.
+    pub(crate) fn checkpoint_passive(&self) -> Result<(c_int, c_int), SqliteError> {
+        let (mut frames, mut done): (c_int, c_int) = (0, 0);
+        // SAFETY: the connection is open, the name ends in a zero byte, and
+        // both places are valid.
+        let rc = unsafe {
+            ffi::sqlite3_wal_checkpoint_v2(
+                self.as_ptr(),
+                c"main".as_ptr(),
+                ffi::SQLITE_CHECKPOINT_PASSIVE,
+                &raw mut frames,
+                &raw mut done,
+            )
+        };
+        if rc == ffi::SQLITE_OK { Ok((frames, done)) } else { Err(self.last_error(rc)) }
+    }
+
     /// Whether the file at the path is no longer the one that is open.
     pub(crate) fn has_moved(&self) -> Result<bool, SqliteError> {
         let mut moved: c_int = 0;

@@ -23,6 +23,20 @@ pub enum Completeness {
     Short,
 }
 
+/// A lock on the wal-index, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShmLock {
+    pub(crate) slot: u8,
+    pub(crate) mode: ShmMode,
+}
+
+/// Whether others may hold the lock as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShmMode {
+    Shared,
+    Exclusive,
+}
+
 /// A file of a connection: the database, or its WAL. No descriptor is opened
 /// or closed by using it, so no lock is lost.
 pub struct FileHandle<'c> {
@@ -96,6 +110,39 @@ impl FileHandle<'_> {
         match rc {
             ffi::SQLITE_OK => Ok(held != 0),
             rc => Err(failed(rc, "the locks of the file are not known")),
+        }
+    }
+
+    /// Takes a lock on the wal-index, which must be mapped. For a connection
+    /// that runs no statement meanwhile: SQLite does not know of it.
+    pub(crate) fn shm_lock(&self, lock: ShmLock) -> Result<(), SqliteError> {
+        self.shm_change(lock, ffi::SQLITE_SHM_LOCK)
+    }
+
+    /// Gives a lock back that was taken here.
+    pub(crate) fn shm_unlock(&self, lock: ShmLock) -> Result<(), SqliteError> {
+        self.shm_change(lock, ffi::SQLITE_SHM_UNLOCK)
+    }
+
+    fn shm_change(&self, lock: ShmLock, change: c_int) -> Result<(), SqliteError> {
+        if c_int::from(lock.slot) >= ffi::SQLITE_SHM_NLOCK {
+            return Err(failed(code::MISUSE, "there is no such lock"));
+        }
+        let methods = self.methods();
+        if methods.iVersion < 2 {
+            return Err(unsupported("xShmLock"));
+        }
+        let change_lock = methods.xShmLock.ok_or_else(|| unsupported("xShmLock"))?;
+        let mode = match lock.mode {
+            ShmMode::Shared => ffi::SQLITE_SHM_SHARED,
+            ShmMode::Exclusive => ffi::SQLITE_SHM_EXCLUSIVE,
+        };
+        // SAFETY: the file is open and the lock exists; without a mapped
+        // wal-index the method answers with an error.
+        let rc = unsafe { change_lock(self.raw.as_ptr(), lock.slot.into(), 1, change | mode) };
+        match rc {
+            ffi::SQLITE_OK => Ok(()),
+            rc => Err(failed(rc, "the lock on the wal-index could not be changed")),
         }
     }
 
