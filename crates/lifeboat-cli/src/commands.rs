@@ -120,7 +120,7 @@ fn tell_detours(reporter: &Reporter, failed: &[Cause], elsewhere: &[FromElsewher
 
 /// Whether a database is taken over from another installation without being asked.
 fn adopts(arguments: &Arguments) -> bool {
-    arguments.setup().configuration.settings().take_over == TakeOver::Always
+    arguments.setup().configuration().settings().take_over == TakeOver::Always
 }
 
 /// Says what was put back, and what is still damaged.

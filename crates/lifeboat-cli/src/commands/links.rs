@@ -15,9 +15,9 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, LinksArguments, LinksCommand, ListArguments, Refusal};
 use crate::exit::Exit;
-use crate::hint::About;
 use crate::report::Reporter;
 use found::Printed;
+use lifeboat::hint::About;
 
 /// What a command did, as far as it came.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ impl Command<'_> {
             let options = RemoteOptions::default();
             return Ok(Links::of_list(given, reader, url, options, &directories).await?);
         }
-        let settings = setup.configuration.settings();
+        let settings = setup.configuration().settings();
         if settings.links.is_empty() {
             return Err(Stopped::Refused(Refusal {
                 exit: Exit::Usage,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lifeboat_agent::{Job, Planned, Schedule};
 use lifeboat_format::digest::Digest;
 use lifeboat_format::id::DatabaseName;
-use lifeboat_repository::{CheckOptions, Depth, Selector, Share};
+use lifeboat_repository::{CheckOptions, Depth, HealExtent, Selector, Share};
 use time::OffsetDateTime;
 
 use super::plan::{ServicePlan, Watched};
@@ -218,25 +218,15 @@ impl Inner {
         Ok(done)
     }
 
+    /// Puts back what is damaged or gone at one place and whole at another, as far
+    /// as records, presence and earlier checks show it.
     async fn heal(&self, plan: &ServicePlan, watched: &Watched) -> Result<usize, Error> {
-        let (inventories, _) = plan.destinations.inventories(&watched.name).await?;
-        let mut damaged: Vec<_> = Vec::new();
-        for (_, inventory) in &inventories {
-            let hit = inventory.listing.snapshots.iter();
-            let hit = hit.filter(|one| inventory.proofs.of(one.number()).damage.is_some());
-            damaged.extend(hit.map(|one| one.id().clone()));
+        let extent = HealExtent::Shown;
+        let healed = plan.destinations.heal(&watched.name, &extent, plan.adopt).await?;
+        for (place, report) in &healed.reports {
+            self.tell(watched, &Happening::Healed { place, report });
         }
-        damaged.sort();
-        damaged.dedup();
-        let mut healed = 0;
-        for id in damaged {
-            let (reports, _) = plan.destinations.heal(&watched.name, &id).await?;
-            for (place, report) in &reports {
-                healed += report.healed.len();
-                self.tell(watched, &Happening::Healed { place, report });
-            }
-        }
-        Ok(healed)
+        Ok(healed.reports.iter().map(|(_, report)| report.healed.len()).sum())
     }
 }
 

@@ -294,7 +294,7 @@ impl Command<'_> {
                 hint: format!("{}; or --no-snapshot", disabled.hint),
             }));
         }
-        let settings = self.arguments.setup().configuration.settings();
+        let settings = self.arguments.setup().configuration().settings();
         Ok(Safeguard::Snapshot {
             destinations: super::super::destinations(self.arguments),
             adopt: settings.take_over == TakeOver::Always,

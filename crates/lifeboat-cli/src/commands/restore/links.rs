@@ -30,7 +30,7 @@ pub(super) async fn audit(
     reporter: &Reporter,
 ) -> Exit {
     let setup = arguments.setup();
-    let settings = setup.configuration.settings();
+    let settings = setup.configuration().settings();
     if restore.no_links || !settings.links.iter().any(|links| links.database == name) {
         return Exit::Ok;
     }
