@@ -31,6 +31,7 @@ mod requests;
 mod restores;
 mod resuming;
 mod sealed;
+mod service;
 mod sizes;
 mod storage;
 mod two_at_once;

@@ -24,6 +24,12 @@ pub trait Clock {
     fn now(&self) -> OffsetDateTime;
 }
 
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> OffsetDateTime {
+        (**self).now()
+    }
+}
+
 /// The clock of the system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

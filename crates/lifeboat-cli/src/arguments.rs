@@ -100,7 +100,7 @@ pub(crate) struct Arguments {
 
     /// The settings, for commands that go by any.
     #[arg(skip)]
-    setup: Option<Setup>,
+    setup: Option<Arc<Setup>>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -332,7 +332,7 @@ impl Arguments {
     }
 
     /// The settings.
-    pub(crate) fn setup(&self) -> &Setup {
+    pub(crate) fn setup(&self) -> &Arc<Setup> {
         self.setup.as_ref().expect("commands that go by settings are prepared")
     }
 
@@ -350,10 +350,10 @@ impl Arguments {
     }
 
     /// What was typed at the start, with the settings as they are now.
-    pub(crate) fn again() -> Result<Arc<Self>, Refusal> {
+    pub(crate) fn again() -> Result<Self, Refusal> {
         let mut arguments = Self::parse();
         arguments.prepare()?;
-        Ok(Arc::new(arguments))
+        Ok(arguments)
     }
 
     /// Reads settings and key, and refuses what must not go on.
@@ -378,7 +378,7 @@ impl Arguments {
         request.section.clone_from(&self.config_section);
         request.repository.clone_from(&self.repo);
         request.key_file.clone_from(&self.key_file);
-        let setup = self.setup.insert(Setup::load(&request, Environment::of_process())?);
+        let setup = self.setup.insert(Arc::new(Setup::load(&request, Environment::of_process())?));
         // The doctor has a line of its own for the key.
         let does_without = matches!(
             self.command,

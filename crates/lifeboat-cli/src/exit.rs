@@ -52,7 +52,7 @@ impl Exit {
         match kind {
             ErrorKind::Usage => Self::Usage,
             ErrorKind::Damage => Self::Damage,
-            ErrorKind::Refused => Self::Refused,
+            ErrorKind::Refused | ErrorKind::Disabled => Self::Refused,
             ErrorKind::NoRepository => Self::NoRepository,
             ErrorKind::HeldByOther => Self::HeldByOther,
             ErrorKind::Key => Self::Key,

@@ -133,7 +133,7 @@ const RETENTION: &[Key] = &[
     key("timezone", Text),
 ];
 
-const DRILL: &[Key] = &[key("assert", Texts)];
+const DRILL: &[Key] = &[key("every", Duration), key("enabled", Flag), key("assert", Texts)];
 
 const HEALTH: &[Key] = &[
     key("warn_age", Duration),

@@ -283,11 +283,16 @@ impl Retention {
     }
 }
 
-/// What a drill must show.
+/// What a drill must show, and when there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Drill {
+    /// The time between two that `lifeboat run` makes.
+    #[serde(default, deserialize_with = "millis")]
+    pub every: Option<Duration>,
+    /// Whether it makes any.
+    pub enabled: Option<bool>,
     /// Statements that must each return 1.
     #[serde(default)]
     pub assert: Vec<String>,

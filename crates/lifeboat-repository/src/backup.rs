@@ -49,6 +49,8 @@ pub struct BackupOptions {
     pub tags: BTreeMap<String, String>,
     /// Send every page, whatever is known.
     pub full: bool,
+    /// Commit a record also where nothing changed. No page is sent for it.
+    pub always: bool,
     /// What to do where another installation owns the database.
     pub ownership: Ownership,
     /// The newest record that is meant, where it is not the highest seen.
@@ -76,6 +78,7 @@ impl BackupOptions {
             description: None,
             tags: BTreeMap::new(),
             full: false,
+            always: false,
             ownership: Ownership::default(),
             expect: None,
             level: 3,
@@ -206,7 +209,8 @@ impl Database {
             let base = self.base(&head, options.full, &listener).await?;
             let fingerprint;
             (source, fingerprint) = upload::fingerprint(source).await?;
-            let mut report = if let Some(report) = base.unchanged(fingerprint.as_ref()) {
+            let known = base.unchanged(fingerprint.as_ref()).filter(|_| !options.always);
+            let mut report = if let Some(report) = known {
                 report
             } else {
                 let (back, result) = self.send(source, base, &mut head, &options, &listener).await;

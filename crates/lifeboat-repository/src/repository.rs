@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lifeboat_crypto::{DataKey, Secret};
-use lifeboat_format::digest::HashKey;
+use lifeboat_format::digest::{Digest, HashKey};
 use lifeboat_format::hex;
 use lifeboat_format::id::{DatabaseName, RepositoryId};
 use lifeboat_format::info::{RepositoryInfo, StoreFinding};
 use lifeboat_format::key::{self, DatabaseKeys};
+use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::ObjectKind;
 use lifeboat_format::seal::{Home, Keyring};
 use lifeboat_remote::{Created, Remote};
 
 use crate::backup::MAX_TRIES;
 use crate::elsewhere::Others;
-use crate::error::{KeyError, ReadError, WriteError};
+use crate::error::{KeyError, LocalError, ReadError, WriteError};
 use crate::keys::{self, Keys, SLOT_LIMIT};
 use crate::local::{KeyMemory, Local, Memory, PlaceMemory, SeenKey, SeenPlace, random};
 use crate::store::{claim_format, fencing_of, find_out};
@@ -358,6 +359,12 @@ impl Database {
 
     pub(crate) fn keyring(&self) -> Option<&dyn Keyring> {
         self.repository.inner.keys.as_ref().map(|keys| keys as &dyn Keyring)
+    }
+
+    /// The newest record that this installation saw here, and its digest: the
+    /// store is not asked.
+    pub fn newest_seen(&self) -> Result<Option<(RecordNo, Digest)>, LocalError> {
+        Ok(self.memory().read()?.highest)
     }
 
     pub(crate) fn memory(&self) -> Memory {

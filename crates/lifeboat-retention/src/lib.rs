@@ -16,7 +16,9 @@
 //! ```
 //!
 //! A plan is a pure function of snapshots, policy, time and zone: it is printed,
-//! tested and applied by others. Whatever a policy says, some snapshots are
+//! tested and applied by others. Snapshots that were taken because of something that
+//! was about to be done are a [`Class`] of their own, which the rules count apart.
+//! Whatever a policy says, some snapshots are
 //! never forgotten: the latest, the latest that was verified, the pinned, and
 //! those that bear a time in the future.
 //!
@@ -30,6 +32,7 @@
 //!
 //! - [`Rules`], [`Policy`], [`Tag`], [`Period`]: what is typed, and what was
 //!   checked.
+//! - [`Candidate`], [`Class`]: the snapshots, and what each was taken for.
 //! - [`plan`](plan()), [`Plan`], [`Decision`], [`Reason`]: what is kept, and why.
 //! - [`Outlook`]: what remains, as a calendar, and the gaps that are made.
 //! - `slot`: hours, days, weeks, months and years of a zone.
@@ -46,7 +49,7 @@ mod slot;
 pub use jiff::tz::TimeZone;
 pub use outlook::{Gap, Month, Outlook};
 pub use period::{ParsePeriodError, Period};
-pub use plan::{Candidate, Decision, Plan, PlanError, plan};
+pub use plan::{Candidate, Class, Decision, Plan, PlanError, plan};
 pub use policy::{ParseTagError, Policy, PolicyError, Rules, Tag};
 pub use reason::Reason;
 pub use slot::Unit;

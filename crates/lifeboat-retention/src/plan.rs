@@ -11,6 +11,18 @@ use crate::policy::{Policy, Tag};
 use crate::reason::Reason;
 use crate::slot::{Slot, Unit, moment};
 
+/// What a snapshot was taken for. Rules count each class apart, so that many of one
+/// cannot push those of another out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// By a schedule, or by hand.
+    #[default]
+    Regular,
+    /// Because of something that was about to be done.
+    Before,
+}
+
 /// A snapshot, as far as retention looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -23,6 +35,8 @@ pub struct Candidate {
     pub taken_at: OffsetDateTime,
     /// What it costs, in bytes.
     pub bytes: u64,
+    /// What it was taken for.
+    pub class: Class,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Whether it is protected.
@@ -75,6 +89,7 @@ impl Candidate {
             generation: number,
             taken_at,
             bytes: 0,
+            class: Class::Regular,
             tags: BTreeMap::new(),
             pinned: false,
             verified: false,
@@ -111,6 +126,7 @@ impl Plan {
 /// A candidate on its way to a decision.
 struct Row<'a> {
     candidate: &'a Candidate,
+    class: Class,
     moment: Timestamp,
     future: bool,
     reasons: Vec<Reason>,
@@ -129,10 +145,14 @@ pub fn plan(
             return Err(PlanError::NoSuchTag { tag: tag.clone() });
         }
     }
+    // Those that are taken before something need no place of their own where there
+    // are no others.
+    let apart = candidates.iter().any(|candidate| candidate.class == Class::Regular);
     let mut rows: Vec<Row<'_>> = candidates
         .iter()
         .map(|candidate| Row {
             candidate,
+            class: if apart { candidate.class } else { Class::Regular },
             moment: moment(candidate.taken_at),
             future: candidate.taken_at > now,
             reasons: Vec::new(),
@@ -146,13 +166,26 @@ pub fn plan(
         present(&mut rows).for_each(|row| row.reasons.push(Reason::Fits(bytes)));
     }
     if let Some(least) = rules.min_snapshots {
-        for row in present(&mut rows).rev().take(least as usize) {
-            row.reasons.push(Reason::Minimum(least));
+        for class in CLASSES {
+            for row in of_class(&mut rows, class).rev().take(least as usize) {
+                row.reasons.push(Reason::Minimum(least));
+            }
         }
     }
     let bytes_over = rules.max_bytes.map_or(0, |most| shrink(&mut rows, most));
     let decisions = rows.into_iter().map(Row::decide).collect();
     Ok(Plan { decisions, bytes_over })
+}
+
+/// In the order in which they go where there is too little room.
+const CLASSES: [Class; 2] = [Class::Before, Class::Regular];
+
+/// Those of a class that are not taken in the future, the oldest generation first.
+fn of_class<'a, 'b>(
+    rows: &'b mut [Row<'a>],
+    class: Class,
+) -> impl DoubleEndedIterator<Item = &'b mut Row<'a>> + use<'a, 'b> {
+    present(rows).filter(move |row| row.class == class)
 }
 
 /// Those that are not taken in the future, the oldest generation first.
@@ -166,6 +199,10 @@ fn present<'a, 'b>(
 fn protect(rows: &mut [Row<'_>]) {
     if let Some(latest) = rows.last_mut() {
         latest.reasons.push(Reason::Latest);
+    }
+    let regular = rows.iter_mut().rev().find(|row| row.class == Class::Regular);
+    if let Some(regular) = regular.filter(|row| row.reasons.is_empty()) {
+        regular.reasons.push(Reason::Latest);
     }
     if let Some(verified) = rows.iter_mut().rev().find(|row| row.candidate.verified) {
         verified.reasons.push(Reason::LatestVerified);
@@ -182,39 +219,56 @@ fn protect(rows: &mut [Row<'_>]) {
 
 fn apply(rows: &mut [Row<'_>], policy: &Policy, zone: &TimeZone) {
     let rules = policy.rules();
-    if let Some(last) = rules.keep_last {
-        for (n, row) in (1..=last).zip(present(rows).rev()) {
+    for class in CLASSES {
+        let last = rules.keep_last.unwrap_or(0);
+        for (n, row) in (1..=last).zip(of_class(rows, class).rev()) {
             row.reasons.push(Reason::Last(n));
         }
     }
     // Compared with the newest, not with now: where nothing changes no
     // snapshots are taken, and time alone must not forget the rest. One that
     // bears a time in the future does not count, else it would age all others.
-    let newest = present(rows).map(|row| row.moment).max();
-    let edge =
-        |period: crate::Period| newest.map_or(Timestamp::MIN, |newest| period.before(newest, zone));
+    // Nor does one that was taken before something age those that were not.
+    let newest = CLASSES.map(|class| match class {
+        Class::Regular => of_class(rows, class).map(|row| row.moment).max(),
+        Class::Before => present(rows).map(|row| row.moment).max(),
+    });
+    let edge = |class: Class, period: crate::Period| {
+        let newest = CLASSES.iter().zip(newest).find(|(of, _)| **of == class);
+        let newest = newest.and_then(|(_, newest)| newest);
+        newest.map_or(Timestamp::MIN, |newest| period.before(newest, zone))
+    };
     if let Some(period) = rules.keep_within {
-        let edge = edge(period);
-        for row in present(rows).filter(|row| row.moment >= edge) {
-            row.reasons.push(Reason::Within(period));
+        for class in CLASSES {
+            let edge = edge(class, period);
+            for row in of_class(rows, class).filter(|row| row.moment >= edge) {
+                row.reasons.push(Reason::Within(period));
+            }
         }
+        let edge = edge(Class::Regular, period);
         // What the database was when that time began: where nothing changed for
         // long, one bad snapshot must not push the only good one out.
-        let before = present(rows).filter(|row| row.moment < edge);
+        let before = of_class(rows, Class::Regular).filter(|row| row.moment < edge);
         if let Some(row) = before.max_by_key(|row| row.moment) {
             row.reasons.push(Reason::StartOf(period));
         }
     }
     for (unit, _, count) in rules.counts() {
         let Some(count) = count else { continue };
-        for (of, row) in newest_of_each(rows, unit, zone, Timestamp::MIN, count as usize) {
-            row.reasons.push(Reason::Newest { unit, of });
+        for class in CLASSES {
+            let slots = (Timestamp::MIN, count as usize);
+            for (of, row) in newest_of_each(rows, class, unit, zone, slots) {
+                row.reasons.push(Reason::Newest { unit, of });
+            }
         }
     }
     for (unit, _, period) in rules.within() {
         let Some(period) = period else { continue };
-        for (of, row) in newest_of_each(rows, unit, zone, edge(period), usize::MAX) {
-            row.reasons.push(Reason::NewestWithin { unit, of, period });
+        for class in CLASSES {
+            let slots = (edge(class, period), usize::MAX);
+            for (of, row) in newest_of_each(rows, class, unit, zone, slots) {
+                row.reasons.push(Reason::NewestWithin { unit, of, period });
+            }
         }
     }
     for row in rows {
@@ -224,18 +278,18 @@ fn apply(rows: &mut [Row<'_>], policy: &Policy, zone: &TimeZone) {
     }
 }
 
-/// The newest of each of the newest `count` slots that have any, among those
-/// taken at `edge` or later. By their times alone: where a clock ran backwards,
+/// The newest of each of the newest `count` slots that have any, among those of a
+/// class taken at `edge` or later. By their times alone: where a clock ran backwards,
 /// a slot is not counted twice.
 fn newest_of_each<'a, 'b>(
     rows: &'b mut [Row<'a>],
+    class: Class,
     unit: Unit,
     zone: &TimeZone,
-    edge: Timestamp,
-    count: usize,
+    (edge, count): (Timestamp, usize),
 ) -> Vec<(String, &'b mut Row<'a>)> {
     let mut newest: HashMap<Slot, &'b mut Row<'a>> = HashMap::new();
-    for row in present(rows).filter(|row| row.moment >= edge) {
+    for row in of_class(rows, class).filter(|row| row.moment >= edge) {
         let slot = Slot::of(unit, row.moment, zone);
         let later = newest.get(&slot).is_none_or(|other| row.moment >= other.moment);
         if later {
@@ -248,22 +302,25 @@ fn newest_of_each<'a, 'b>(
     slots.into_iter().map(|(slot, row)| (slot.label(unit), row)).collect()
 }
 
-/// Takes the oldest out until the rest fits; says what is over then.
+/// Takes the oldest out until the rest fits, first of those that were taken before
+/// something; says what is over then.
 fn shrink(rows: &mut [Row<'_>], most: u64) -> u64 {
-    let kept = |row: &&mut Row<'_>| !row.reasons.is_empty();
     let mut bytes: u64 = rows
         .iter()
         .filter(|row| !row.reasons.is_empty())
         .fold(0, |sum, row| sum.saturating_add(row.candidate.bytes));
-    for row in rows.iter_mut().filter(kept) {
-        if bytes <= most {
-            return 0;
+    for class in CLASSES {
+        let kept = |row: &&mut Row<'_>| row.class == class && !row.reasons.is_empty();
+        for row in rows.iter_mut().filter(kept) {
+            if bytes <= most {
+                return 0;
+            }
+            if row.reasons.iter().any(Reason::is_firm) {
+                continue;
+            }
+            bytes = bytes.saturating_sub(row.candidate.bytes);
+            row.reasons = vec![Reason::OverBudget(most)];
         }
-        if row.reasons.iter().any(Reason::is_firm) {
-            continue;
-        }
-        bytes = bytes.saturating_sub(row.candidate.bytes);
-        row.reasons = vec![Reason::OverBudget(most)];
     }
     bytes.saturating_sub(most)
 }

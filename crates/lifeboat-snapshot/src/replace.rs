@@ -40,6 +40,9 @@ pub struct ReplaceOptions {
     pub label: String,
     /// How long locks of others are waited for; 5 s.
     pub busy_timeout: Duration,
+    /// Replace it only where it is known that nobody has it open. Otherwise it is
+    /// overwritten under those who do.
+    pub alone: bool,
 }
 
 impl ReplaceOptions {
@@ -52,7 +55,7 @@ impl ReplaceOptions {
 
     /// The usual ones.
     pub fn new(label: impl Into<String>) -> Self {
-        Self { label: label.into(), busy_timeout: Duration::from_secs(5) }
+        Self { label: label.into(), busy_timeout: Duration::from_secs(5), alone: false }
     }
 }
 
@@ -114,12 +117,18 @@ impl ProvenFile {
             Present::Usable(database) => database,
         };
         let patience = options.busy_timeout;
+        if options.alone && !before.nobody() {
+            return Err(ReplaceError::InUse { path: target });
+        }
         if !before.nobody() {
             return overwrite::overwrite(self, database, &target, &aside, patience);
         }
         drop(database);
         let proven = match swap::swap(self, &target, &aside)? {
             swap::Outcome::Done(done) => return Ok(done),
+            swap::Outcome::NotAlone(_) if options.alone => {
+                return Err(ReplaceError::InUse { path: target });
+            }
             swap::Outcome::NotAlone(proven) => proven,
         };
         match look(&target, options)? {

@@ -72,6 +72,11 @@ impl DestinationSettings {
         }
     }
 
+    /// Whether the first backup makes the repository there.
+    pub fn begins_anew(&self) -> bool {
+        self.create || self.is_local()
+    }
+
     fn is_local(&self) -> bool {
         is_local_path(&self.place)
     }
@@ -161,6 +166,15 @@ impl Destinations {
             Err(shared) => return Self { inner: shared },
         };
         Self { inner: Arc::new(Inner { members, installation, secret, reason }) }
+    }
+
+    /// The same destinations, of which nothing is known and nothing is open: for
+    /// another runtime.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        let Inner { installation, secret, reason, .. } = &*self.inner;
+        let members = self.settings().cloned().collect();
+        Self::new(members, installation.clone(), secret.clone()).because(reason.clone())
     }
 
     /// The settings of each, in their order.

@@ -144,6 +144,49 @@ pub enum Error {
     /// An object cannot be stored, read or deleted.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// Backups are not made here, nor are there any.
+    #[error("use backups here, which are disabled: {reason}")]
+    Disabled {
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A service knows no database of this name.
+    #[error("find the database {name:?} among those that are watched")]
+    Unwatched {
+        /// The name.
+        name: String,
+        /// Some that it knows.
+        known: Vec<String>,
+    },
+    /// Settings cannot be gone by.
+    #[error("go by the settings: {0}")]
+    Setup(#[from] crate::setup::SetupError),
+    /// Another run of the database goes on, and cannot end while this thread is
+    /// waited on.
+    #[error("wait for another run of {name:?}, which needs this thread to end")]
+    Occupied {
+        /// The database.
+        name: String,
+    },
+    /// No thread or runtime can be begun.
+    #[error("begin a thread")]
+    Runtime {
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is too little room for a drill.
+    #[error("restore {needed} bytes to {}, where {free} are free: a tenth of the disk must stay so", path.display())]
+    NoRoom {
+        /// Where.
+        path: PathBuf,
+        /// What it takes.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
     /// Nothing says where objects lie.
     #[error("find out where objects lie: neither the settings nor the environment say so")]
     NoObjects,
@@ -216,6 +259,8 @@ pub enum ErrorKind {
     Storage,
     /// The source is not a usable SQLite database.
     Source,
+    /// Backups are disabled.
+    Disabled,
 }
 
 impl Error {
@@ -238,7 +283,10 @@ impl Error {
                 if kinds.all(|kind| kind == first) { first } else { ErrorKind::Storage }
             }
             Self::Name { .. } | Self::Policy(_) | Self::Plan(_) => ErrorKind::Usage,
-            Self::NoObjects => ErrorKind::Usage,
+            Self::NoObjects | Self::Unwatched { .. } => ErrorKind::Usage,
+            Self::Disabled { .. } => ErrorKind::Disabled,
+            Self::Setup(error) => error.kind,
+            Self::Occupied { .. } | Self::Runtime { .. } | Self::NoRoom { .. } => ErrorKind::Failed,
             Self::Object(error) => object_kind(error),
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
             Self::Foreign { kind, .. } => *kind,

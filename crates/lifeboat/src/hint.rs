@@ -90,6 +90,14 @@ pub fn hint(error: &Error) -> Option<String> {
              AWS_S3_BUCKET_NAME"
                 .into()
         }
+        Error::Disabled { hint, .. } => hint.clone(),
+        Error::Setup(error) => error.hint.clone(),
+        Error::Unwatched { known, .. } if known.is_empty() => "none is configured".into(),
+        Error::Unwatched { known, .. } => format!("there is: {}", known.join(", ")),
+        Error::Occupied { .. } => {
+            "use the asynchronous form, or a runtime of several threads".into()
+        }
+        Error::NoRoom { .. } => "LIFEBOAT_CACHE_DIR names a directory on a larger disk".into(),
         Error::Source(error) => return of_open(error),
         Error::Backup(BackupError::Source(error)) => {
             return of_capture(error);

@@ -11,7 +11,9 @@ use lifeboat_snapshot::{Replaced, StagedFile, is_no_database, stage_undo, undo_t
 
 use crate::destination::Destination;
 use crate::error::Error;
-use crate::restore::{PlannedRestore, RestoreReport, RestoreSettings, fetch, off_thread, replace};
+use crate::restore::{
+    PlannedRestore, RestoreReport, RestoreSettings, fetch, off_thread, replace, replace_if,
+};
 use crate::take::{BackupReport, BackupSettings};
 
 /// Which database is to be replaced.
@@ -32,6 +34,8 @@ pub enum Place {
 pub struct InPlaceSettings {
     /// Do without `integrity_check` and `foreign_key_check` of the new database.
     pub skip_check: bool,
+    /// Replace the database only where it is known that nobody has it open.
+    pub alone: bool,
     /// The newest record that is meant, where it is not the highest seen.
     pub expect: Option<u64>,
     /// Who listens.
@@ -109,7 +113,8 @@ impl Destination {
         };
         let fetched = fetch(&database, &snapshot, staged, Some(&target), &restoring).await?;
         let proven = fetched.proven;
-        let replaced = off_thread(move || replace(proven)).await?;
+        let alone = settings.alone;
+        let replaced = off_thread(move || replace_if(proven, alone)).await?;
         let restored = RestoreReport {
             snapshot_id: snapshot.id().clone(),
             number: snapshot.number(),

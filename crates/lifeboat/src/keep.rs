@@ -6,8 +6,9 @@ mod configured;
 use std::collections::BTreeSet;
 
 use lifeboat_format::numbers::{NumberSet, RecordNo};
-use lifeboat_repository::{Listing, Proofs};
-use lifeboat_retention::{Candidate, Outlook, Plan, Policy, TimeZone, plan};
+use lifeboat_format::record::Trigger;
+use lifeboat_repository::{CollectOptions, Listing, Proofs};
+use lifeboat_retention::{Candidate, Class, Outlook, Plan, Policy, TimeZone, plan};
 use time::OffsetDateTime;
 
 pub use configured::{Keeping, KeepingError};
@@ -33,6 +34,7 @@ impl Inventory {
             let body = snapshot.body();
             let mut candidate = Candidate::new(snapshot.number().0, body.taken_at);
             candidate.generation = body.generation;
+            candidate.class = class_of(body.trigger);
             candidate.bytes = body.statistics.bytes_sent;
             candidate.tags.clone_from(&body.tags);
             candidate.pinned = snapshot.is_pinned();
@@ -66,6 +68,15 @@ impl Inventory {
     }
 }
 
+/// What retention counts apart: snapshots that a burst of operations can make many
+/// of, or a restore that is tried again and again.
+fn class_of(trigger: Trigger) -> Class {
+    match trigger {
+        Trigger::BeforeOperation | Trigger::Safety => Class::Before,
+        _ => Class::Regular,
+    }
+}
+
 impl Destination {
     /// The snapshots of a database, with what was proven of them.
     pub async fn inventory(&self, name: &str, expect: Option<u64>) -> Result<Inventory, Error> {
@@ -75,6 +86,36 @@ impl Destination {
             listing.snapshots.iter().map(|snapshot| snapshot.number()).collect();
         let proofs = database.proofs(&numbers).await?;
         Ok(Inventory { listing, proofs })
+    }
+
+    /// Forgets all snapshots but so many of the newest, and collects; those that
+    /// were taken before something are counted apart, and pinned ones stay. Returns how many were forgotten: none where a record cannot be read,
+    /// because nobody knows whether it is needed.
+    ///
+    /// Cancelled or killed, all of them are forgotten or none.
+    pub async fn keep_newest(
+        &self,
+        name: &str,
+        count: u32,
+        collect: CollectOptions,
+    ) -> Result<usize, Error> {
+        let keep = usize::try_from(count).unwrap_or(usize::MAX);
+        let database = self.database(name)?;
+        let listing = database.snapshots(None).await?;
+        if !listing.broken.is_empty() || !listing.burnt.is_empty() {
+            return Ok(0);
+        }
+        let mut old = Vec::new();
+        for class in [Class::Regular, Class::Before] {
+            let all = listing.snapshots.iter().rev();
+            let of_it = all.filter(|one| class_of(one.body().trigger) == class).skip(keep);
+            old.extend(of_it.filter(|one| !one.is_pinned()).map(|one| one.number()));
+        }
+        if !old.is_empty() {
+            database.forget(&old).await?;
+        }
+        database.collect(collect).await?;
+        Ok(old.len())
     }
 
     /// Forgets what a policy does not keep: it goes to the trash. Returns the

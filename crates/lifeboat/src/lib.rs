@@ -28,6 +28,7 @@
 //! - [`Lifeboat`] and its builder: one database, one destination.
 //! - [`Destination`]: any number of databases on one destination.
 //! - [`Destinations`]: a primary, fallbacks and mirrors; [`choice`] is which is taken.
+//! - [`service`]: backs databases up by itself, and is asked about them.
 //! - [`Error`], [`ErrorKind`]: what can go wrong, and what to do about it.
 //! - [`Directories`]: where state and cache lie.
 //! - [`objects`]: any object, on a primary store or a fallback, as settings say.
@@ -54,6 +55,7 @@ pub mod objects;
 mod restore;
 mod restore_all;
 mod salvage;
+pub mod service;
 pub mod setup;
 mod single_file;
 mod take;

@@ -298,8 +298,15 @@ impl PageSink for Lent {
 
 /// Puts a file over what is at its target. Blocks.
 pub(crate) fn replace(proven: ProvenFile) -> Result<Replaced, Error> {
+    replace_if(proven, false)
+}
+
+/// Puts a file over what is at its target; if that is said, only where nobody has it
+/// open. Blocks.
+pub(crate) fn replace_if(proven: ProvenFile, alone: bool) -> Result<Replaced, Error> {
     let path = proven.target().to_owned();
-    let options = ReplaceOptions::fresh().map_err(|source| Error::Path { path, source })?;
+    let mut options = ReplaceOptions::fresh().map_err(|source| Error::Path { path, source })?;
+    options.alone = alone;
     Ok(proven.replace(&options)?)
 }
 

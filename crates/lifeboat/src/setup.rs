@@ -34,6 +34,7 @@ use keeping::Keepings;
 pub use error::SetupError;
 pub use keeping::Kept;
 pub use secret::{SecretKind, SecretSource, read_secret};
+pub(crate) use targets::is_motherduck;
 pub use targets::{Target, two_of_one_name};
 
 /// The repository where none is named.

@@ -28,6 +28,9 @@ pub struct BackupSettings {
     pub full: bool,
     /// Store the snapshot as one file.
     pub archive: bool,
+    /// Record a snapshot also where nothing changed since the last, because of
+    /// what is said of it. No page is sent twice.
+    pub always: bool,
     /// Say which tables the changed pages belong to.
     pub explain: bool,
     /// The newest record, to be taken over from another installation.
@@ -135,6 +138,7 @@ impl Destination {
         options.description.clone_from(&settings.description);
         options.tags.clone_from(&settings.tags);
         options.full = settings.full;
+        options.always = settings.always;
         options.note_changes = settings.explain;
         options.progress.clone_from(&settings.progress);
         options.expect = settings.expect.map(lifeboat_format::numbers::RecordNo);

@@ -1,21 +1,19 @@
 //! `lifeboat backup`: one database after the other.
 
+mod tell;
+
 use std::time::Instant;
 
-use lifeboat::format::record::Trigger;
-use lifeboat::remote::Fencing;
 use lifeboat::setup::Target;
-use lifeboat::snapshot::Notice;
-use lifeboat::{BackupReport, BackupSettings, Destination, Destinations, Error, Missing, Placed};
+use lifeboat::{BackupSettings, Destination, Destinations, Error, Missing};
 
-use super::sync;
 use crate::arguments::{Arguments, BackupArguments};
 use crate::exit::Exit;
 use crate::progress;
-use crate::report::{Backed, Reporter};
-use crate::secrets;
+use crate::report::Reporter;
 use crate::targets;
 use lifeboat::hint::About;
+pub(crate) use tell::{Teller, forgotten};
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -46,39 +44,15 @@ pub(crate) async fn run(
     exit
 }
 
-/// Backs one database up with nobody there who asked for it, and says so unless
-/// nothing had changed. The exit, where it was not done: of what failed, or
-/// that of nothing to do.
-pub(crate) async fn unattended(
-    arguments: &Arguments,
-    reporter: &Reporter,
-    target: &Target,
-    trigger: Trigger,
-) -> Result<(BackupReport, Destination), Exit> {
-    let backup = BackupArguments::default();
-    let mut run = Run { trigger, unattended: true, ..Run::new(arguments, &backup, reporter) };
-    let exit = run.one(target).await;
-    match run.last {
-        Some(last) => Ok(last),
-        None => Err(exit),
-    }
-}
-
 struct Run<'a> {
     arguments: &'a Arguments,
     backup: &'a BackupArguments,
     reporter: &'a Reporter,
     /// Opened, and perhaps made, for the first source that can be used.
     destinations: Destinations,
-    /// The new repositories that were told of.
-    announced: Vec<String>,
+    teller: Teller,
     done: Vec<serde_json::Value>,
     skipped: usize,
-    trigger: Trigger,
-    /// Nobody watches: what changed nothing is not worth a line.
-    unattended: bool,
-    /// The last that was done, and where.
-    last: Option<(BackupReport, Destination)>,
 }
 
 impl<'a> Run<'a> {
@@ -88,12 +62,9 @@ impl<'a> Run<'a> {
             backup,
             reporter,
             destinations: super::destinations(arguments),
-            announced: Vec::new(),
+            teller: Teller::new(arguments, *reporter, false),
             done: Vec::new(),
             skipped: 0,
-            trigger: Trigger::Manual,
-            unattended: false,
-            last: None,
         }
     }
 }
@@ -123,72 +94,28 @@ impl Run<'_> {
             self.destinations.backup(&target.path, &settings, &target.places, missing).await?;
         // The bars are gone before anything is printed.
         drop(settings);
-        let Placed { report, destination, fallback_reason, .. } = &placed;
-        self.announce(destination);
-        let duration = started.elapsed();
-        let exit = self.report(&Backed {
-            report,
-            destination: destination.shown(),
-            fallback_reason: fallback_reason.as_deref(),
-            requests: placed.requests,
-            unfenced: destination.repository().fencing() == Fencing::Nothing,
-            duration,
-        });
-        sync::tell(&placed.copied, self.reporter);
-        let place = &self.arguments.setup().places()[placed.position];
-        if let Some(count) = place.max_snapshots {
-            self.keep_only(count, destination, &target.name).await;
+        let (exit, tally) = self.teller.placed(&placed, started.elapsed());
+        self.done.push(tally);
+        let place = self.destinations.settings().nth(placed.position);
+        if let Some(count) = place.and_then(|place| place.max_snapshots) {
+            self.keep_only(count, &placed.destination, &target.name).await;
         }
         let gone_wrong = !placed.copied.troubles.is_empty();
-        let is_fallback = fallback_reason.is_some();
-        self.last = Some((placed.report, placed.destination));
         let is_silent = self.arguments.setup().configuration().settings().fallback_exit == 0;
         match exit {
             Exit::Ok if gone_wrong => Ok(Exit::PartlyDone),
-            Exit::Ok if is_fallback && !is_silent => Ok(Exit::Fallback),
+            Exit::Ok if placed.fallback_reason.is_some() && !is_silent => Ok(Exit::Fallback),
             exit => Ok(exit),
-        }
-    }
-
-    /// Says that a repository was made, once.
-    fn announce(&mut self, destination: &Destination) {
-        if destination.is_new() && !self.announced.iter().any(|one| one == destination.shown()) {
-            self.announced.push(destination.shown().to_owned());
-            let sealed = destination.repository().is_sealed();
-            let how = if sealed { "encrypted" } else { "not encrypted" };
-            self.reporter.say(&format!("{} is a new repository, {how}", destination.shown()));
-            let secret = self.arguments.secret.as_ref().filter(|_| sealed);
-            if let Some(why) = secret.and_then(secrets::weakness) {
-                self.reporter.warn(&why);
-            }
         }
     }
 
     /// Forgets all snapshots but so many of the newest. The backup is made: what
     /// fails here is said and is no failure of it.
     async fn keep_only(&self, count: u32, destination: &Destination, name: &str) {
-        let keep = usize::try_from(count).unwrap_or(usize::MAX);
-        let done = async {
-            let database = destination.database(name)?;
-            let listing = database.snapshots(None).await?;
-            // Of what cannot be read nobody knows whether it is needed.
-            if !listing.broken.is_empty() || !listing.burnt.is_empty() {
-                return Ok(0);
-            }
-            let old = listing.snapshots.iter().rev().skip(keep);
-            let old: Vec<_> = old.filter(|one| !one.is_pinned()).map(|one| one.number()).collect();
-            if !old.is_empty() {
-                database.forget(&old).await?;
-            }
-            database.collect(self.arguments.setup().collecting(name)).await?;
-            Ok::<usize, Error>(old.len())
-        };
-        match done.await {
+        let collect = self.arguments.setup().collecting(name);
+        match destination.keep_newest(name, count, collect).await {
             Ok(0) => {}
-            Ok(forgotten) => self.reporter.say(&format!(
-                "  {forgotten} older than the newest {count} forgotten; `lifeboat undelete` brings \
-                 them back from the trash"
-            )),
+            Ok(forgotten) => self.reporter.say(&tell::forgotten(forgotten, count)),
             Err(error) => self.reporter.warn(&format!(
                 "{name}: the snapshot is stored, but older ones are still there: failed to {}",
                 crate::report::causes(&error)
@@ -200,7 +127,6 @@ impl Run<'_> {
         let backup = self.backup;
         let mut settings = BackupSettings::default();
         settings.name = Some(name.to_owned());
-        settings.trigger = self.trigger;
         settings.description.clone_from(&backup.description);
         settings.tags = backup.tags.iter().cloned().collect();
         settings.full = backup.full;
@@ -211,43 +137,5 @@ impl Run<'_> {
         settings.expect = backup.expect;
         settings.progress = progress::show(self.reporter.progress(), name);
         settings
-    }
-
-    fn report(&mut self, backed: &Backed<'_>) -> Exit {
-        let (report, reporter) = (backed.report, self.reporter);
-        let name = &report.name;
-        for notice in &report.notices {
-            match notice {
-                Notice::HotJournalRolledBack => reporter.say(&format!("{name}: {notice}")),
-                notice => reporter.warn(&format!("{name}: {notice}")),
-            }
-        }
-        if let Some(owner) = &report.adopted_from {
-            reporter.warn(&format!("{name}: taken over from installation {owner}"));
-        }
-        if !(self.unattended && report.unchanged) {
-            reporter.backed_up(backed);
-        }
-        if backed.unfenced {
-            reporter.warn(&format!(
-                "{name}: {} is unfenced: back it up from one machine only, because of two writers \
-                 one would undo what the other did",
-                backed.destination
-            ));
-        }
-        self.done.push(reporter.tally(backed));
-        for number in &report.damaged_records {
-            reporter.warn(&format!(
-                "{name}: record {number} is damaged; this snapshot was built on the last good one"
-            ));
-        }
-        for object in &report.damaged_objects {
-            reporter.warn(&format!(
-                "{name}: {object} is damaged or missing; this snapshot does without it, and older \
-                 ones may not: `lifeboat repair {name}` says what can be mended"
-            ));
-        }
-        let sound = report.damaged_records.is_empty() && report.damaged_objects.is_empty();
-        if sound { Exit::Ok } else { Exit::Damage }
     }
 }

@@ -135,6 +135,11 @@ fn object(name: &str, destination: &str, report: &DrillReport) -> Value {
     })
 }
 
+/// Says what a drill showed that nobody asked for.
+pub(crate) fn unattended(reporter: &Reporter, name: &str, place: &str, report: &DrillReport) {
+    tell(reporter, name, report, &object(name, place, report));
+}
+
 fn tell(reporter: &Reporter, name: &str, report: &DrillReport, object: &Value) {
     let drill = &report.drill;
     let mut lines = Vec::new();

@@ -1,26 +1,20 @@
 //! `lifeboat run`: backs up by the schedule, alone or around an application.
 
 mod child;
-mod plan;
-mod worker;
+mod log;
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use lifeboat::agent::{Driver, Handle};
+use lifeboat::agent::SystemClock;
+use lifeboat::service::{Service, ServicePlan};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::{Arguments, Refusal, RunArguments};
 use crate::exit::Exit;
 use crate::report::Reporter;
+use crate::text::several;
 use child::Child;
-use worker::Worker;
-
-/// How long is waited for what runs when the end is asked for. Service managers
-/// and containers wait 10 to 90 seconds before they kill.
-const GRACE: Duration = Duration::from_secs(8);
-
-/// How many backups run at once.
-const AT_ONCE: usize = 2;
+use log::Log;
 
 /// Runs until it is told to stop, or until the application ends.
 pub(crate) async fn run(arguments: &Arguments, run: &RunArguments, reporter: &Reporter) -> Exit {
@@ -38,18 +32,17 @@ async fn begin(
     run: &RunArguments,
     reporter: &Reporter,
 ) -> Result<Exit, Refusal> {
-    let disabled = arguments.disabled();
-    let targets = plan::targets(arguments.setup())?;
-    let planned = plan::jobs(arguments.setup(), &targets)?;
-    if let Some(disabled) = &disabled {
+    let log = Arc::new(Log::new(arguments, *reporter));
+    let service = Service::with(plan(arguments)?, Arc::new(SystemClock), log);
+    if let Some(disabled) = service.disabled() {
         let (reason, hint) = (&disabled.reason, &disabled.hint);
         reporter.warn(&format!("backups are disabled: {reason}; {hint}"));
         if run.command.is_empty() {
             return Ok(Exit::Ok);
         }
     } else if run.restore_if_missing {
-        for target in &targets {
-            child::restore_if_missing(arguments, target, reporter).await?;
+        for database in service.databases() {
+            child::restore_if_missing(&service, &database, reporter).await?;
         }
     }
     let mut signals = Signals::new()?;
@@ -57,61 +50,57 @@ async fn begin(
         Some((program, rest)) => Some(Child::spawn(program, rest)?),
         None => None,
     };
-    if disabled.is_some() {
-        // Nothing to do but what the application does.
-        let child = child.as_mut().expect("without one it is over");
-        return Ok(child.wait(&mut signals).await);
+    let count = several(service.databases().len() as u64, "database");
+    if service.disabled().is_none() {
+        reporter.note(&format!("{count} to watch; the first backups begin now"));
     }
-    let worker = Worker::new(Arguments::again()?, targets, *reporter);
-    let (mut driver, handle) = Driver::new(AT_ONCE, seed());
-    driver.replace(planned);
-    let count = worker.count();
-    reporter.note(&format!("{count} to watch; the first backups begin now"));
+    service.start();
     ready();
-    let mut exit = Exit::Ok;
-    let until = async {
-        match &mut child {
-            Some(child) => exit = child.wait(&mut signals).await,
-            None => stopped(&mut signals, &worker, &handle, reporter).await,
+    let again = || {
+        if let Err(refusal) = reload(&service) {
+            reporter.refuse(&refusal);
+            reporter.warn("the settings from before stay in use");
         }
-        stopping();
     };
-    let dropped = driver.run(&worker, until, GRACE).await;
-    if dropped > 0 {
+    let exit = match &mut child {
+        Some(child) => child.wait(&mut signals, again).await,
+        None => {
+            stopped(&mut signals, again).await;
+            Exit::Ok
+        }
+    };
+    stopping();
+    if service.shutdown().await > 0 {
         reporter.warn(
             "a backup was interrupted; what was stored is whole, and the next run goes on from there",
         );
     }
     if child.is_some() {
         // What the application did last.
-        worker.back_up_all().await;
+        service.trigger_all().await;
     }
     Ok(exit)
 }
 
+/// What the settings say.
+fn plan(arguments: &Arguments) -> Result<ServicePlan, Refusal> {
+    Ok(ServicePlan::of(Arc::clone(arguments.setup()), arguments.secret.as_ref())?)
+}
+
 /// Waits for the signal that ends it, and reads the settings anew on SIGHUP.
-async fn stopped(signals: &mut Signals, worker: &Worker, handle: &Handle, reporter: &Reporter) {
+async fn stopped(signals: &mut Signals, again: impl Fn()) {
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => return,
             _ = signals.interrupt.recv() => return,
-            _ = signals.hang_up.recv() => {
-                if let Err(refusal) = reload(worker, handle) {
-                    reporter.refuse(&refusal);
-                    reporter.warn("the settings from before stay in use");
-                }
-            }
+            _ = signals.hang_up.recv() => again(),
         }
     }
 }
 
 /// Takes over what the settings say now, whole or not at all.
-fn reload(worker: &Worker, handle: &Handle) -> Result<(), Refusal> {
-    let arguments = Arguments::again()?;
-    let targets = plan::targets(arguments.setup())?;
-    let planned = plan::jobs(arguments.setup(), &targets)?;
-    worker.replace(arguments, targets);
-    handle.replace(planned);
+fn reload(service: &Service) -> Result<(), Refusal> {
+    service.reload(plan(&Arguments::again()?)?);
     Ok(())
 }
 
@@ -137,12 +126,6 @@ impl Signals {
             hang_up: listen(SignalKind::hangup())?,
         })
     }
-}
-
-/// Different on every machine and at every start; nothing secret.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// Tells a service manager that asked to be told; nobody else hears it.

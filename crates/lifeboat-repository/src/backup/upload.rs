@@ -177,7 +177,7 @@ impl Database {
             parent.image_digest == taken.image_digest && parent.geometry() == Some(taken.geometry)
         });
         // The same image again, but what it was built of is not whole any more.
-        if !same || options.full || !base.is_sound() {
+        if !same || options.full || options.always || !base.is_sound() {
             return self.commit_snapshot(image, taken, base, head, options).await;
         }
         let report = base.unchanged_report(image.bytes_read);

@@ -1,6 +1,6 @@
 //! Timelines whose outcome can be worked out on paper.
 
-use lifeboat_retention::{Period, PlanError, Reason, Tag, Unit};
+use lifeboat_retention::{Class, Period, PlanError, Reason, Tag, Unit};
 use time::Duration;
 use time::macros::datetime;
 
@@ -216,4 +216,72 @@ fn a_clock_that_ran_backwards() {
     let rules = Rules { keep_daily: Some(1), ..Rules::default() };
     let plan = planned(&all, &policy(rules), NOW);
     assert_eq!(kept(&plan), [3, 4], "the newest of the 19th, and the latest");
+}
+
+/// Ten before operations, in the last hour; the seven of the schedule stay all the same.
+fn burst(regular: u64, before: u64) -> Vec<Candidate> {
+    let mut all = daily(regular);
+    for n in 1..=before {
+        let at = datetime!(2026-11-20 17:00 UTC) + Duration::minutes(n as i64);
+        let mut one = Candidate::new(regular + n, at);
+        one.class = Class::Before;
+        one.bytes = 100;
+        all.push(one);
+    }
+    all
+}
+
+#[test]
+fn a_burst_pushes_nothing_out() {
+    let rules = [
+        Rules { keep_last: Some(7), ..Rules::default() },
+        Rules { keep_daily: Some(7), ..Rules::default() },
+        Rules { keep_hourly: Some(7), ..Rules::default() },
+        Rules { keep_within_daily: Some(Period::days(7)), ..Rules::default() },
+        Rules {
+            keep_last: Some(1),
+            min_snapshots: Some(7),
+            keep_yearly: Some(1),
+            ..Rules::default()
+        },
+    ];
+    for rules in rules {
+        let regular = |plan: &Plan| -> Vec<u64> {
+            kept(plan).into_iter().filter(|number| *number <= 30).collect()
+        };
+        let alone = planned(&daily(30), &policy(rules.clone()), NOW);
+        let beside = planned(&burst(30, 50), &policy(rules.clone()), NOW);
+        assert_eq!(regular(&beside), regular(&alone), "{rules:?}");
+        let of_the_burst = kept(&beside).len() - regular(&beside).len();
+        assert!((1..=7).contains(&of_the_burst), "{rules:?} keeps {of_the_burst} of the burst");
+    }
+    // By hand: the last seven of each.
+    let plan = planned(&burst(30, 50), &Policy::of_count(7).expect("not zero"), NOW);
+    assert_eq!(kept(&plan), (24..=30).chain(74..=80).collect::<Vec<_>>());
+}
+
+/// Where there is too little room, what was taken before operations goes first; the
+/// latest of both stays.
+#[test]
+fn too_little_room() {
+    let mut all = burst(5, 5);
+    all.iter_mut().for_each(|one| one.bytes = 100);
+    let rules = Rules { keep_last: Some(5), max_bytes: Some(500), ..Rules::default() };
+    let plan = planned(&all, &policy(rules), NOW);
+    assert_eq!(kept(&plan), [2, 3, 4, 5, 10]);
+    assert_eq!(plan.decisions[4].reasons, [Reason::Latest, Reason::Last(1)]);
+    let rules = Rules { keep_last: Some(5), max_bytes: Some(1), ..Rules::default() };
+    let plan = planned(&all, &policy(rules), NOW);
+    assert_eq!((kept(&plan), plan.bytes_over), (vec![5, 10], 199));
+}
+
+/// Without any other they are what there is.
+#[test]
+fn nothing_but_operations() {
+    let mut all = daily(10);
+    all.iter_mut().for_each(|one| one.class = Class::Before);
+    let within = Rules { keep_within: Some(Period::days(2)), ..Rules::default() };
+    let same = |plan: Plan| kept(&plan);
+    let expected = same(planned(&daily(10), &policy(within.clone()), NOW));
+    assert_eq!(same(planned(&all, &policy(within), NOW)), expected);
 }

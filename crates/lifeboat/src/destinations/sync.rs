@@ -48,8 +48,21 @@ impl Destinations {
     /// Killed or cancelled, each snapshot is copied whole or not at all; run
     /// again, it goes on.
     pub async fn sync(&self, name: Option<&str>, adopt: bool) -> Result<SyncReport, Error> {
+        self.sync_among(name, &[], adopt).await
+    }
+
+    /// As [`sync`](Self::sync), between destinations of these names alone, or
+    /// all if there are none.
+    pub async fn sync_among(
+        &self,
+        name: Option<&str>,
+        among: &[String],
+        adopt: bool,
+    ) -> Result<SyncReport, Error> {
         let mut report = SyncReport::default();
-        let opened = self.open_all(|_| true, &mut report).await;
+        let meant =
+            |at: usize| among.is_empty() || among.contains(&self.inner.members[at].settings.name);
+        let opened = self.open_all(meant, &mut report).await;
         if opened.is_empty() {
             return Err(Error::Nowhere { causes: report.troubles });
         }

@@ -11,6 +11,7 @@ use super::targets::name_of;
 use super::{Setup, SetupError};
 use crate::error::causes_of;
 use crate::keep::Keeping;
+use crate::service::Drills;
 
 /// What is kept of a database.
 #[derive(Clone, Debug)]
@@ -148,5 +149,18 @@ impl Setup {
         let own = found.and_then(|found| settings.databases[found.index].drill.as_ref());
         let own = own.map(|drill| &drill.assert[..]).unwrap_or_default();
         settings.drill.assert.iter().chain(own).cloned().collect()
+    }
+
+    /// How backups of one of the configured databases are put to the test.
+    pub(crate) fn drills(&self, index: usize) -> Drills {
+        let settings = self.configuration.settings();
+        let own = settings.databases[index].drill.as_ref();
+        let (common, mut drills) = (&settings.drill, Drills::default());
+        let enabled = own.and_then(|own| own.enabled).or(common.enabled).unwrap_or(true);
+        let every = own.and_then(|own| own.every).or(common.every).or(drills.every);
+        drills.every = every.filter(|_| enabled);
+        let own = own.map(|own| &own.assert[..]).unwrap_or_default();
+        drills.assertions = common.assert.iter().chain(own).cloned().collect();
+        drills
     }
 }

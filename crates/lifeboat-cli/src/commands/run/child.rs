@@ -5,16 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
-use lifeboat::repository::{ResolveError, Selector};
-use lifeboat::{Error, Missing, RestoreSettings};
+use lifeboat::service::{FirstStart, Service, Watched};
 use rustix::process::{Pid, Signal as Number, kill_process};
 
 use super::Signals;
-use crate::arguments::{Arguments, Refusal};
+use crate::arguments::Refusal;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
-use lifeboat::setup::Place;
-use lifeboat::setup::Target;
 
 /// The application.
 pub(super) struct Child {
@@ -40,8 +37,9 @@ impl Child {
         }
     }
 
-    /// Waits for its end, and passes signals on until then.
-    pub(super) async fn wait(&mut self, signals: &mut Signals) -> Exit {
+    /// Waits for its end, and passes signals on until then. SIGHUP is for both: it
+    /// has the settings read `again` as well.
+    pub(super) async fn wait(&mut self, signals: &mut Signals, again: impl Fn()) -> Exit {
         loop {
             tokio::select! {
                 ended = self.process.wait() => return match ended {
@@ -55,7 +53,10 @@ impl Child {
                 // From a terminal it reached the application as well; sent by
                 // somebody else it did not. Twice is what a person would do.
                 _ = signals.interrupt.recv() => self.pass_on(Number::INT),
-                _ = signals.hang_up.recv() => self.pass_on(Number::HUP),
+                _ = signals.hang_up.recv() => {
+                    self.pass_on(Number::HUP);
+                    again();
+                }
             }
         }
     }
@@ -78,49 +79,29 @@ fn exit_of(status: ExitStatus) -> Exit {
 /// Brings a database back that is not there. Where no backup was ever made,
 /// the application begins with nothing, as on its first day.
 pub(super) async fn restore_if_missing(
-    arguments: &Arguments,
-    target: &Target,
+    service: &Service,
+    database: &Watched,
     reporter: &Reporter,
 ) -> Result<(), Refusal> {
-    if target.path.exists() {
-        return Ok(());
-    }
-    let restored = async {
-        let chosen =
-            super::super::choose(arguments, Missing::CreateIfLocal, &target.places).await?;
-        let settings = RestoreSettings::default();
-        let (name, path) = (&target.name, &target.path);
-        chosen.destination.restore(name, &Selector::Latest(0), path, &settings, |_| ()).await
-    };
-    match restored.await {
-        Ok(report) => {
-            let id = &report.snapshot_id;
-            reporter.note(&format!("{}: restored from {id}", target.path.display()));
+    match service.restore_if_missing(&database.name).await {
+        Ok(FirstStart::Restored(restored)) => {
+            let id = &restored.report.snapshot_id;
+            reporter.note(&format!("{}: restored from {id}", database.path.display()));
             Ok(())
         }
-        Err(error) if is_first_day(&error, arguments) => {
-            reporter.note(&format!("{}: there is no backup yet", target.name));
+        Ok(FirstStart::NoBackupYet) => {
+            reporter.note(&format!("{}: there is no backup yet", database.name));
             Ok(())
         }
+        Ok(_) => Ok(()),
         Err(error) => Err(Refusal {
             exit: Exit::of(error.kind()),
             message: format!(
                 "{} is missing, and was not restored: failed to {}",
-                target.path.display(),
+                database.path.display(),
                 causes(&error)
             ),
             hint: "the application was not started: it would begin with an empty database".into(),
         }),
-    }
-}
-
-/// Whether nothing was ever backed up. A bucket without a repository is a
-/// mistake in its name as likely as a first day, and so no reason to begin.
-fn is_first_day(error: &Error, arguments: &Arguments) -> bool {
-    let begins_anew = |place: &Place| place.is_local() || place.create;
-    match error {
-        Error::NoRepository { .. } => arguments.setup().places().iter().all(begins_anew),
-        Error::Resolve(ResolveError::NoSnapshots { .. }) => true,
-        _ => false,
     }
 }
