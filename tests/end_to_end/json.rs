@@ -128,6 +128,50 @@ fn copies_and_objects() {
 }
 
 #[test]
+fn links() {
+    let folder = Folder::new();
+    open(&folder.path("app.db"), "delete")
+        .execute_batch("CREATE TABLE t(k); INSERT INTO t VALUES('gone'), ('bad//key')")
+        .expect("writes");
+    std::fs::create_dir(folder.path("media")).expect("makes it");
+    std::fs::write(folder.path("media/orphan"), "x").expect("writes");
+    let settings = "[[database]]\npath = \"app.db\"\n[[links]]\ndatabase = \"app\"\n\
+                    columns = [\"t.k\"]\nurl = \"media\"\ngrace = \"0s\"\non_broken = \"delete\"\n";
+    std::fs::write(folder.path("lifeboat.toml"), settings).expect("writes");
+    let kind = |objects: &[Value], wanted: &str| {
+        let found = objects.iter().find(|object| object["message_type"] == wanted);
+        fields(found.unwrap_or_else(|| panic!("no {wanted}: {objects:?}")))
+    };
+    let run = |arguments: &[&str]| folder.run(&[&["--json", "links"], arguments].concat()).json();
+    let checked = run(&["check"]);
+    assert_eq!(kind(&checked, "finding"), documented("links: one object a finding"));
+    assert_eq!(kind(&checked, "store"), documented("links: one object a store"));
+    let summary = documented("links check: summary");
+    assert_eq!(kind(&checked, "summary"), summary);
+    let more = documented("links fix, links clean: summary");
+    let more: BTreeSet<String> = more.union(&summary).cloned().collect();
+    let recovered = run(&["fix", "--bring-back"]);
+    let one = "links fix --bring-back: one object a store, `recovered`";
+    assert_eq!(kind(&recovered, "recovered"), documented(one));
+    assert_eq!(kind(&recovered, "summary"), documented("links fix --bring-back: summary"));
+    folder.backup("app.db");
+    let restored = folder.run(&["--json", "restore", "app", "--target", "new.db"]).ok().json();
+    let one = "restore: one object a store that the database mentions objects of, `links`";
+    assert_eq!(kind(&restored, "links"), documented(one));
+    let fixed = run(&["fix", "--apply", "--expect-broken", "1"]);
+    assert_eq!(kind(&fixed, "fixed"), documented("links fix: one object a database, `fixed`"));
+    assert_eq!(kind(&fixed, "summary"), more);
+    open(&folder.path("app.db"), "delete").execute_batch("DELETE FROM t").expect("writes");
+    let cleaned = run(&["clean", "--apply", "--expect-orphaned", "1"]);
+    assert_eq!(kind(&cleaned, "cleaned"), documented("links clean: one object a store, `cleaned`"));
+    assert_eq!(kind(&cleaned, "summary"), more);
+    let undone = run(&["clean", "--undo"]);
+    let one = "links clean --undo: one object a store, `brought_back`";
+    assert_eq!(kind(&undone, "brought_back"), documented(one));
+    assert_eq!(kind(&undone, "summary"), documented("links clean --undo: summary"));
+}
+
+#[test]
 fn keys() {
     let folder = Folder::new();
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");

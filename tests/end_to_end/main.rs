@@ -19,6 +19,7 @@ mod hazards;
 mod in_place;
 mod json;
 mod keeping;
+mod links;
 mod live;
 mod locks;
 mod memory;

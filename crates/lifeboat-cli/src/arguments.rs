@@ -3,6 +3,7 @@
 mod backup;
 mod elsewhere;
 mod keep;
+mod links;
 mod object;
 mod output;
 mod prove;
@@ -26,6 +27,7 @@ pub(crate) use run::{HealthArguments, RunArguments};
 
 pub(crate) use elsewhere::{CopyArguments, ExportArguments};
 pub(crate) use keep::{ForgetArguments, PickArguments, PruneArguments};
+pub(crate) use links::{DialectName, LinksArguments, LinksCommand, ListArguments};
 pub(crate) use object::{ObjectArguments, ObjectCommand, Which};
 pub(crate) use prove::{CheckArguments, DiffArguments, DrillArguments, RepairArguments};
 
@@ -182,6 +184,8 @@ pub(crate) enum Command {
     },
     /// Keep any object (a photo, a video) on a primary store or, when that fails, a fallback
     Object(ObjectArguments),
+    /// Compare the objects that databases mention with what their buckets hold, and mend both
+    Links(LinksArguments),
     /// Look whether backups can work here, and say what would mend what does not
     Doctor {
         /// The database files, or names of configured ones [default: all that are configured]
@@ -456,6 +460,7 @@ mod tests {
             "prune",
             "diff",
             "object",
+            "links",
             "stats",
             "status",
             "run",

@@ -14,6 +14,7 @@ pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod links;
 pub(crate) mod object;
 pub(crate) mod prune;
 pub(crate) mod repair;

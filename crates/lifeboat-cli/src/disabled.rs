@@ -55,7 +55,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
             return Some(refusal.exit);
         }
         // These have words of their own for it.
-        Command::Run(_) | Command::Health(_) => return None,
+        Command::Run(_) | Command::Health(_) | Command::Links(_) => return None,
         Command::Decrypt { .. }
         | Command::Doctor { .. }
         | Command::Storage(_)

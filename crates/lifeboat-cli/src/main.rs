@@ -118,6 +118,7 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
             commands::sync::run(arguments, name.as_deref(), *wait, reporter).await
         }
         Command::Object(object) => commands::object::run(arguments, object, reporter).await,
+        Command::Links(links) => commands::links::run(arguments, links, reporter).await,
         Command::Doctor { databases } => {
             commands::doctor::run(arguments, databases, reporter).await
         }

@@ -124,6 +124,15 @@ impl Reporter {
         self.progress
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The last object, for programs; people have read it all.
+    pub(crate) fn summary(&self, object: serde_json::Value) {
+        self.told(object, &[]);
+    }
+
     fn prose(&self) -> bool {
         !self.json && !self.quiet
     }

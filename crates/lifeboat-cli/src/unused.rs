@@ -41,9 +41,11 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
     if settings.http != Http::default() {
         add("http", "[http]".into(), "lifeboat status");
     }
-    for at in 0..settings.links.len() {
-        let instead = "list the bucket, and compare with the columns by hand";
-        add(&format!("links.{at}"), "[[links]]".into(), instead);
+    for (at, links) in settings.links.iter().enumerate() {
+        if links.backup {
+            let instead = "copy the bucket with the provider's own tool";
+            add(&format!("links.{at}.backup"), "links.backup".into(), instead);
+        }
     }
     all
 }

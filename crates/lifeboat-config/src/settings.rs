@@ -384,14 +384,51 @@ pub struct Links {
     pub query: Option<String>,
     /// The column, in the same row, that says on which side an object lies.
     pub provider_column: Option<String>,
+    /// The values of it that mean this store; by default what kind of store it is.
+    pub providers: Option<Vec<String>>,
+    /// Whether rows without a provider mean this store; by default they do.
+    pub provider_default: Option<bool>,
+    /// What the columns leave out at the beginning of each key.
+    pub key_prefix: Option<String>,
+    /// What they leave out at the end.
+    pub key_suffix: Option<String>,
+    /// The columns hold URLs below one of these.
+    #[serde(default)]
+    pub url_bases: Vec<String>,
+    /// The columns hold JSON, and this is where in it the keys are.
+    pub json_path: Option<String>,
+    /// The columns hold placements, as `lifeboat object` prints them.
+    #[serde(default)]
+    pub placement: bool,
+    /// The column, in the same row, that has the size of an object.
+    pub size_column: Option<String>,
+    /// The column, in the same row, that has the ETag or MD5 of an object.
+    pub digest_column: Option<String>,
+    /// What is done with a row whose object is missing: `delete`, `null`, or a
+    /// statement.
+    pub on_broken: Option<String>,
+    /// The statement that inserts the row of a test.
+    pub probe_insert: Option<String>,
+    /// The statement that deletes the row of a test.
+    pub probe_delete: Option<String>,
     /// Objects that are younger than this count as being about to be mentioned.
     #[serde(default, deserialize_with = "millis")]
     pub grace: Option<Duration>,
+    /// The folder of the bucket to which orphaned objects are moved.
+    pub quarantine: Option<String>,
+    /// Whether the objects are backed up with the database.
+    #[serde(default)]
+    pub backup: bool,
     /// The bucket, with the prefix that the columns leave out.
     pub url: String,
     /// How the store is reached.
     #[serde(default)]
     pub options: Options,
+    /// Another place, path or URL, that may have what is missing.
+    pub also: Option<String>,
+    /// How that one is reached.
+    #[serde(default)]
+    pub also_options: Options,
 }
 
 /// Where any object lies: photos and the like, which are no backups.

@@ -33,6 +33,7 @@
 //! - [`RemoteOptions`]: how a store is reached.
 //! - [`Protection`]: what a bucket does against deletion.
 //! - [`conformance`]: the list that any store can be held to.
+//! - [`Remote::last_version`]: what a bucket keeps of what was deleted.
 //! - [`Remote::create_bucket`]: a bucket where there is none.
 //! - [`is_local_path`]: what a text names; opening is [`Remote::open`].
 //! - [`Remote::probe`], [`Probed`]: what a store really does. [`Fencing`]: what
@@ -62,6 +63,7 @@ mod retry;
 pub mod rounds;
 mod signing;
 mod upload;
+mod versions;
 #[cfg(feature = "http-stores")]
 mod wire;
 
@@ -73,5 +75,6 @@ pub use options::{OptionError, Provider, RemoteOptions, Secret};
 pub use place::{is_local_path, without_secrets};
 pub use probe::{Absence, Creates, Deletes, Listings, ProbeOptions, Probed};
 pub use protection::{ObjectLock, Protection, Versioning};
-pub use remote::{Created, Listed, Remote};
+pub use remote::{Created, Listed, Remote, is_plain_key};
 pub use retry::RetryPolicy;
+pub use versions::Version;

@@ -250,5 +250,15 @@ pub(crate) fn path(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
 
+/// Whether a text is a key that all operations take as it stands: names between
+/// single slashes. Any other would be looked for under another key.
+pub fn is_plain_key(key: &str) -> bool {
+    let has_control = key.contains(|c: char| c.is_control());
+    !has_control
+        && !key.is_empty()
+        && key.len() <= 1024
+        && Path::parse(key).is_ok_and(|parsed| parsed.as_ref() == key)
+}
+
 #[cfg(test)]
 mod tests;

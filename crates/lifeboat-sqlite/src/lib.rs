@@ -33,6 +33,7 @@
 //! - `transaction`: what may be read, and only while a transaction is open
 //! - `wal_index`: the header of the wal-index, the one authority on commits
 //! - `check`: `integrity_check` and `foreign_key_check` of a private file
+//! - `rows`: the rows of a query, and changes that somebody asked for
 //! - `pages`: which table or index a page belongs to
 //! - `writable`: a database that is to be replaced, in place or through SQLite
 //! - `raw`: all `unsafe` code
@@ -45,6 +46,7 @@ mod connection;
 mod error;
 mod pages;
 mod raw;
+mod rows;
 mod transaction;
 mod uri;
 mod version;
@@ -56,6 +58,7 @@ pub use connection::{Access, Connection};
 pub use error::{BeginError, ConnectError, SqliteError};
 pub use pages::{ObjectKind, PageOwner, PagesError, SchemaObject};
 pub use raw::{Completeness, FileHandle};
+pub use rows::{Change, Rows, Value, WriteTransaction};
 pub use transaction::{JournalMode, ReadTransaction, WalIndexError};
 pub use version::{MIN_SAFE_VERSION, library_version};
 pub use wal_index::{WalIndexHeader, WalPosition};

@@ -78,6 +78,10 @@ impl<'c> ReadTransaction<'c> {
         Err(WalIndexError::Unsteady)
     }
 
+    pub(crate) fn db(&self) -> &'c Db {
+        self.db
+    }
+
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'_>, SqliteError> {
         self.db.prepare(sql)
     }

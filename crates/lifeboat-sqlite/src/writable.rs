@@ -94,6 +94,10 @@ impl WritableDatabase {
         Ok(Overwrite { backup })
     }
 
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// Writes the WAL into the database file and empties it. False if readers
     /// held it up: then one of the next commits does it.
     pub fn checkpoint(&self) -> Result<bool, SqliteError> {

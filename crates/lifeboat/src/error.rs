@@ -187,6 +187,9 @@ pub enum Error {
         /// What there is.
         free: u64,
     },
+    /// Links cannot be compared or mended.
+    #[error(transparent)]
+    Links(#[from] lifeboat_links::LinksError),
     /// Nothing says where objects lie.
     #[error("find out where objects lie: neither the settings nor the environment say so")]
     NoObjects,
@@ -287,6 +290,13 @@ impl Error {
             Self::Disabled { .. } => ErrorKind::Disabled,
             Self::Setup(error) => error.kind,
             Self::Occupied { .. } | Self::Runtime { .. } | Self::NoRoom { .. } => ErrorKind::Failed,
+            Self::Links(error) => match error {
+                error if error.is_usage() => ErrorKind::Usage,
+                error if error.is_storage() => ErrorKind::Storage,
+                error if error.is_refusal() => ErrorKind::Damage,
+                error if error.is_source() => ErrorKind::Source,
+                _ => ErrorKind::Failed,
+            },
             Self::Object(error) => object_kind(error),
             Self::Local(_) | Self::Check(_) | Self::Path { .. } => ErrorKind::Failed,
             Self::Foreign { kind, .. } => *kind,

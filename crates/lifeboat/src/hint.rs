@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lifeboat_format::object::{DecodeError, ObjectKind};
+use lifeboat_links::LinksError;
 use lifeboat_remote::objects::ObjectError;
 use lifeboat_repository::{BackupError, KeyError, ReadError, ResolveError, WriteError};
 use lifeboat_snapshot::{
@@ -85,6 +86,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::File(error) => return of_file(error),
         Error::Object(error) => return of_object(error),
+        Error::Links(error) => return of_links(error),
         Error::NoObjects => {
             "name it with --primary, objects.primary, LIFEBOAT_OBJECTS__PRIMARY or \
              AWS_S3_BUCKET_NAME"
@@ -379,6 +381,28 @@ pub enum About {
     Reading,
     /// An object that is no backup.
     Object,
+    /// Rows that mention objects, and these.
+    Links,
+}
+
+fn of_links(error: &LinksError) -> Option<String> {
+    Some(match error {
+        LinksError::Rule { .. } => "mend the rule in [[links]]; docs/links.md has examples".into(),
+        LinksError::Store(error) => error.hint().into(),
+        LinksError::Doubtful { storage: true, .. } => {
+            "nothing is mended by a store that cannot be believed; try again later".into()
+        }
+        LinksError::Doubtful { .. } => "docs/links.md says what to do about it".into(),
+        LinksError::Unexpected { found, option, .. } => format!(
+            "is it the right bucket, and the right database? {option} {found} says that so many \
+             are meant"
+        ),
+        LinksError::Scratch { .. } => {
+            "LIFEBOAT_CACHE_DIR names a directory with room for all keys".into()
+        }
+        LinksError::Begin { .. } => "try again when nobody holds the database exclusively".into(),
+        _ => return None,
+    })
 }
 
 /// Whether data is safe, and in which words.
@@ -409,6 +433,11 @@ pub fn safety(error: &Error, about: About) -> (bool, &'static str) {
         (About::InPlace, true) => {
             (false, "The database is what it was, but stored data is damaged or missing.")
         }
+        (About::Links, _) => (
+            true,
+            "No row and no object was changed by what failed; what was said to be done before is \
+             done, and can be taken back.",
+        ),
         (About::Object, _) => {
             (true, "Nothing was overwritten, and nothing is gone that was to stay.")
         }

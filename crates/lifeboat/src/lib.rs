@@ -34,6 +34,7 @@
 //! - [`objects`]: any object, on a primary store or a fallback, as settings say.
 //! - [`setup`]: what settings mean: places, databases, keys, what is kept.
 //! - [`hint`]: what to do about an error, and whether data is safe.
+//! - [`links`]: the objects that databases mention, and the buckets that hold them.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -50,6 +51,7 @@ pub mod hint;
 mod import;
 mod in_place;
 mod keep;
+pub mod links;
 mod mend;
 pub mod objects;
 mod restore;
@@ -68,7 +70,7 @@ pub use lifeboat_remote as remote;
 pub use lifeboat_repository as repository;
 pub use lifeboat_retention as retention;
 pub use lifeboat_snapshot as snapshot;
-pub use lifeboat_sqlite::SchemaEntry;
+pub use lifeboat_sqlite::{SchemaEntry, Value as SqlValue};
 
 pub use builder::{Lifeboat, LifeboatBuilder};
 pub use compare::{Comparison, TableChange};

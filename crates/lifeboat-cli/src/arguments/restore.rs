@@ -67,6 +67,14 @@ pub(crate) struct RestoreArguments {
     #[arg(long, conflicts_with_all = ["in_place", "all", "undo", "force"])]
     pub(crate) salvage: bool,
 
+    /// Afterwards look for every object that the database mentions ([[links]]), not only for some
+    #[arg(long, conflicts_with_all = ["all", "undo", "salvage", "dry_run", "no_links"])]
+    pub(crate) links: bool,
+
+    /// Do not look for objects that the database mentions
+    #[arg(long)]
+    pub(crate) no_links: bool,
+
     /// Every database of the repository
     #[arg(
         long,

@@ -2,6 +2,7 @@
 
 mod all;
 mod in_place;
+mod links;
 mod salvage;
 
 use std::path::Path;
@@ -115,6 +116,7 @@ impl Command<'_> {
         let Whole { report, destination, failed, .. } = done;
         // The bars are gone before anything is printed.
         drop(settings);
+        let linked = self.linked(target).await;
         self.reporter.restored(&Brought {
             report: &report,
             name: &self.name,
@@ -125,9 +127,15 @@ impl Command<'_> {
         });
         super::tell_detours(self.reporter, &failed, &report.from_elsewhere);
         if self.restore.heal {
-            return self.heal(&report.snapshot_id).await;
+            let healed = self.heal(&report.snapshot_id).await?;
+            return Ok(if linked == Exit::Ok { healed } else { linked });
         }
-        Ok(Exit::Ok)
+        Ok(linked)
+    }
+
+    /// Whether the objects that the database at `path` mentions are there.
+    async fn linked(&self, path: &Path) -> Exit {
+        links::audit(self.arguments, self.restore, &self.name, path, self.reporter).await
     }
 
     /// Puts back what is damaged on one destination and whole on another.

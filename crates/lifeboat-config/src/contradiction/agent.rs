@@ -98,6 +98,34 @@ impl Finder<'_> {
                 format!("{bad:?} names no table: a column is written \"table.column\""),
             );
         }
+        if links.placement && links.json_path.is_some() {
+            self.contradiction(
+                &format!("{path}.placement"),
+                "links.placement and links.json_path exclude each other",
+            );
+        }
+        if links.providers.is_some() && links.provider_column.is_none() && !links.placement {
+            self.contradiction(
+                &format!("{path}.providers"),
+                "links.providers says what links.provider_column may hold, and there is none",
+            );
+        }
+        if links.on_broken.as_deref().is_some_and(is_no_way) {
+            self.contradiction(
+                &format!("{path}.on_broken"),
+                "links.on_broken is \"delete\", \"null\" or an SQL statement",
+            );
+        }
+        let is_folder = |text: &str| {
+            let good = |part: &str| !matches!(part, "" | "." | "..");
+            text.split('/').all(good)
+        };
+        if links.quarantine.as_deref().is_some_and(|folder| !is_folder(folder)) {
+            self.contradiction(
+                &format!("{path}.quarantine"),
+                "links.quarantine is a folder, such as \"trash/links\"",
+            );
+        }
         // What a pattern finds, and what a template makes of it, is not known here.
         let known: Option<Vec<String>> = settings
             .databases
@@ -118,4 +146,10 @@ impl Finder<'_> {
             self.problem(&format!("{path}.database"), What::Unknown { key, nearest });
         }
     }
+}
+
+/// Whether a text is one word that is none of those that are known.
+fn is_no_way(text: &str) -> bool {
+    let text = text.trim();
+    !text.contains(char::is_whitespace) && !matches!(text, "delete" | "null")
 }

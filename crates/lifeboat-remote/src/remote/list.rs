@@ -1,6 +1,7 @@
 //! Listing, page by page where the store has pages.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -21,12 +22,16 @@ pub struct Listed {
     pub size: u64,
     /// When the store says it was put, in seconds since 1970, by its clock.
     pub modified: i64,
+    /// What the store calls these bytes, without quotation marks.
+    pub etag: Option<String>,
 }
 
 impl From<ObjectMeta> for Listed {
     fn from(meta: ObjectMeta) -> Self {
         let modified = meta.last_modified.timestamp();
-        Self { key: meta.location.to_string(), size: meta.size, modified }
+        let etag =
+            meta.e_tag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
+        Self { key: meta.location.to_string(), size: meta.size, modified, etag }
     }
 }
 
@@ -81,16 +86,74 @@ impl Remote {
                 .attempt(doing(folder), &carried, || self.list_once(folder, &carried))
                 .await;
         };
+        let mut listed = Vec::new();
+        let all = |object| {
+            listed.push(object);
+            ControlFlow::Continue(())
+        };
+        self.list_pages(pages, folder, all).await?;
+        Ok(listed)
+    }
+
+    /// As [`list`](Self::list), handed on one by one and never kept: for any
+    /// number of objects. `each` may break it off, which is no error.
+    ///
+    /// The order is the store's, and some stores have none. Where a listing that
+    /// has no pages is tried again, objects come again.
+    pub async fn list_each(
+        &self,
+        folder: &str,
+        mut each: impl FnMut(Listed) -> ControlFlow<()>,
+    ) -> Result<(), RemoteError> {
+        if let Some(pages) = &self.pages {
+            return self.list_pages(pages, folder, each).await;
+        }
+        let each = std::sync::Mutex::new(&mut each);
+        let carried = Carried::default();
+        let once = || async {
+            let mut listing = self.count().list(Some(&path(folder)));
+            let mut passed = 0;
+            while let Some(meta) =
+                listing.try_next().await.map_err(|error| RemoteError::new("list", folder, error))?
+            {
+                let mut each = each.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if each(meta.into()).is_break() {
+                    break;
+                }
+                passed += 1;
+                carried.reached(passed);
+            }
+            Ok(())
+        };
+        self.attempt(doing(folder), &carried, once).await
+    }
+
+    async fn list_pages(
+        &self,
+        pages: &Pages,
+        folder: &str,
+        mut each: impl FnMut(Listed) -> ControlFlow<()>,
+    ) -> Result<(), RemoteError> {
         let scope = Scope { folder, after: None, flat: false };
-        let (mut listed, mut token) = (Vec::new(), None);
+        let mut token = None;
         loop {
             let page = self.page(pages, scope, token).await?;
-            listed.extend(page.result.objects.into_iter().map(Listed::from));
+            for meta in page.result.objects {
+                if each(meta.into()).is_break() {
+                    return Ok(());
+                }
+            }
             token = page.page_token;
             if token.is_none() {
-                return Ok(listed);
+                return Ok(());
             }
         }
+    }
+
+    /// The key as the store itself has it, with the prefix that is ours.
+    #[cfg(feature = "aws")]
+    pub(crate) fn full_key(&self, key: &str) -> String {
+        self.pages.as_ref().map_or_else(|| key.to_owned(), |pages| pages.full(key).to_string())
     }
 
     async fn list_once(&self, folder: &str, carried: &Carried) -> Result<Vec<Listed>, RemoteError> {

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
-use object_store::{Attribute, AttributeValue, Attributes, Error, GetOptions, GetRange};
+use object_store::{
+    Attribute, AttributeValue, Attributes, CopyOptions, Error, GetOptions, GetRange,
+};
 
 use super::attempt::{Carried, Doing};
 use super::create::Created;
+use super::list::Listed;
 use super::read::absent;
 use super::{Remote, path};
-use crate::error::RemoteError;
-use crate::objects::{Chunks, ObjectError, ObjectInfo};
+use crate::error::{Failure, RemoteError};
+use crate::objects::{Chunks, ObjectError, ObjectInfo, ObjectProvider, RemoteProvider};
 use crate::upload::PART_LEN;
 
 /// How an object is sent.
@@ -42,6 +45,111 @@ impl Remote {
             }
         };
         self.attempt(Doing { operation: "look for", key }, &Carried::default(), once).await
+    }
+
+    /// What a listing would say of an object, if there is one.
+    pub async fn stat(&self, key: &str) -> Result<Option<Listed>, RemoteError> {
+        let once = || async {
+            let options = GetOptions { head: true, ..GetOptions::default() };
+            match self.count().get_opts(&path(key), options).await {
+                Ok(got) => Ok(Some(got.meta.into())),
+                Err(source) => absent(source)
+                    .map(|()| None)
+                    .map_err(|source| RemoteError::new("look for", key, source)),
+            }
+        };
+        self.attempt(Doing { operation: "look for", key }, &Carried::default(), once).await
+    }
+
+    /// Copies an object to another key, over whatever lies there; false if there
+    /// is none. The store does it by itself where it can, with all that is kept
+    /// beside the bytes; what is too large for that is read and sent.
+    ///
+    /// Whoever deletes the original afterwards looks at the copy first. Cancelled,
+    /// the copy is there whole, or not at all.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<bool, ObjectError> {
+        let once = || async {
+            match self.count().copy_opts(&path(from), &path(to), CopyOptions::default()).await {
+                Ok(()) => Ok(true),
+                Err(source) => absent(source)
+                    .map(|()| false)
+                    .map_err(|source| RemoteError::new("copy", from, source)),
+            }
+        };
+        let doing = Doing { operation: "copy", key: from };
+        let refused = match self.attempt(doing, &Carried::default(), once).await {
+            Ok(copied) => return Ok(copied),
+            Err(error) => error,
+        };
+        // S3 copies no more than 5 GiB at once, and some stores nothing at all.
+        if !matches!(refused.what, Failure::Refused | Failure::TooLarge | Failure::Unsupported) {
+            return Err(refused.into());
+        }
+        let Some(object) = RemoteProvider::new("store", self.clone()).get(from).await? else {
+            return Ok(false);
+        };
+        let info = object.info.clone();
+        let sent_as = SentAs {
+            content_type: info.content_type.as_deref(),
+            metadata: &info.metadata,
+            overwrite: true,
+        };
+        let _ = self.send_object(to, info.size, object.into_chunks(), sent_as).await?;
+        Ok(true)
+    }
+
+    /// Puts an earlier version of an object under its key, where nothing lies.
+    pub(crate) async fn put_version_back(
+        &self,
+        key: &str,
+        version: &str,
+        size: u64,
+    ) -> Result<bool, ObjectError> {
+        let fail = |source| RemoteError::new("read", key, source);
+        let doing = Doing { operation: "read", key };
+        let about = || async {
+            let version = Some(version.to_owned());
+            let options = GetOptions { head: true, version, ..GetOptions::default() };
+            match self.count().get_opts(&path(key), options).await {
+                Ok(got) => Ok(Some(info(&got.meta, &got.attributes))),
+                Err(source) => absent(source).map(|()| None).map_err(fail),
+            }
+        };
+        let Some(info) = self.attempt(doing, &Carried::default(), about).await? else {
+            return Ok(false);
+        };
+        let (remote, own, id) = (self.clone(), key.to_owned(), version.to_owned());
+        let chunks = futures::stream::try_unfold(0, move |at| {
+            let (remote, key, id) = (remote.clone(), own.clone(), id.clone());
+            async move {
+                if at >= size {
+                    return Ok(None);
+                }
+                let end = size.min(at + PART_LEN);
+                let once = || async {
+                    let options = GetOptions {
+                        range: Some(GetRange::Bounded(at..end)),
+                        version: Some(id.clone()),
+                        ..GetOptions::default()
+                    };
+                    let fail = |source| RemoteError::new("read", &key, source);
+                    let got = remote.count().get_opts(&path(&key), options).await.map_err(fail)?;
+                    got.bytes().await.map_err(fail)
+                };
+                let carried = Carried::default();
+                carried.bytes(end - at);
+                let doing = Doing { operation: "read", key: &key };
+                let bytes = remote.attempt(doing, &carried, once).await?;
+                Ok::<_, ObjectError>(Some((bytes, end)))
+            }
+        });
+        let sent_as = SentAs {
+            content_type: info.content_type.as_deref(),
+            metadata: &info.metadata,
+            overwrite: false,
+        };
+        let sent = self.send_object(key, size, Box::pin(chunks), sent_as).await?;
+        Ok(sent == Created::New)
     }
 
     /// A part of an object, as long as it is the same one. Nothing where it is

@@ -145,6 +145,16 @@ impl Db {
         Ok(())
     }
 
+    /// How many rows the last statement changed, and how many were changed since
+    /// the connection was opened, by triggers and foreign keys as well.
+    pub(crate) fn changes(&self) -> (u64, u64) {
+        // SAFETY: the connection is open.
+        let (last, all) = unsafe {
+            (ffi::sqlite3_changes(self.as_ptr()), ffi::sqlite3_total_changes(self.as_ptr()))
+        };
+        (u64::try_from(last).unwrap_or(0), u64::try_from(all).unwrap_or(0))
+    }
+
     /// Compiles one statement.
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'_>, SqliteError> {
         let sql = CString::new(sql).map_err(|_| SqliteError {

@@ -28,6 +28,7 @@ impl Command<'_> {
         let Whole { report, destination, failed, .. } = self.at_first_whole(job).await?;
         // The bars are gone before anything is printed.
         drop(settings);
+        let linked = self.linked(&report.target).await;
         self.reporter.restored_in_place(&BroughtInPlace {
             report: &report,
             name,
@@ -36,7 +37,7 @@ impl Command<'_> {
             duration: started.elapsed(),
         });
         crate::commands::tell_detours(self.reporter, &failed, &report.restored.from_elsewhere);
-        Ok(Exit::Ok)
+        Ok(linked)
     }
 }
 

@@ -1,0 +1,4 @@
+//! Links compared and mended, with stores in memory.
+
+mod many;
+mod rows;
