@@ -39,9 +39,9 @@ on_broken = "null"
 [[links]]
 name = "pages"
 database = "app"
-query = "SELECT 'pages/' || folder || '/' || name AS path, id FROM pages"
+query = "SELECT 'pages/' || folder || '/' || name AS path, id FROM pages WHERE lost = 0"
 url = "{URL}"
-on_broken = "UPDATE pages SET lost = 1, name = '1.html' WHERE id = :id"
+on_broken = "UPDATE pages SET lost = 1 WHERE id = :id"
 "#;
 
 /// An application with files in a bucket.

@@ -183,7 +183,8 @@ impl Group {
         let Finding { key, seen, .. } = finding;
         let away = async {
             let now = self.store.stat(&key).await?.map(Seen::from);
-            let Some(now) = now.filter(|now| Some(now) == seen.as_ref()) else {
+            let is_same = |now: &Seen| seen.as_ref().is_some_and(|seen| seen.is_same(now));
+            let Some(now) = now.filter(is_same) else {
                 return Ok(None);
             };
             if removal == Removal::Quarantine {

@@ -75,6 +75,16 @@ impl From<Listed> for Seen {
 }
 
 impl Seen {
+    /// Whether it is the object that it was, as far as the store says. Listings have
+    /// parts of seconds that others round, and some have no ETag.
+    pub(crate) fn is_same(&self, now: &Self) -> bool {
+        let same_etag = match (&self.etag, &now.etag) {
+            (Some(before), Some(now)) => before == now,
+            _ => true,
+        };
+        self.size == now.size && self.modified.abs_diff(now.modified) <= 1 && same_etag
+    }
+
     pub(crate) fn payload(&self, out: &mut Vec<u8>) {
         out.clear();
         put_number(out, self.size);

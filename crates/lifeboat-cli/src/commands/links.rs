@@ -7,17 +7,16 @@ mod found;
 use std::fs::File;
 
 use lifeboat::Error;
-use lifeboat::config::Settings;
+use lifeboat::hint::About;
 use lifeboat::links::{Checked, Form, LinkedDatabase, Links, ListOfKeys, StoreLinks};
 use lifeboat::remote::RemoteOptions;
-use lifeboat::snapshot::default_name;
+use lifeboat::setup::Target;
 use serde_json::json;
 
 use crate::arguments::{Arguments, LinksArguments, LinksCommand, ListArguments, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
 use found::Printed;
-use lifeboat::hint::About;
 
 /// What a command did, as far as it came.
 #[derive(Debug)]
@@ -193,7 +192,7 @@ impl Command<'_> {
                     .into(),
             }));
         }
-        let databases = databases(self.arguments, settings).map_err(Stopped::Refused)?;
+        let databases = databases(self.arguments).map_err(Stopped::Refused)?;
         Ok(Links::open(settings, &databases, &directories).await?)
     }
 
@@ -217,17 +216,12 @@ impl Command<'_> {
 }
 
 /// The databases that rules are about.
-fn databases(arguments: &Arguments, settings: &Settings) -> Result<Vec<LinkedDatabase>, Refusal> {
-    let found = arguments.setup().databases()?;
-    Ok(found
-        .into_iter()
-        .map(|found| {
-            let name = found.name.clone().unwrap_or_else(|| default_name(&found.path));
-            let own = settings.databases.get(found.index);
-            let places = own.map(|own| own.destinations.clone()).unwrap_or_default();
-            LinkedDatabase::new(name, found.path).with_destinations(places)
-        })
-        .collect())
+fn databases(arguments: &Arguments) -> Result<Vec<LinkedDatabase>, Refusal> {
+    let targets = arguments.setup().named(&[])?.into_iter();
+    let database = |target: Target| {
+        LinkedDatabase::new(target.name, target.path).with_destinations(target.places)
+    };
+    Ok(targets.map(database).collect())
 }
 
 /// How a comparison ends: a store that does not answer hides what is wrong.

@@ -3,7 +3,6 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use lifeboat::Error;
-use lifeboat::config::TakeOver;
 use lifeboat::links::{Checked, Dialect, Fixed, Kind, Links, LinksError, Removal, Safeguard};
 use serde_json::json;
 
@@ -294,10 +293,9 @@ impl Command<'_> {
                 hint: format!("{}; or --no-snapshot", disabled.hint),
             }));
         }
-        let settings = self.arguments.setup().configuration().settings();
         Ok(Safeguard::Snapshot {
             destinations: super::super::destinations(self.arguments),
-            adopt: settings.take_over == TakeOver::Always,
+            adopt: self.arguments.setup().adopts(),
         })
     }
 
