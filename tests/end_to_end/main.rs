@@ -2,12 +2,14 @@
 
 mod agent;
 mod archives;
+mod beside;
 mod command;
 mod configuration;
 mod conformance;
 mod consolidation;
 mod crashes;
 mod credentials;
+mod daily;
 mod destinations;
 mod disabled;
 mod doctor;
@@ -16,6 +18,8 @@ mod errors;
 mod families;
 mod faults;
 mod hazards;
+mod health;
+mod idle;
 mod in_place;
 mod json;
 mod keeping;

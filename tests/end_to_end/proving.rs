@@ -57,7 +57,7 @@ fn the_columns_of_snapshots() {
     let listed = folder.run(&["snapshots"]).ok().out;
     assert!(listed.contains("ago") && listed.contains("never"), "{listed}");
     let status = folder.run(&["status"]).ok().out;
-    assert!(status.contains("app: 2 snapshots") && !status.contains("never"), "{status}");
+    assert!(status.contains("app: healthy; 2 snapshots") && !status.contains("never"), "{status}");
 }
 
 /// One flipped bit: found by name, recorded, shown, and mended from the live

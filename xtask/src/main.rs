@@ -10,6 +10,7 @@ mod consolidation;
 mod demo;
 mod dist;
 mod embed;
+mod idle;
 mod layers;
 mod memory;
 mod process;
@@ -34,6 +35,7 @@ Usage: cargo xtask COMMAND
   memory [GIB]           the peak of the release binary's memory (heavy: 1 GiB if not said)
   bench                  what backups cost, beside other tools (heavy: gigabytes and minutes);
                          `bench --help` has the options
+  idle [DATABASES]       what databases cost that do nothing (1,000 if not said; takes minutes)
   consolidation          simulate three years of backups: the table and the plot of
                          docs/consolidation.md
   conformance --with STORE
@@ -75,6 +77,11 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Err(_) => bail!("`{gibibytes}` is no number of GiB"),
         },
         ["bench", arguments @ ..] => bench::run(arguments),
+        ["idle"] => idle::run(1000),
+        ["idle", databases] => match databases.parse() {
+            Ok(databases) => idle::run(databases),
+            Err(_) => bail!("`{databases}` is no number of databases"),
+        },
         ["consolidation"] => consolidation::run(),
         ["conformance", "--list"] => {
             conformance::list();

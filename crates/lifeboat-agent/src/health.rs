@@ -32,6 +32,8 @@ impl fmt::Display for Level {
 pub struct Facts {
     /// Backups are not made here, and why.
     pub disabled: Option<String>,
+    /// Why nobody can tell what there is: the repository cannot be read.
+    pub unreadable: Option<String>,
     /// When the newest state that can be restored was the state: of the last
     /// snapshot, or of the last look that found nothing changed since.
     pub last_good: Option<OffsetDateTime>,
@@ -43,19 +45,23 @@ pub struct Facts {
     pub last_error: Option<String>,
     /// The destination that backups go to while the primary is out.
     pub fallback: Option<String>,
+    /// Destinations that could not be asked, and why.
+    pub silent: Vec<String>,
     /// The first snapshot that there is.
     pub first_snapshot: Option<OffsetDateTime>,
     /// When data was last verified.
     pub verified_at: Option<OffsetDateTime>,
     /// When a restore was last drilled.
     pub drilled_at: Option<OffsetDateTime>,
+    /// What the last drill found, if it was one that failed.
+    pub failed_drill: Option<String>,
     /// What the last verification or drill found damaged.
     pub damage: Option<String>,
     /// Bytes of the database now, and in the snapshot before the last.
     pub sizes: Option<(u64, u64)>,
     /// Bytes free where the database lies.
     pub free_space: Option<u64>,
-    /// Bytes that lie at the destination, and those that may.
+    /// Bytes that the snapshots take, and those that they may.
     pub quota: Option<(u64, u64)>,
     /// How far the clock of the destination is ahead of ours.
     pub clock_ahead: Option<Duration>,
@@ -103,6 +109,8 @@ impl Default for Limits {
 pub enum Reason {
     /// Backups are not made here.
     Disabled(String),
+    /// The repository cannot be read.
+    Unreadable(String),
     /// There is no backup at all.
     Never,
     /// The last is too old.
@@ -123,10 +131,14 @@ pub enum Reason {
     },
     /// The primary is out, and backups go to another destination.
     Fallback(String),
+    /// Another destination could not be asked.
+    Silent(String),
     /// It was never verified, or too long ago.
     Unverified(Option<Duration>),
     /// A restore was never drilled, or too long ago.
     Undrilled(Option<Duration>),
+    /// What was restored in the last drill did not stand it.
+    DrillFailed(String),
     /// Something is damaged.
     Damaged(String),
     /// The database lost more than half of its size since the snapshot before.
@@ -138,11 +150,11 @@ pub enum Reason {
     },
     /// The disk of the database is nearly full.
     Space(u64),
-    /// The destination is nearly full.
+    /// The snapshots take more than they may, and forgetting does not help.
     Quota {
-        /// Bytes that lie there.
+        /// Bytes that they take.
         used: u64,
-        /// Bytes that may.
+        /// Bytes that they may.
         limit: u64,
     },
     /// The clocks differ, by this much.
@@ -157,16 +169,21 @@ impl fmt::Display for Reason {
         let none = "never";
         match self {
             Self::Disabled(why) => write!(f, "backups are disabled: {why}"),
+            Self::Unreadable(why) => write!(f, "the repository cannot be read: {why}"),
             Self::Never => f.write_str("there is no backup"),
             Self::Old { age, limit } => {
                 write!(f, "the last backup is {} old, more than {}", Span(*age), Span(*limit))
             }
             Self::Future(by) => write!(f, "the last backup bears a time {} ahead", Span(*by)),
             Self::Failing { failures, last } => {
-                write!(f, "the last {failures} backups failed")?;
+                match failures {
+                    1 => f.write_str("the last backup failed")?,
+                    n => write!(f, "the last {n} backups failed")?,
+                }
                 last.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
             }
             Self::Fallback(place) => write!(f, "the primary is out; backups go to {place}"),
+            Self::Silent(why) => write!(f, "a destination could not be asked: {why}"),
             Self::Unverified(None) => write!(f, "the data was {none} verified"),
             Self::Unverified(Some(age)) => {
                 write!(f, "the data was last verified {} ago", Span(*age))
@@ -175,12 +192,15 @@ impl fmt::Display for Reason {
             Self::Undrilled(Some(age)) => {
                 write!(f, "a restore was last drilled {} ago", Span(*age))
             }
+            Self::DrillFailed(what) => write!(f, "the last drill failed: {what}"),
             Self::Damaged(what) => write!(f, "damage was found: {what}"),
             Self::Shrunk { from, to } => {
                 write!(f, "the database shrank from {from} to {to} bytes")
             }
             Self::Space(bytes) => write!(f, "only {bytes} bytes are free beside the database"),
-            Self::Quota { used, limit } => write!(f, "{used} of {limit} bytes are used"),
+            Self::Quota { used, limit } => {
+                write!(f, "the snapshots take {used} bytes, and may take {limit}")
+            }
             Self::Clock(by) => {
                 write!(f, "the clock here and at the destination differ by {}", Span(*by))
             }
@@ -241,6 +261,9 @@ pub fn judge(facts: &Facts, limits: &Limits, now: OffsetDateTime) -> Health {
     if let Some(place) = &facts.fallback {
         warn(Reason::Fallback(place.clone()));
     }
+    for why in &facts.silent {
+        warn(Reason::Silent(why.clone()));
+    }
     if let Some(age) = overdue(limits.max_verify_age, facts.verified_at, facts, now) {
         warn(Reason::Unverified(age));
     }
@@ -254,7 +277,9 @@ pub fn judge(facts: &Facts, limits: &Limits, now: OffsetDateTime) -> Health {
     if let Some(free) = facts.free_space.filter(|free| limits.min_free_space > Some(*free)) {
         warn(Reason::Space(free));
     }
-    if let Some((used, limit)) = facts.quota.filter(|(used, limit)| *used > limit / 10 * 9) {
+    // Up to the next forgetting it may be a little more.
+    let beyond = |(used, limit): &(u64, u64)| *used > limit.saturating_add(limit / 10);
+    if let Some((used, limit)) = facts.quota.filter(beyond) {
         warn(Reason::Quota { used, limit });
     }
     let differs = |ahead: &Duration| ahead.abs() > limits.max_clock_difference;
@@ -263,6 +288,9 @@ pub fn judge(facts: &Facts, limits: &Limits, now: OffsetDateTime) -> Health {
     }
     if let Some((wal, _)) = facts.wal.filter(|(wal, main)| *wal > (*main).max(64 << 20)) {
         warn(Reason::Wal(wal));
+    }
+    if let Some(what) = &facts.failed_drill {
+        reasons.push((Level::Critical, Reason::DrillFailed(what.clone())));
     }
     if let Some(what) = &facts.damage {
         reasons.push((Level::Critical, Reason::Damaged(what.clone())));
@@ -273,8 +301,14 @@ pub fn judge(facts: &Facts, limits: &Limits, now: OffsetDateTime) -> Health {
 }
 
 fn age(facts: &Facts, limits: &Limits, now: OffsetDateTime, reasons: &mut Vec<(Level, Reason)>) {
+    if let Some(why) = &facts.unreadable {
+        // Who cannot tell cannot call it healthy.
+        reasons.push((Level::Critical, Reason::Unreadable(why.clone())));
+    }
     let Some(last) = facts.last_good else {
-        reasons.push((Level::Critical, Reason::Never));
+        if facts.unreadable.is_none() {
+            reasons.push((Level::Critical, Reason::Never));
+        }
         return;
     };
     let age = now - last;

@@ -18,6 +18,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Command, StorageCommand};
+use commands::health::{UNKNOWN, is_plugin, unknown};
 use exit::Exit;
 use out::errln;
 
@@ -28,7 +29,11 @@ fn main() -> std::process::ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are errors to the parser, and successes to people.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let exit = match error.use_stderr() {
+                true if is_plugin() => UNKNOWN,
+                true => Exit::Usage,
+                false => Exit::Ok,
+            };
             let _ = error.print();
             return exit.into();
         }
@@ -42,6 +47,9 @@ fn main() -> std::process::ExitCode {
     }
     log_to_stderr(&arguments);
     if let Err(refusal) = arguments.prepare() {
+        if is_plugin() {
+            return unknown(&refusal.message).into();
+        }
         reporter.refuse(&refusal);
         return refusal.exit.into();
     }

@@ -181,6 +181,11 @@ pub fn heartbeat(name: &crate::heartbeat::HeartbeatName) -> String {
     format!("heartbeats/{name}")
 }
 
+/// The key of a failure, relative to the folder of the database.
+pub fn failure(name: &crate::failure::FailureName) -> String {
+    format!("heartbeats/{name}")
+}
+
 /// The key of a pack list, relative to the folder of the database.
 pub fn list(id: ListId) -> String {
     format!("lists/{id}")

@@ -38,7 +38,7 @@
 //! - [`seal`]: what of an object is encrypted, and to what it is bound.
 //! - [`info`], [`record`], [`list`]: what those small objects say.
 //! - [`check`], [`repair`]: what was found and mended. [`heartbeat`]: watched,
-//!   and unchanged.
+//!   and unchanged; [`failure`]: a backup that failed.
 //! - [`pack`]: the objects that hold pages. [`archive`]: snapshots of one file.
 //! - [`key`]: where each object lies.
 //! - [`source`]: the traits between those who read databases and those who
@@ -47,6 +47,7 @@
 pub mod archive;
 pub mod check;
 pub mod digest;
+pub mod failure;
 pub mod geometry;
 pub mod heartbeat;
 pub mod hex;

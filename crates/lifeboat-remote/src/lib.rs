@@ -45,6 +45,7 @@
 mod breaker;
 mod bucket;
 mod classify;
+mod clock;
 pub mod conformance;
 mod error;
 mod fencing;

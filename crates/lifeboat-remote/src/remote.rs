@@ -24,6 +24,7 @@ pub use self::list::Listed;
 pub(crate) use self::list::Pages;
 pub(crate) use self::object::SentAs;
 
+use crate::clock::StoreClock;
 use crate::fencing::Known;
 use crate::limit::TimeLimit;
 #[cfg(feature = "aws")]
@@ -66,6 +67,7 @@ pub struct Remote {
     #[cfg(feature = "aws")]
     bucket: Option<Arc<AboutBucket>>,
     signing: Option<Signing>,
+    clock: StoreClock,
 }
 
 impl Remote {
@@ -95,6 +97,7 @@ impl Remote {
             #[cfg(feature = "aws")]
             bucket: None,
             signing: None,
+            clock: StoreClock::default(),
         }
     }
 
@@ -184,6 +187,13 @@ impl Remote {
         self.bucket.as_deref()
     }
 
+    /// The answers of the store say what time it is there.
+    #[cfg(feature = "http-stores")]
+    pub(crate) fn with_clock(mut self, clock: StoreClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// URLs of objects can be signed.
     #[cfg(feature = "http-stores")]
     pub(crate) fn with_signing(mut self, signing: Signing) -> Self {
@@ -217,6 +227,12 @@ impl Remote {
     /// page by page.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// By how many seconds the clock of the store is ahead of this machine's, by
+    /// its last answer; none where there was no answer, or none that says.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock.ahead()
     }
 
     /// How many requests may be under way at once.

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 #[cfg(feature = "aws-profiles")]
 pub(crate) use self::aws::aws_client;
 use self::body::Body;
+use crate::clock::StoreClock;
 use crate::error::OpenError;
 use crate::limit::TimeLimit;
 use crate::options::RemoteOptions;
@@ -45,6 +46,7 @@ pub(crate) struct Connector {
     limit: TimeLimit,
     up: Option<Arc<Pacer>>,
     down: Option<Arc<Pacer>>,
+    clock: StoreClock,
 }
 
 impl Connector {
@@ -58,7 +60,13 @@ impl Connector {
             limit: TimeLimit::new(options),
             up: pacer(options.max_upload_rate),
             down: pacer(options.max_download_rate),
+            clock: StoreClock::default(),
         })
+    }
+
+    /// What the answers to its clients say of the store's clock.
+    pub(crate) fn clock(&self) -> StoreClock {
+        self.clock.clone()
     }
 
     /// A client of our own making. `allow_http` is for this client alone.
@@ -87,6 +95,7 @@ impl Connector {
             limit: self.limit,
             up: self.up.clone(),
             down: self.down.clone(),
+            clock: self.clock.clone(),
         })
     }
 }
@@ -119,6 +128,7 @@ pub(crate) struct Wire {
     limit: TimeLimit,
     up: Option<Arc<Pacer>>,
     down: Option<Arc<Pacer>>,
+    clock: StoreClock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +163,11 @@ impl HttpService for Wire {
             Err(_) => return Err(HttpError::new(HttpErrorKind::Timeout, Elapsed(limit))),
         };
         let (parts, body) = answer.into_parts();
+        if let Some(date) =
+            parts.headers.get(http::header::DATE).and_then(|date| date.to_str().ok())
+        {
+            self.clock.heard(date, std::time::SystemTime::now());
+        }
         if let Some(time) = later::asked(parts.status, &parts.headers) {
             asked_to_wait(time);
         }

@@ -24,6 +24,7 @@ use crate::error::{ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
 use crate::progress::{Event, Listener, Progress};
 use crate::repository::Database;
+use survey::GONE;
 pub(crate) use survey::{Data, Datum, Survey};
 
 /// How deep a check goes.
@@ -97,6 +98,9 @@ pub struct CheckReport {
     /// What people call the snapshots, alive and in the trash, whose records can
     /// be read.
     pub called: Called,
+    /// What the check before has told already, is still so, and hurts nobody: a
+    /// record that was passed over, a result that proves nothing.
+    pub known: Vec<Finding>,
     /// Objects that no snapshot needs, and their sizes. No finding: they wait
     /// for the next collection.
     pub orphans: Vec<(String, u64)>,
@@ -184,7 +188,8 @@ impl Database {
     /// Damage is no error but a finding; an error means that it is not known,
     /// and nothing is stored. Cancelled or killed, it leaves no result.
     pub async fn check(&self, options: &CheckOptions) -> Result<CheckReport, WriteError> {
-        let (mut report, _, _) = self.examine(options).await?;
+        let (mut report, survey, _) = self.examine(options).await?;
+        let known = self.told_before(&report.result.findings, &survey).await?;
         if !report.alive.is_empty() || !report.result.findings.is_empty() {
             report.key = match self.record_check_if_allowed(&report.result).await {
                 Ok(key) => key,
@@ -196,7 +201,50 @@ impl Database {
                 Err(error) => return Err(error),
             };
         }
+        // The result has them all, so that the next check knows that they were told.
+        (report.known, report.result.findings) =
+            report.result.findings.into_iter().partition(|finding| known.contains(&finding.object));
         Ok(report)
+    }
+
+    /// Of these findings the ones that the check before has told, and that cannot
+    /// be mended nor do any harm: to tell them for ever would hide what is new.
+    async fn told_before(
+        &self,
+        findings: &[Finding],
+        survey: &Survey,
+    ) -> Result<Vec<String>, ReadError> {
+        let harmless: Vec<&Finding> =
+            findings.iter().filter(|finding| self.is_harmless(finding, survey)).collect();
+        if harmless.is_empty() {
+            return Ok(Vec::new());
+        }
+        for name in self.check_names().await?.iter().rev() {
+            let result = match self.check_result(name).await {
+                Ok(Some(result)) if result.kind == CheckKind::Check => result,
+                Ok(_) | Err(ReadError::Unusable { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let told = harmless.into_iter().filter(|finding| {
+                let same = |one: &Finding| one.object == finding.object && one.what == finding.what;
+                result.findings.iter().any(same)
+            });
+            return Ok(told.map(|finding| finding.object.clone()).collect());
+        }
+        Ok(Vec::new())
+    }
+
+    /// Whether nothing depends on an object, now or later: a result of a check or
+    /// a repair that cannot be read, or a record that others followed and that is
+    /// of no snapshot that there is.
+    fn is_harmless(&self, finding: &Finding, survey: &Survey) -> bool {
+        let followed = |number| survey.last_good.is_some_and(|last| number < last);
+        let key = format!("{}/{}", self.keys.root(), finding.object);
+        let passed_over = self.keys.record_number(&key).is_some_and(followed);
+        let is_result = ["checks/", "repairs/"].iter().any(|part| finding.object.starts_with(part));
+        // A hole in the log is where it ends for whoever looks for its end.
+        let is_there = finding.what != GONE;
+        finding.snapshots.is_empty() && is_there && (is_result || passed_over)
     }
 
     /// Checks what is stored, and changes nothing. Also returns what the
@@ -247,6 +295,7 @@ impl Database {
             verified,
             broken,
             called: survey.called(),
+            known: Vec::new(),
             orphans,
             objects,
             bytes,

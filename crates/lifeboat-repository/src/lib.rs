@@ -33,7 +33,7 @@
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
 //!   found wrong, for backups.
-//! - `heartbeats`: that a database was watched, and did not change.
+//! - `heartbeats`: that a database was watched, and did not change; or failed.
 //! - `stats`, `trash`: what snapshots cost, and what was forgotten.
 //! - `change`, `collect`: forgetting, collecting.
 //! - `copy`, `missed`, `heal`, `elsewhere`: other destinations, and what each has of
@@ -81,13 +81,14 @@ pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
 pub use heal::HealReport;
+pub use heartbeats::Pulse;
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
 pub use mend::{MendedObject, MendedPack, RepairReport};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
-pub use proofs::{Proof, Proofs};
+pub use proofs::{FailedDrill, Proof, Proofs};
 pub use repository::{Database, Repository};
 pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
 pub use snapshots::{Listing, Selector, Snapshot};

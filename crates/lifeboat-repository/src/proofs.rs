@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use lifeboat_format::check::{self, CheckKind, CheckName, CheckResult, MAX_CHECK_LEN, Positions};
+use lifeboat_format::check::{
+    self, CheckKind, CheckName, CheckResult, Drill, MAX_CHECK_LEN, Positions,
+};
 use lifeboat_format::key;
 use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_remote::{Created, Failure};
@@ -22,6 +24,28 @@ pub(crate) const READERS: usize = 16;
 /// in a hundred every day still has all of it.
 pub(crate) const MAX_RESULTS: usize = 400;
 
+/// A drill that the restored database did not stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedDrill {
+    /// When it ended.
+    pub at: OffsetDateTime,
+    /// What was found first.
+    pub what: String,
+}
+
+impl FailedDrill {
+    fn of(drill: &Drill, at: OffsetDateTime) -> Self {
+        let found = drill.integrity.iter().chain(&drill.foreign_keys).next().cloned();
+        let failed = || {
+            let failed = drill.assertions.iter().find(|assertion| !assertion.holds)?;
+            let returned = failed.returned.as_deref().unwrap_or("something else");
+            Some(format!("{} returned {returned}, not 1", failed.sql))
+        };
+        Self { at, what: found.or_else(failed).unwrap_or_default() }
+    }
+}
+
 /// What was proven of one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,6 +54,8 @@ pub struct Proof {
     pub verified_at: Option<OffsetDateTime>,
     /// When it was last restored and put to the test, with success.
     pub drilled_at: Option<OffsetDateTime>,
+    /// The last drill, if it was one without success.
+    pub failed_drill: Option<FailedDrill>,
     /// What was last found wrong with it, unless it was proven since.
     pub damage: Option<String>,
 }
@@ -91,8 +117,10 @@ impl Inquiry {
         if let Some(drill) = drill {
             // It was restored whole, whatever SQLite then said of it.
             self.verify(at);
-            if drill.passed() && !self.drilled {
-                self.proof.drilled_at = Some(at);
+            match drill.passed() {
+                _ if self.drilled => {}
+                true => self.proof.drilled_at = Some(at),
+                false => self.proof.failed_drill = Some(FailedDrill::of(drill, at)),
             }
             self.drilled = true;
         }

@@ -78,6 +78,11 @@ impl Other {
         self.count.load(Ordering::SeqCst)
     }
 
+    /// Whether it still runs: it ends where a write fails.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits until it has made so many more commits.
     pub fn wait_for_commits(&self, more: u64) {
         for _ in 0..more {

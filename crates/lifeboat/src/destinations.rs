@@ -6,6 +6,7 @@
 
 mod backup;
 mod heal;
+mod look;
 mod reading;
 mod sync;
 mod watch;

@@ -128,8 +128,19 @@ impl Destination {
         policy: &Policy,
         zone: &TimeZone,
     ) -> Result<Plan, Error> {
-        let database = self.database(name)?;
         let inventory = self.inventory(name, None).await?;
+        self.forget_of(name, &inventory, policy, zone).await
+    }
+
+    /// As [`forget_by`](Self::forget_by), by an inventory that was read just now.
+    pub async fn forget_of(
+        &self,
+        name: &str,
+        inventory: &Inventory,
+        policy: &Policy,
+        zone: &TimeZone,
+    ) -> Result<Plan, Error> {
+        let database = self.database(name)?;
         let plan = inventory.plan(policy, self.repository().local().now(), zone)?;
         let numbers: Vec<RecordNo> = plan.forgotten().map(|one| RecordNo(one.number)).collect();
         if !numbers.is_empty() {

@@ -34,6 +34,7 @@
 //! - [`objects`]: any object, on a primary store or a fallback, as settings say.
 //! - [`setup`]: what settings mean: places, databases, keys, what is kept.
 //! - [`hint`]: what to do about an error, and whether data is safe.
+//! - [`Expected`], [`Look`]: what is known of a database, for the agent to judge.
 //! - [`doctor`]: whether backups can work here.
 
 mod builder;
@@ -80,6 +81,7 @@ pub use destinations::{
 pub use directories::Directories;
 pub use drill::{DrillReport, DrillSettings};
 pub use error::{Cause, Error, ErrorKind, causes_of};
+pub use health::{Expected, Look};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
 pub use keep::{Inventory, Keeping, KeepingError};

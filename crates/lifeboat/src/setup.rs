@@ -12,6 +12,7 @@
 
 mod check;
 mod error;
+mod expected;
 mod keeping;
 mod places;
 mod schedule;

@@ -56,8 +56,145 @@ fn the_age_of_the_last_backup() {
     assert_eq!(future.reasons, [(Level::Warning, Reason::Future(Duration::HOUR))]);
 }
 
+/// The rows of the table in docs/agent.md.
+fn documented() -> Vec<(String, Level)> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/agent.md");
+    let text = std::fs::read_to_string(path).expect("docs/agent.md");
+    let table = text.split("| what is known | level |").nth(1).expect("a table");
+    let table = table.split("\n\n").next().expect("it ends");
+    let row = |line: &str| {
+        let (what, level) = line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | ")?;
+        let level = match level {
+            "healthy" => Level::Healthy,
+            "warning" => Level::Warning,
+            "critical" => Level::Critical,
+            other => panic!("{other} is no level"),
+        };
+        Some((what.to_owned(), level))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+/// Of each row: facts that are just not like this, facts that just are, and what is
+/// said of them. For the row that is healthy there is nothing before.
+type Row = (&'static str, fn(&mut Facts), fn(&mut Facts), &'static str);
+
+const ROWS: [Row; 19] = [
+    (
+        "the last good state is at most *i* + the smaller of an hour and *i*/2 old",
+        |facts| facts.last_good = Some(NOW),
+        |facts| facts.last_good = Some(NOW - Duration::hours(25)),
+        "",
+    ),
+    (
+        "the last good state is older, up to 2 *i*",
+        |facts| facts.last_good = Some(NOW - Duration::hours(25)),
+        |facts| facts.last_good = Some(NOW - Duration::hours(48)),
+        "the last backup is 2d old, more than 1d1h",
+    ),
+    (
+        "the last good state is older than 2 *i*",
+        |_| (),
+        |facts| facts.last_good = Some(NOW - Duration::hours(48) - Duration::NANOSECOND),
+        "the last backup is 2d old, more than 2d",
+    ),
+    ("there is no backup", |_| (), |facts| facts.last_good = None, "there is no backup"),
+    (
+        "the last good state bears a time more than 5 minutes ahead",
+        |facts| facts.last_good = Some(NOW + Duration::minutes(5)),
+        |facts| facts.last_good = Some(NOW + Duration::seconds(301)),
+        "the last backup bears a time 5m1s ahead",
+    ),
+    (
+        "the repository cannot be read",
+        |_| (),
+        |facts| (facts.unreadable, facts.last_good) = (Some("it rains".into()), None),
+        "the repository cannot be read: it rains",
+    ),
+    (
+        "the last backup failed, or several in a row",
+        |_| (),
+        |facts| (facts.failures, facts.last_error) = (1, Some("it rained".into())),
+        "the last backup failed: it rained",
+    ),
+    (
+        "backups go to a fallback, or the primary lacks what a fallback has",
+        |_| (),
+        |facts| facts.fallback = Some("/srv/spare".into()),
+        "the primary is out; backups go to /srv/spare",
+    ),
+    (
+        "a destination cannot be asked",
+        |_| (),
+        |facts| facts.silent = vec!["far: no answer".into()],
+        "a destination could not be asked: far: no answer",
+    ),
+    (
+        "the last verification is older than `max_verify_age`",
+        |facts| facts.verified_at = Some(NOW - Duration::days(8)),
+        |facts| facts.verified_at = Some(NOW - Duration::days(9)),
+        "the data was last verified 9d ago",
+    ),
+    (
+        "the last drill is older than `max_drill_age`",
+        |facts| facts.drilled_at = Some(NOW - Duration::days(31)),
+        |facts| facts.drilled_at = Some(NOW - Duration::hours(770)),
+        "a restore was last drilled 32d2h ago",
+    ),
+    (
+        "the last drill failed",
+        |_| (),
+        |facts| facts.failed_drill = Some("SELECT 0".into()),
+        "the last drill failed: SELECT 0",
+    ),
+    (
+        "a check, a drill or a look found damage",
+        |_| (),
+        |facts| facts.damage = Some("a pack".into()),
+        "damage was found: a pack",
+    ),
+    (
+        "the database shrank to less than half since the snapshot before",
+        |facts| facts.sizes = Some((50, 100)),
+        |facts| facts.sizes = Some((49, 100)),
+        "the database shrank from 100 to 49 bytes",
+    ),
+    (
+        "less than `min_free_space` is free beside the database",
+        |facts| facts.free_space = Some(1000),
+        |facts| facts.free_space = Some(999),
+        "only 999 bytes are free beside the database",
+    ),
+    (
+        "the snapshots take a tenth more than `max_bytes`",
+        |facts| facts.quota = Some((110, 100)),
+        |facts| facts.quota = Some((111, 100)),
+        "the snapshots take 111 bytes, and may take 100",
+    ),
+    (
+        "the clocks here and at a destination differ by more than 5 minutes",
+        |facts| facts.clock_ahead = Some(Duration::minutes(5)),
+        |facts| facts.clock_ahead = Some(-Duration::seconds(301)),
+        "the clock here and at the destination differ by 5m1s",
+    ),
+    (
+        "the WAL is larger than the database, and than 64 MiB",
+        |facts| facts.wal = Some((64 << 20, 4096)),
+        |facts| facts.wal = Some(((64 << 20) + 1, 4096)),
+        "the WAL has grown to 67108865 bytes",
+    ),
+    (
+        "backups are disabled",
+        |_| (),
+        |facts| (facts.disabled, facts.last_good) = (Some("the disk goes".into()), None),
+        "backups are disabled: the disk goes",
+    ),
+];
+
+/// Each row of the document is held at its limit and just beyond it, and there is no
+/// other row.
 #[test]
-fn each_reason() {
+fn the_table() {
     let limits = Limits {
         max_verify_age: Some(Duration::days(8)),
         max_drill_age: Some(Duration::days(31)),
@@ -69,74 +206,32 @@ fn each_reason() {
         drilled_at: Some(NOW - Duration::days(20)),
         ..daily(Duration::HOUR)
     };
-    assert_eq!(judge(&proven, &limits, NOW).reasons, []);
-    let check = |change: &dyn Fn(&mut Facts), level: Level, words: &str| {
-        let mut facts = proven.clone();
-        change(&mut facts);
-        let health = judge(&facts, &limits, NOW);
-        assert_eq!(health.level, level, "{words}");
+    let documented = documented();
+    let named: Vec<&str> = documented.iter().map(|(what, _)| what.as_str()).collect();
+    assert_eq!(named, ROWS.map(|(what, ..)| what));
+    for ((what, level), (_, before, at, words)) in documented.iter().zip(ROWS) {
+        let judged = |change: fn(&mut Facts)| {
+            let mut facts = proven.clone();
+            change(&mut facts);
+            judge(&facts, &limits, NOW)
+        };
+        assert_eq!(judged(before).reasons, [], "{what}, not yet");
+        let health = judged(at);
+        assert_eq!(health.level, *level, "{what}");
         let said: Vec<_> = health.reasons.iter().map(|(_, reason)| reason.to_string()).collect();
-        assert_eq!(said, [words]);
+        assert_eq!(said.join(""), words, "{what}");
+    }
+    // Where nothing was proven yet, there must have been something to prove.
+    let first = |days| {
+        let since = Some(NOW - Duration::days(days));
+        let facts = Facts { first_snapshot: since, ..daily(Duration::HOUR) };
+        judge(&facts, &limits, NOW).reasons
     };
-    let warning = Level::Warning;
-    check(
-        &|facts| (facts.failures, facts.last_error) = (3, Some("it rained".into())),
-        warning,
-        "the last 3 backups failed: it rained",
-    );
-    check(
-        &|facts| facts.fallback = Some("/srv/spare".into()),
-        warning,
-        "the primary is out; backups go to /srv/spare",
-    );
-    check(
-        &|facts| facts.verified_at = Some(NOW - Duration::days(9)),
-        warning,
-        "the data was last verified 9d ago",
-    );
-    check(&|facts| facts.verified_at = None, warning, "the data was never verified");
-    check(
-        &|facts| facts.drilled_at = Some(NOW - Duration::hours(770)),
-        warning,
-        "a restore was last drilled 32d2h ago",
-    );
-    check(
-        &|facts| facts.sizes = Some((49, 100)),
-        warning,
-        "the database shrank from 100 to 49 bytes",
-    );
-    check(
-        &|facts| facts.free_space = Some(999),
-        warning,
-        "only 999 bytes are free beside the database",
-    );
-    check(&|facts| facts.quota = Some((91, 100)), warning, "91 of 100 bytes are used");
-    check(
-        &|facts| facts.clock_ahead = Some(-Duration::seconds(301)),
-        warning,
-        "the clock here and at the destination differ by 5m1s",
-    );
-    check(
-        &|facts| facts.wal = Some((65 << 20, 4096)),
-        warning,
-        "the WAL has grown to 68157440 bytes",
-    );
-    check(
-        &|facts| facts.damage = Some("a pack".into()),
-        Level::Critical,
-        "damage was found: a pack",
-    );
-    // At the limits there is nothing to say.
-    let mut facts = proven.clone();
-    facts.sizes = Some((50, 100));
-    facts.free_space = Some(1000);
-    facts.quota = Some((90, 100));
-    facts.clock_ahead = Some(Duration::minutes(5));
-    facts.wal = Some((64 << 20, 4096));
-    assert_eq!(level(&facts, &limits), Level::Healthy);
-    // Nothing to prove for long yet.
-    let young = Facts { first_snapshot: Some(NOW - Duration::DAY), ..daily(Duration::HOUR) };
-    assert_eq!(level(&young, &limits), Level::Healthy);
+    assert_eq!(first(8), []);
+    assert_eq!(first(9), [(Level::Warning, Reason::Unverified(None))]);
+    assert_eq!(first(32)[1], (Level::Warning, Reason::Undrilled(None)));
+    let several = Facts { failures: 3, ..proven };
+    assert_eq!(judge(&several, &limits, NOW).reasons[0].1.to_string(), "the last 3 backups failed");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) struct HealthArguments {
     /// The name of a database, or the path of its file [default: all]
     pub(crate) name: Option<String>,
 
-    /// One line, and the exit codes of a Nagios plugin: 0 ok, 1 warning, 2 critical
+    /// One line, and the exit codes of a Nagios plugin: 0 ok, 1 warning, 2 critical, 3 unknown
     #[arg(long, conflicts_with = "json")]
     pub(crate) nagios: bool,
 }

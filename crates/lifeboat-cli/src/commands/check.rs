@@ -158,6 +158,13 @@ fn tell(
             names(&report.broken, &report.called)
         ));
     }
+    if !report.known.is_empty() {
+        let known = report.known.len() as u64;
+        lines.push(format!(
+            "  {} that an earlier check told, and that no snapshot is hit by, left out",
+            several(known, "finding")
+        ));
+    }
     if !report.orphans.is_empty() {
         lines.push(format!(
             "  {} that no snapshot needs, {}; `lifeboat prune` deletes them",
@@ -190,6 +197,7 @@ fn object(name: &str, report: &CheckReport, orphan_bytes: u64) -> Value {
         "verified": list(&report.verified),
         "broken": list(&report.broken),
         "findings": report.result.findings.len(),
+        "known": report.known.len(),
         "objects": report.objects,
         "bytes": report.bytes,
         "objects_read": report.result.objects_read,

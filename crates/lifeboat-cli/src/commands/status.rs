@@ -1,89 +1,103 @@
-//! `lifeboat status`: how the backups of every database are.
+//! `lifeboat status`: how the backups of every database are, the worst first.
 
-use lifeboat::{Inventory, Missing};
+use lifeboat::Inventory;
+use lifeboat::hint::About;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::health::{self, Judged};
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::Reporter;
 use crate::text::{age, several, utc};
-use lifeboat::hint::About;
 
 pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
-    let done = async {
-        let destination = super::open(arguments, Missing::Refuse).await?;
-        let mut all = Vec::new();
-        for name in super::names(arguments, &destination, None).await? {
-            let inventory = destination.inventory(&name, None).await?;
-            all.push((name, inventory));
+    let now = OffsetDateTime::now_utc();
+    let judged = match health::judged(arguments, None, now).await {
+        Ok(judged) => judged,
+        Err(refusal) => {
+            reporter.refuse(&refusal);
+            return refusal.exit;
         }
-        Ok((destination, all))
-    };
-    let (destination, all) = match done.await {
-        Ok(done) => done,
-        Err(error) => return reporter.error("", &error, About::Reading),
     };
     let mut exit = Exit::Ok;
-    for (name, inventory) in &all {
-        if tell(reporter, name, destination.shown(), inventory) {
+    for one in &judged.all {
+        if tell(reporter, one, now) {
             exit = Exit::Damage;
         }
     }
-    if all.is_empty() {
-        reporter.say(&format!("no databases in {} yet", destination.shown()));
+    if let Some(error) = &judged.error {
+        return reporter.error("", error, About::Reading);
+    }
+    let destinations = super::destinations(arguments);
+    let places: Vec<&str> = destinations.settings().map(|one| one.name.as_str()).collect();
+    let shown = places.join(", ");
+    if judged.all.is_empty() {
+        reporter.say(&format!("no databases in {shown} yet"));
     }
     let summary = json!({
-        "databases": all.len(),
-        "destination": destination.shown(),
+        "databases": judged.all.len(),
+        "status": judged.level().to_string(),
+        "destination": shown,
         "code": exit.code(),
     });
     reporter.told(summary, &[]);
     exit
 }
 
-/// Says how one database is; true if something is damaged.
-fn tell(reporter: &Reporter, name: &str, destination: &str, inventory: &Inventory) -> bool {
-    let now = OffsetDateTime::now_utc();
-    let listing = &inventory.listing;
-    let latest = listing.snapshots.last();
-    let proofs = listing.snapshots.iter().map(|snapshot| inventory.proofs.of(snapshot.number()));
-    let (mut verified, mut drilled) = (None, None);
-    let mut broken = listing.broken.len() + listing.burnt.len();
-    for proof in proofs {
-        verified = verified.max(proof.verified_at);
-        drilled = drilled.max(proof.drilled_at);
-        broken += usize::from(proof.damage.is_some());
-    }
+/// Says how one database is; true if something is damaged. Of several destinations
+/// the first counts snapshots, and all of them count damage.
+fn tell(reporter: &Reporter, one: &Judged, now: OffsetDateTime) -> bool {
+    let Judged { name, look, health } = one;
+    let facts = &look.facts;
+    let first = look.inventories.first();
+    let listing = first.map(|(_, inventory)| &inventory.listing);
+    let latest = listing.and_then(|listing| listing.snapshots.last());
+    let broken: usize = look.inventories.iter().map(|(_, inventory)| damaged(inventory)).sum();
     let ago = |at: Option<OffsetDateTime>| at.map_or("never".to_owned(), |at| age(at, now));
     let taken_at = latest.map(|latest| latest.body().taken_at);
-    let line = format!(
-        "{name}: {}, the latest taken {}; last verified {}, last drilled {}{}{}",
-        several(listing.snapshots.len() as u64, "snapshot"),
-        ago(taken_at),
-        ago(verified),
-        ago(drilled),
-        match listing.trash.len() as u64 {
-            0 => String::new(),
-            n => format!("; {n} in the trash"),
-        },
-        match broken as u64 {
-            0 => String::new(),
-            n => format!("; {} DAMAGED", several(n, "snapshot")),
-        },
-    );
+    let counted = listing.map(|listing| {
+        format!(
+            "; {}, the latest taken {}; last verified {}, last drilled {}{}{}",
+            several(listing.snapshots.len() as u64, "snapshot"),
+            ago(taken_at),
+            ago(facts.verified_at),
+            facts.failed_drill.as_ref().map_or_else(|| ago(facts.drilled_at), |_| "FAILED".into()),
+            match listing.trash.len() as u64 {
+                0 => String::new(),
+                n => format!("; {n} in the trash"),
+            },
+            match broken as u64 {
+                0 => String::new(),
+                n => format!("; {} DAMAGED", several(n, "snapshot")),
+            },
+        )
+    });
+    let counted = counted.unwrap_or_default();
+    let line = format!("{name}: {}{counted}{}", health.level, health::lines(health));
     let object = json!({
         "database": name,
-        "destination": destination,
-        "snapshots": listing.snapshots.len(),
-        "trash": listing.trash.len(),
+        "status": health.level.to_string(),
+        "reasons": health::reasons(health),
+        "destination": first.map(|(place, _)| place),
+        "snapshots": listing.map_or(0, |listing| listing.snapshots.len()),
+        "trash": listing.map_or(0, |listing| listing.trash.len()),
         "latest": latest.map(|latest| latest.id().as_str()),
-        "sequence": listing.newest.map(|number| number.0),
+        "sequence": listing.and_then(|listing| listing.newest).map(|number| number.0),
         "taken_at": taken_at.map(utc),
-        "verified_at": verified.map(utc),
-        "drilled_at": drilled.map(utc),
+        "verified_at": facts.verified_at.map(utc),
+        "drilled_at": facts.drilled_at.map(utc),
+        "failed_drill": facts.failed_drill,
         "damaged": broken,
     });
     reporter.found("database", object, &line);
     broken > 0
+}
+
+/// Of how many snapshots something is damaged.
+fn damaged(inventory: &Inventory) -> usize {
+    let listing = &inventory.listing;
+    let proofs = listing.snapshots.iter().map(|one| inventory.proofs.of(one.number()));
+    let found = proofs.filter(|proof| proof.damage.is_some()).count();
+    listing.broken.len() + listing.burnt.len() + found
 }

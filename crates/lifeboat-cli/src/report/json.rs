@@ -137,6 +137,8 @@ fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -
         "pinned": snapshot.is_pinned(),
         "verified_at": proof.verified_at.map(utc),
         "drilled_at": proof.drilled_at.map(utc),
+        "drill_failed_at": proof.failed_drill.as_ref().map(|drill| utc(drill.at)),
+        "drill_failure": proof.failed_drill.as_ref().map(|drill| &drill.what),
         "damage": proof.damage,
         "origin": body.origin,
         "destination": destination,

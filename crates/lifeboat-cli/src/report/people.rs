@@ -172,7 +172,7 @@ fn table(merged: &Merged, now: OffsetDateTime) -> String {
             size(u64::from(body.page_size) * u64::from(body.page_count)),
             size(body.statistics.bytes_sent),
             if proof.damage.is_some() { "DAMAGED".to_owned() } else { ago(proof.verified_at) },
-            ago(proof.drilled_at),
+            if proof.failed_drill.is_some() { "FAILED".to_owned() } else { ago(proof.drilled_at) },
             places.join(", "),
             notes(snapshot, merged.is_fork(one)),
         ]);

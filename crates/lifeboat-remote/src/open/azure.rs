@@ -44,9 +44,10 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
             builder = builder.with_config(key, value);
         }
     }
+    let connector = Connector::new(options)?;
     builder = builder
         .with_container_name(&bucket.name)
-        .with_http_connector(Connector::new(options)?)
+        .with_http_connector(connector.clone())
         .with_retry(no_retries());
     let reveal = |secret: &Option<crate::options::Secret>| {
         secret.as_ref().map(|secret| secret.reveal().to_owned())
@@ -87,5 +88,6 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         .with_parts(parts)
         .with_pages(pages)
         .with_signing(signing)
+        .with_clock(connector.clock())
         .over_http(options))
 }

@@ -40,9 +40,10 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
             builder = builder.with_config(key, value);
         }
     }
+    let connector = Connector::new(options)?;
     builder = builder
         .with_bucket_name(&bucket.name)
-        .with_http_connector(Connector::new(options)?)
+        .with_http_connector(connector.clone())
         .with_retry(no_retries());
     let endpoint = options.endpoint.clone().or_else(|| builder.get_config_value(&Key::BaseUrl));
     if is_plain(endpoint.as_deref().unwrap_or_default(), allowed)? {
@@ -75,5 +76,6 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         .with_parts(parts)
         .with_pages(pages)
         .with_signing(signing)
+        .with_clock(connector.clock())
         .over_http(options))
 }

@@ -47,6 +47,7 @@ pub(super) fn open(bucket: &Bucket, options: &RemoteOptions) -> Result<Remote, O
         .with_pages(pages)
         .with_bucket(about)
         .with_signing(signing)
+        .with_clock(connector.clock())
         .over_http(options))
 }
 

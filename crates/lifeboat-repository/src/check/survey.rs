@@ -21,11 +21,16 @@ use crate::repository::Database;
 /// How many records are read at once.
 const READERS: usize = 16;
 
+/// What is said of a hole in the log.
+pub(super) const GONE: &str = "record is missing";
+
 /// What there must be.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     /// The highest number that is taken.
     pub(crate) newest: Option<RecordNo>,
+    /// The highest record that can be read.
+    pub(crate) last_good: Option<RecordNo>,
     /// The state that the last readable record says.
     pub(crate) state: State,
     /// The records of snapshots, alive and in the trash, that can be read.
@@ -168,6 +173,7 @@ impl Database {
         while let Some((number, found)) = records.next().await {
             let trouble = match found {
                 Ok(Found::Good(record)) => {
+                    survey.last_good = Some(number);
                     let follows = record.envelope.previous == before || before.is_none();
                     before = Some(record.digest());
                     let is_one = record.body.is_some() || record.envelope.packs.is_some();
@@ -181,7 +187,7 @@ impl Database {
                 }
                 Ok(Found::Absent) => {
                     before = None;
-                    "record is missing".to_owned()
+                    GONE.to_owned()
                 }
                 Ok(Found::Damaged(error)) => {
                     before = None;

@@ -2,6 +2,7 @@
 //! hits; and nothing is called verified that was not read.
 
 mod damage;
+mod known;
 mod shares;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@ use lifeboat_config::Role;
 use lifeboat_format::id::DatabaseName;
 use lifeboat_repository::ReadError;
 use lifeboat_snapshot::{LiveDatabase, default_name};
+use time::OffsetDateTime;
 
 use super::watch::{Counted, until_gone};
 use super::{Destinations, SyncReport, means_elsewhere};
@@ -38,6 +39,9 @@ impl Destinations {
     /// next, where the snapshot is whole. What fallbacks hold that the primary
     /// missed is then copied to it, and mirrors get what they lack.
     ///
+    /// What it came to is remembered in the state directory, for
+    /// [`look`](Self::look).
+    ///
     /// Cancelled or killed, it leaves at most packs that no record names.
     pub async fn backup(
         &self,
@@ -46,7 +50,31 @@ impl Destinations {
         names: &[String],
         missing: Missing,
     ) -> Result<Placed, Error> {
+        let began = OffsetDateTime::now_utc();
         let name = settings.name.clone().unwrap_or_else(|| default_name(path));
+        let placed = self.place(path, &name, settings, names, missing).await;
+        let was_told = self.remember(&name, placed.as_ref().map(|_| ()));
+        if let (Some(true), Ok(placed)) = (was_told, &placed)
+            && placed.report.unchanged
+            && let Err(error) = placed.destination.beat(began, &placed.report).await
+        {
+            // The next heartbeat says it.
+            tracing::info!(
+                "{name}: that it works again is not said: failed to {}",
+                causes_of(&error)
+            );
+        }
+        placed
+    }
+
+    async fn place(
+        &self,
+        path: &Path,
+        name: &str,
+        settings: &BackupSettings,
+        names: &[String],
+        missing: Missing,
+    ) -> Result<Placed, Error> {
         let cache = self.inner.installation.cache_dir.clone();
         // What is wrong with a source is known before a destination is asked.
         let mut source = Some(open_source(path, &cache, settings).await?);
@@ -69,7 +97,7 @@ impl Destinations {
             }
             if member.settings.role == Role::Fallback {
                 // Before anything is there that would have to come home.
-                self.note_away(&name)?;
+                self.note_away(name)?;
             }
             let live = match source.take() {
                 Some(live) => live,
@@ -80,7 +108,7 @@ impl Destinations {
                 Ok(report) => {
                     let position = at;
                     let requests = destination.repository().remote().requests() - before;
-                    let copied = self.afterwards(at, &name, settings, names).await;
+                    let copied = self.afterwards(at, name, settings, names).await;
                     return Ok(Placed {
                         report,
                         destination,

@@ -10,6 +10,7 @@ use lifeboat_repository::Secret;
 
 use crate::destinations::Destinations;
 use crate::error::Error;
+use crate::health::Expected;
 use crate::setup::{Disabled, Kept, Setup, SetupError, Target, is_motherduck};
 
 /// How many backups run at once.
@@ -60,6 +61,16 @@ impl Watched {
             keeping: Arc::default(),
             drills: Arc::default(),
         }
+    }
+
+    /// What is expected of its backups.
+    pub(super) fn expected(&self) -> Expected {
+        let mut expected = Expected::new(&self.name).by(&self.schedule);
+        expected.path = Some(self.path.clone());
+        expected.places.clone_from(&self.destinations);
+        expected.max_bytes =
+            self.keeping.policy.as_ref().and_then(|policy| policy.rules().max_bytes);
+        expected
     }
 
     /// Why it cannot be backed up, whatever is done about it.
@@ -126,7 +137,7 @@ impl ServicePlan {
             databases: watched(&setup)?,
             destinations: setup.destinations(secret),
             adopt: setup.adopts(),
-            limits: limits(&settings.health),
+            limits: setup.limits(),
             disabled: setup.disabled(&paths),
             at_once: AT_ONCE,
             state: setup.directories().state,
@@ -181,17 +192,4 @@ fn first(setup: &Setup, target: &Target) -> Result<Watched, SetupError> {
         like.drills = Arc::new(setup.drills(index));
     }
     Ok(like)
-}
-
-/// The limits of the settings.
-fn limits(configured: &lifeboat_config::Health) -> Limits {
-    let long = |duration: Option<Duration>| duration.and_then(|it| it.try_into().ok());
-    Limits {
-        warn_age: long(configured.warn_age),
-        max_age: long(configured.max_age),
-        max_verify_age: long(configured.max_verify_age),
-        max_drill_age: long(configured.max_drill_age),
-        min_free_space: configured.min_free_space,
-        ..Limits::default()
-    }
 }

@@ -133,6 +133,8 @@ impl Inner {
             Ok(placed) => placed,
             Err(error) => {
                 self.failed(watched, Job::Backup, &error, clock);
+                // Seen from other machines too, where the store can be reached.
+                destinations.tell_failed(name, places, &error).await;
                 return Err(error);
             }
         };

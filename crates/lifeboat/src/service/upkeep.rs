@@ -137,9 +137,11 @@ impl Inner {
         let (name, kept) = (watched.name.as_str(), &watched.keeping);
         let mut words = Vec::new();
         if let Some(policy) = &kept.policy
-            && is_readable(&destination.inventory(name, None).await?)
+            && let inventory = destination.inventory(name, None).await?
+            && is_readable(&inventory)
         {
-            let gone = destination.forget_by(name, policy, &kept.zone).await?.forgotten().count();
+            let plan = destination.forget_of(name, &inventory, policy, &kept.zone).await?;
+            let gone = plan.forgotten().count();
             if gone > 0 {
                 self.tell(watched, &Happening::Forgotten(gone));
                 words.push(format!("snapshots forgotten by the policy: {gone}"));
