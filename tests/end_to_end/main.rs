@@ -25,6 +25,7 @@ mod json;
 mod keeping;
 mod live;
 mod locks;
+mod logs;
 mod memory;
 mod objects;
 mod permissions;
