@@ -363,6 +363,11 @@ impl Arguments {
         setup.disabled(&databases)
     }
 
+    /// Whether what happens goes to a log for programs.
+    pub(crate) fn logs_json(&self) -> bool {
+        matches!(&self.command, Command::Run(run) if run.logs_json())
+    }
+
     /// What was typed at the start, with the settings as they are now.
     pub(crate) fn again() -> Result<Self, Refusal> {
         let mut arguments = Self::parse();

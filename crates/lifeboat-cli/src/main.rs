@@ -160,16 +160,24 @@ async fn interrupted() -> Exit {
 }
 
 fn log_to_stderr(arguments: &Arguments) {
+    let json = arguments.logs_json();
     let level = match (arguments.quiet, arguments.verbose) {
         // Where there are no credentials, AWS's library tells it for each place
         // where it looked; the error that follows says it once.
         (true, _) => "error,aws_config=off",
+        // A log for programs has what is otherwise printed.
+        (false, 0) if json => "lifeboat=info,warn,aws_config=off",
         (false, 0) => "warn,aws_config=off",
         (false, 1) => "lifeboat=info,warn,aws_config=off",
         (false, 2) => "lifeboat=debug,info",
         (false, _) => "trace",
     };
     let filter = EnvFilter::try_from_env("LIFEBOAT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    if json {
+        let log = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+        log.with_writer(std::io::stderr).init();
+        return;
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -28,6 +28,8 @@ pub(crate) use people::causes;
 pub(crate) struct Reporter {
     json: bool,
     quiet: bool,
+    /// All that is said goes to the log, which is for programs.
+    log: bool,
     progress: Style,
 }
 
@@ -107,17 +109,17 @@ pub(crate) struct Listed {
 
 impl Reporter {
     pub(crate) fn new(arguments: &Arguments) -> Self {
-        let json = arguments.json;
+        let (json, log) = (arguments.json, arguments.logs_json());
         let progress = match arguments.progress {
             ProgressStyle::None => Style::None,
-            _ if arguments.quiet => Style::None,
+            _ if arguments.quiet || log => Style::None,
             ProgressStyle::Json => Style::Json,
             ProgressStyle::Plain => Style::Plain,
             ProgressStyle::Auto if json => Style::None,
             ProgressStyle::Auto if crate::text::colours_on_stderr() => Style::Bars,
             ProgressStyle::Auto => Style::Plain,
         };
-        Self { json, quiet: arguments.quiet, progress }
+        Self { json, quiet: arguments.quiet, log, progress }
     }
 
     pub(crate) fn progress(&self) -> Style {
@@ -134,12 +136,15 @@ impl Reporter {
     }
 
     fn prose(&self) -> bool {
-        !self.json && !self.quiet
+        !self.json && !self.quiet && !self.log
     }
 
     /// A command that is refused before it begins.
     pub(crate) fn refuse(&self, refusal: &Refusal) {
-        if self.json {
+        if self.log {
+            let code = refusal.exit.code();
+            tracing::error!(code, hint = refusal.hint, data_is_safe = true, "{}", refusal.message);
+        } else if self.json {
             json::error(refusal.exit, &refusal.message, Some(&refusal.hint), true);
         } else {
             people::refusal(&refusal.message, &refusal.hint);
@@ -152,7 +157,9 @@ impl Reporter {
         let hint = lifeboat::hint::hint(error);
         let (safe, words) = lifeboat::hint::safety(error, about);
         let message = people::chain(doing, error);
-        if self.json {
+        if self.log {
+            tracing::error!(code = exit.code(), hint, data_is_safe = safe, "{message}");
+        } else if self.json {
             json::error(exit, &message, hint.as_deref(), safe);
         } else {
             people::error(&message, hint.as_deref(), words);
@@ -172,7 +179,9 @@ impl Reporter {
 
     /// Something to know that stops nothing.
     pub(crate) fn warn(&self, text: &str) {
-        if self.json {
+        if self.log {
+            tracing::warn!("{text}");
+        } else if self.json {
             json::line("warning", serde_json::json!({ "message": text }));
         } else if !self.quiet {
             people::warn(text);
@@ -192,6 +201,8 @@ impl Reporter {
     pub(crate) fn say(&self, text: &str) {
         if self.prose() {
             outln!("{text}");
+        } else if self.log {
+            tracing::info!("{text}");
         }
     }
 
@@ -241,7 +252,9 @@ impl Reporter {
 
     /// One of several things: an object for programs, or a line for people.
     pub(crate) fn found(&self, kind: &str, object: serde_json::Value, line: &str) {
-        if self.json {
+        if self.log {
+            tracing::info!(kind, details = %object, "{line}");
+        } else if self.json {
             json::line(kind, object);
         } else {
             self.say(line);
@@ -259,7 +272,19 @@ impl Reporter {
 
     /// One database was backed up.
     pub(crate) fn backed_up(&self, done: &Backed<'_>) {
-        if self.json {
+        if self.log {
+            tracing::info!(
+                database = done.report.name,
+                snapshot_id = %done.report.snapshot_id,
+                sequence = done.report.number.0,
+                destination = done.destination,
+                fallback_reason = done.fallback_reason,
+                pages_changed = done.report.pages_changed,
+                bytes_sent = done.report.bytes_sent,
+                duration_seconds = done.duration.as_secs_f64(),
+                "backed up"
+            );
+        } else if self.json {
             json::line("backup", json::backup(done));
         } else if !self.quiet {
             people::backup(done);

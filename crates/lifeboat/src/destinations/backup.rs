@@ -92,8 +92,13 @@ impl Destinations {
             };
             let member = &self.inner.members[at];
             let fallback_reason = choice.fallback_reason();
-            if let Some(reason) = &fallback_reason {
-                tracing::warn!("using {}: {reason}", member.shown());
+            match &fallback_reason {
+                Some(reason) => tracing::warn!("using {}: {reason}", member.shown()),
+                None => tracing::info!(
+                    database = name,
+                    destination = member.shown(),
+                    "chosen: the first that is set, and it answers"
+                ),
             }
             if member.settings.role == Role::Fallback {
                 // Before anything is there that would have to come home.

@@ -66,7 +66,8 @@ impl Witness for Log {
                 reporter.error(&database.path.display().to_string(), error, About::Backup);
             }
             Happening::Failed { job, error } => {
-                reporter.error(&format!("{name}: {job}"), error, About::Reading);
+                let why = crate::report::causes(error);
+                reporter.warn(&format!("{name}: {job}: failed to {why}; it is tried again"));
             }
             Happening::Warning(text) => reporter.warn(&format!("{name}: {text}")),
             // There may be more.
