@@ -162,6 +162,25 @@ fn other_settings() {
     assert_eq!(agent.wait().expect("ends").code(), Some(0));
 }
 
+/// Around an application SIGHUP is for both: it gets the signal, and the settings are
+/// read anew.
+#[test]
+fn other_settings_around_an_application() {
+    let folder = configured("1h");
+    open(&folder.path("other.db"), "wal").execute_batch("CREATE TABLE t(a)").expect("writes");
+    let script = "trap ': > told' HUP; : > begun
+        while [ ! -e told ] || [ ! -e over ]; do sleep 0.05; done; exit 3";
+    let mut agent = start(&folder, &["--", "sh", "-c", script]);
+    until("the application", || folder.path("begun").exists());
+    configure(&folder, "1h", &["app.db", "other.db"]);
+    signal(&agent, "HUP");
+    let record = folder.path("backups/databases/other/records/00000000000000000001");
+    until("a backup of the other", || record.exists());
+    fs::write(folder.path("over"), "").expect("writes");
+    assert_eq!(agent.wait().expect("ends").code(), Some(3));
+    assert!(folder.path("told").exists());
+}
+
 #[test]
 fn health() {
     let folder = configured("1h");
