@@ -277,10 +277,14 @@ pub enum WriteError {
         number: RecordNo,
     },
     /// The destination holds another repository.
-    #[error("use {place} as a destination: it holds another repository")]
+    #[error("use {place} as a destination of repository {wanted}: it holds repository {found}")]
     OtherRepository {
         /// The destination.
         place: String,
+        /// The repository that it should hold.
+        wanted: RepositoryId,
+        /// The one that it holds.
+        found: RepositoryId,
     },
     /// The store was probed, and backups cannot lie there. Nothing was made.
     #[error("use {place} for backups: {why}")]
