@@ -161,7 +161,7 @@ impl HttpService for Wire {
             limit = limit.min(quiet);
         }
         *request.body_mut() = Some(match (&self.up, body.as_bytes()) {
-            (None, Some(bytes)) if quiet.is_none() || len <= SMALL => bytes.clone().into(),
+            (None, Some(bytes)) if course.is_none() || len <= SMALL => bytes.clone().into(),
             _ => {
                 let body = Body::new(body, self.up.clone(), None);
                 reqwest::Body::wrap(body.telling(course.clone(), None))

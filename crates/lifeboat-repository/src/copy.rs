@@ -99,7 +99,7 @@ impl Database {
             return Ok(());
         }
         let place = source.remote().shown().to_owned();
-        Err(WriteError::OtherRepository { place, wanted, found })
+        Err(WriteError::OtherRepository { place, wanted, found: Some(found) })
     }
 
     /// The journal of a copy, and those of its packs that copies which were

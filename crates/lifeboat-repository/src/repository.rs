@@ -246,7 +246,7 @@ impl Repository {
         match there.iter().find(|info| info.repository != wanted) {
             None => Ok(()),
             Some(info) => {
-                let (place, found) = (remote.shown().to_owned(), info.repository);
+                let (place, found) = (remote.shown().to_owned(), Some(info.repository));
                 Err(WriteError::OtherRepository { place, wanted, found })
             }
         }
