@@ -21,6 +21,8 @@ struct Watched {
     facts: Facts,
     level: Option<Level>,
     reasons: Vec<Reason>,
+    /// No backup was heard of yet: that it is well is not known.
+    is_assumed: bool,
     /// The size in the snapshot before the last that differed.
     size: Option<u64>,
 }
@@ -44,6 +46,7 @@ impl Watch {
             facts: Facts { last_good: Some(now), ..Facts::default() },
             level: None,
             reasons: Vec::new(),
+            is_assumed: true,
             size: None,
         });
         watched.facts.interval = Some(interval);
@@ -63,6 +66,7 @@ impl Watch {
         let facts = &mut watched.facts;
         match &event.what {
             What::BackedUp(backed) => {
+                watched.is_assumed = false;
                 facts.last_good = Some(event.at);
                 facts.failures = 0;
                 facts.last_error = None;
@@ -83,12 +87,16 @@ impl Watch {
         }
     }
 
-    /// Whose health is another than before. What was never told of and is healthy is
-    /// told as well: so somebody who listens knows all.
+    /// Whose health is another than before. That one is healthy is told when a backup
+    /// of it was heard of: before that it is not known, and whoever was told of trouble
+    /// before a restart must not hear that it is over.
     pub fn poll(&mut self, now: OffsetDateTime) -> Vec<Event> {
         let mut events = Vec::new();
         for (name, watched) in &mut self.watched {
             let health = judge(&watched.facts, &self.limits, now);
+            if watched.is_assumed && health.level == Level::Healthy {
+                continue;
+            }
             let reasons: Vec<Reason> = health.reasons.into_iter().map(|(_, why)| why).collect();
             let is_new =
                 watched.level != Some(health.level) || kinds(&watched.reasons) != kinds(&reasons);

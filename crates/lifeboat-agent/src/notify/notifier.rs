@@ -303,6 +303,9 @@ impl<C: Clock> Notifier<C> {
 
     async fn end(mut self, grace: Duration) -> usize {
         let now = self.clock.now();
+        for event in self.watch.poll(now) {
+            self.note(&event);
+        }
         for message in self.desk.finish(now) {
             self.send(message);
         }
