@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use crate::event::{Event, What};
@@ -14,15 +16,23 @@ use crate::planner::Job;
 pub struct Watch {
     limits: Limits,
     watched: BTreeMap<String, Watched>,
+    /// What is known from before.
+    recalled: BTreeMap<String, OffsetDateTime>,
 }
+
+/// A backup that is overdue when the agent begins gets so much time to be made before
+/// anybody is told: a machine that was off begins with it.
+const FIRST_CHANCE: Duration = Duration::minutes(15);
 
 #[derive(Debug)]
 struct Watched {
     facts: Facts,
     level: Option<Level>,
     reasons: Vec<Reason>,
-    /// No backup was heard of yet: that it is well is not known.
+    /// No backup was ever heard of: that it is well is not known.
     is_assumed: bool,
+    /// Nothing is told before, unless something is heard.
+    quiet_until: Option<OffsetDateTime>,
     /// The size in the snapshot before the last that differed.
     size: Option<u64>,
 }
@@ -30,7 +40,7 @@ struct Watched {
 impl Watch {
     /// Over no database yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, watched: BTreeMap::new() }
+        Self { limits, watched: BTreeMap::new(), recalled: BTreeMap::new() }
     }
 
     /// Goes by other limits from now on.
@@ -42,11 +52,13 @@ impl Watch {
     /// nothing is known of a last backup, the time counts from now: before the first
     /// one was tried there is nothing to complain about.
     pub fn insert(&mut self, name: &str, interval: Duration, now: OffsetDateTime) {
+        let recalled = self.recalled.get(name).copied();
         let watched = self.watched.entry(name.to_owned()).or_insert_with(|| Watched {
-            facts: Facts { last_good: Some(now), ..Facts::default() },
+            facts: Facts { last_good: recalled.or(Some(now)), ..Facts::default() },
             level: None,
             reasons: Vec::new(),
-            is_assumed: true,
+            is_assumed: recalled.is_none(),
+            quiet_until: Some(now.saturating_add(interval.min(FIRST_CHANCE))),
             size: None,
         });
         watched.facts.interval = Some(interval);
@@ -63,6 +75,9 @@ impl Watch {
         else {
             return;
         };
+        if let What::BackedUp(_) | What::Failed { job: Job::Backup, .. } = event.what {
+            watched.quiet_until = None;
+        }
         let facts = &mut watched.facts;
         match &event.what {
             What::BackedUp(backed) => {
@@ -94,6 +109,12 @@ impl Watch {
         let mut events = Vec::new();
         for (name, watched) in &mut self.watched {
             let health = judge(&watched.facts, &self.limits, now);
+            // A clock that was set back a year is not waited for.
+            let is_quiet = |until: OffsetDateTime| now < until && until - now <= FIRST_CHANCE;
+            if watched.quiet_until.is_some_and(is_quiet) {
+                continue;
+            }
+            watched.quiet_until = None;
             if watched.is_assumed && health.level == Level::Healthy {
                 continue;
             }
@@ -112,6 +133,25 @@ impl Watch {
             watched.reasons = reasons;
         }
         events
+    }
+
+    /// When each was last backed up, as far as is known, to be kept somewhere.
+    pub fn memory(&self) -> Value {
+        let known = self.watched.iter().filter(|(_, watched)| !watched.is_assumed);
+        let times = known.filter_map(|(name, watched)| {
+            let text = watched.facts.last_good?.format(&Rfc3339).ok()?;
+            Some((name.clone(), Value::from(text)))
+        });
+        Value::Object(times.collect::<Map<_, _>>())
+    }
+
+    /// Goes on from what was kept, for databases that come later; what is not
+    /// understood is left out.
+    pub fn recall(&mut self, memory: &Value) {
+        let time = |text: &Value| OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok();
+        let known = memory.as_object().into_iter().flatten();
+        self.recalled =
+            known.filter_map(|(name, text)| Some((name.clone(), time(text)?))).collect();
     }
 
     /// The worst of all.

@@ -48,7 +48,8 @@ pub fn telling(settings: &Settings, state: &Path) -> Result<Telling, NotBuilt> {
     if !notify.ping_on.is_empty() {
         telling.pings = notify.ping_on.iter().map(ping_kind).collect();
     }
-    if !telling.channels.is_empty() {
+    let somebody = notify != &Notify { source: notify.source.clone(), ..Notify::default() };
+    if somebody {
         telling.memory = Some(state.join("told.json"));
     }
     if settings.metrics.file.is_some() && !cfg!(feature = "metrics") {

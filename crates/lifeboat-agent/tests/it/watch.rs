@@ -59,6 +59,31 @@ fn a_missed_interval() {
     assert_eq!(watch.worst(), Some(Level::Healthy));
 }
 
+/// The agent was off for days: what it begins with gets a chance, and no more than one.
+#[test]
+fn after_a_restart() {
+    let mut before = Watch::new(Limits::default());
+    before.insert("app", Duration::DAY, START);
+    before.hear(&Event::of("app", START, backed_up()));
+    let memory = before.memory();
+    let begun = START + Duration::days(3);
+    let again = || {
+        let mut watch = Watch::new(Limits::default());
+        watch.recall(&memory);
+        watch.insert("app", Duration::DAY, begun);
+        assert_eq!(watch.poll(begun + Duration::minutes(14)), []);
+        watch
+    };
+    let later = begun + Duration::minutes(15);
+    assert_eq!(levels(&again().poll(later)), [Level::Critical]);
+    let mut watch = again();
+    watch.hear(&Event::of("app", begun, backed_up()));
+    assert_eq!(levels(&watch.poll(begun)), [Level::Healthy]);
+    let mut watch = again();
+    watch.hear(&Event::of("app", begun, failed("down")));
+    assert_eq!(levels(&watch.poll(begun)), [Level::Critical]);
+}
+
 #[test]
 fn another_reason_is_news() {
     let mut watch = Watch::new(Limits::default());
