@@ -67,6 +67,7 @@ impl Watch {
     /// Forgets databases that are no longer there.
     pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.watched.retain(|name, _| is_there(name));
+        self.recalled.retain(|name, _| is_there(name));
     }
 
     /// Takes note of what happened.
@@ -137,12 +138,14 @@ impl Watch {
 
     /// When each was last backed up, as far as is known, to be kept somewhere.
     pub fn memory(&self) -> Value {
-        let known = self.watched.iter().filter(|(_, watched)| !watched.is_assumed);
-        let times = known.filter_map(|(name, watched)| {
-            let text = watched.facts.last_good?.format(&Rfc3339).ok()?;
-            Some((name.clone(), Value::from(text)))
-        });
-        Value::Object(times.collect::<Map<_, _>>())
+        let mut times = self.recalled.clone();
+        for (name, watched) in self.watched.iter().filter(|(_, watched)| !watched.is_assumed) {
+            times.extend(watched.facts.last_good.map(|at| (name.clone(), at)));
+        }
+        let text = |(name, at): (String, OffsetDateTime)| {
+            Some((name, Value::from(at.format(&Rfc3339).ok()?)))
+        };
+        Value::Object(times.into_iter().filter_map(text).collect::<Map<_, _>>())
     }
 
     /// Goes on from what was kept, for databases that come later; what is not
