@@ -85,7 +85,8 @@ fn database() -> (tempfile::TempDir, PathBuf, rusqlite::Connection) {
 }
 
 fn seq(app: &rusqlite::Connection) -> u64 {
-    app.query_row("SELECT seq FROM c", [], |row| row.get(0)).expect("reads")
+    let seq: i64 = app.query_row("SELECT seq FROM c", [], |row| row.get(0)).expect("reads");
+    seq.cast_unsigned()
 }
 
 /// Begins rounds anew until the time is over that was asked for.

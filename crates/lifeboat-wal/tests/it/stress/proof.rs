@@ -121,7 +121,7 @@ impl Proof {
         if salts != self.salts {
             (self.salts, self.lives) = (salts, self.lives + 1);
         }
-        let whole = self.commits % 50 == 0;
+        let whole = self.commits.is_multiple_of(50);
         let seen = self.look(whole);
         match (seen, self.last_seq) {
             // Not exact yet.
@@ -146,7 +146,7 @@ impl Proof {
             let image = rusqlite::Connection::open_with_flags(uri, flags)?;
             let (seq, expected): (u64, i64) =
                 image.query_row("SELECT seq, sum FROM c", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                    Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
                 })?;
             let mut rows = image.prepare("SELECT b FROM t")?;
             let mut sum = 0;
