@@ -185,7 +185,7 @@ fn figures_are_read_by_others() {
         from prometheus_client.parser import text_string_to_metric_families as parse\n\
         for family in parse(open(sys.argv[1]).read()):\n \
         for sample in family.samples:\n  \
-        print(family.type, sample.name, sorted(sample.labels.items()), sample.value)\n";
+        print(family.type, sample.name, sorted(sample.labels.items()), float(sample.value))\n";
     let parsed = || {
         let output = Command::new("python3").args(["-c", reads]).arg(&file).output();
         let output = output.expect("python3 is installed");
