@@ -1,31 +1,9 @@
-//! Reports, and what comes after a restore.
+//! After a restore: whether the objects are there that the database mentions.
 
-use super::*;
+use lifeboat_testing::servers::{Fault, Kind};
 
-#[test]
-fn reports_for_people_and_for_spreadsheets() {
-    let app = app();
-    app.fill(60, 15, 12);
-    let people = app.run(&["links", "check"]);
-    assert_eq!(people.code, 4);
-    for words in
-        ["15  broken", "12  orphaned", "… and 5 more broken, 2 more orphaned; --csv lists all"]
-    {
-        assert!(people.out.contains(words), "{words}: {}", people.out);
-    }
-    let table = app.run(&["links", "check", "--csv"]);
-    let lines: Vec<&str> = table.out.lines().collect();
-    assert_eq!(lines[0], "kind,key,store,rule,database,row,value,size,modified,detail");
-    assert_eq!(lines.len(), 1 + 15 + 12);
-    let document = lines.iter().find(|line| line.contains("docs/10/a bgone0")).expect("is there");
-    assert!(
-        document.starts_with("broken,docs/10/a bgone0,s3://media/app,documents,app,\"{\"\""),
-        "{document}"
-    );
-    // Without rules there is nothing to compare.
-    std::fs::write(app.folder.path("lifeboat.toml"), "").expect("writes");
-    assert_eq!(app.run(&["links", "check"]).code, 2);
-}
+use super::{app, message, put_into};
+use crate::command::Ran;
 
 #[test]
 fn after_a_restore_the_objects_are_looked_for_and_brought_back() {
