@@ -162,16 +162,16 @@ fn settings_without_effect_are_named() {
     write(
         &folder,
         "lifeboat.toml",
-        "[schedule]\ncron = \"5 3 * * *\"\n[notify]\ncommand = \"tell\"\n[http]\n\
-         listen = \"localhost:1\"\n[[database]]\npath = \"app.db\"\n[[links]]\ndatabase = \"app\"\ncolumns = [\"t.a\"]\nurl = \"s3://m\"\n",
+        "[schedule]\ncron = \"5 3 * * *\"\n[notify]\ncommand = \"tell\"\n\
+         [[database]]\npath = \"app.db\"\n[[links]]\ndatabase = \"app\"\ncolumns = [\"t.a\"]\nurl = \"s3://m\"\nbackup = true\n",
     );
     let (found, code) = findings(&folder, &[], &[]);
     assert_eq!(code, 0, "{found:#?}");
     let ran = folder.run(&["config", "check"]).ok();
-    let words = "[http] (lifeboat.toml:5) is understood, and has no effect in this version";
+    let words = "links.backup (lifeboat.toml:11) is understood, and has no effect in this version";
     has(&found, "warning", words);
     assert!(ran.err.contains(words), "{ran:?}");
-    for section in ["schedule", "notify", "links"] {
+    for section in ["schedule", "notify", "http"] {
         assert!(!ran.err.contains(section), "there is a command that goes by it: {ran:?}");
     }
     folder.run(&["backup"]).ok();

@@ -1,7 +1,7 @@
 //! Settings that are understood and have no effect in this version. Nobody should
 //! find that out on the day they are needed.
 
-use lifeboat::config::{Configuration, Http, Place};
+use lifeboat::config::{Configuration, Place};
 
 /// A section without effect.
 pub(crate) struct Unused {
@@ -33,9 +33,6 @@ pub(crate) fn find(configuration: &Configuration) -> Vec<Unused> {
         }
     };
     // An empty section wants nothing.
-    if settings.http != Http::default() {
-        add("http", "[http]".into(), "lifeboat status");
-    }
     for (at, links) in settings.links.iter().enumerate() {
         if links.backup {
             let instead = "copy the bucket with the provider's own tool";

@@ -24,6 +24,8 @@ const GROUPS: &[&[&str]] = &[
     ],
     &["schedule.every", "schedule.cron"],
     &["http.token", "http.token_file"],
+    &["http.operate_token", "http.operate_token_file"],
+    &["http.read_token", "http.read_token_file"],
     &["notify.webhook_secret", "notify.webhook_secret_file"],
 ];
 

@@ -179,7 +179,22 @@ const HOOKS: &[Key] =
 
 const METRICS: &[Key] = &[key("file", Path)];
 
-const HTTP: &[Key] = &[key("listen", Address), key("token", Secret), key("token_file", Path)];
+const HTTP: &[Key] = &[
+    key("listen", Address),
+    key("hosts", Texts),
+    key("token", Secret),
+    key("token_file", Path),
+    key("operate_token", Secret),
+    key("operate_token_file", Path),
+    key("read_token", Secret),
+    key("read_token_file", Path),
+    key("proxy_header", Text),
+    key("proxy_addresses", Texts),
+    key("proxy_role", Word(&["read", "operate", "restore"])),
+    key("restore_dir", Path),
+    key("objects", Texts),
+    key("public_objects", Flag),
+];
 
 const LINKS: &[Key] = &[
     key("name", Text),

@@ -333,12 +333,52 @@ pub struct Health {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Http {
-    /// Address and port. Beyond this machine only with a token.
+    /// Address and port. Beyond this machine only with a token or a proxy.
     pub listen: Option<SocketAddr>,
-    /// What a caller must show.
+    /// Names under which it is reached, besides `localhost` and addresses.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// What a caller must show to do everything.
     pub token: Option<SecretText>,
     /// The file that holds it.
     pub token_file: Option<PathBuf>,
+    /// What a caller must show to look and to back up.
+    pub operate_token: Option<SecretText>,
+    /// The file that holds it.
+    pub operate_token_file: Option<PathBuf>,
+    /// What a caller must show to look.
+    pub read_token: Option<SecretText>,
+    /// The file that holds it.
+    pub read_token_file: Option<PathBuf>,
+    /// The header in which a proxy says who asks.
+    pub proxy_header: Option<String>,
+    /// The addresses of that proxy.
+    #[serde(default)]
+    pub proxy_addresses: Vec<String>,
+    /// What whoever it names may do.
+    pub proxy_role: Option<PageRole>,
+    /// Where new files of restores go.
+    pub restore_dir: Option<PathBuf>,
+    /// What the keys of objects begin with that are handed on.
+    #[serde(default)]
+    pub objects: Vec<String>,
+    /// Whether everybody may have those.
+    #[serde(default)]
+    pub public_objects: bool,
+}
+
+/// What somebody may do on the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum PageRole {
+    /// Look.
+    #[default]
+    Read,
+    /// Look and back up.
+    Operate,
+    /// Everything.
+    Restore,
 }
 
 /// Columns that name objects of a bucket.

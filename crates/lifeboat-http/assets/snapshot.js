@@ -3,7 +3,7 @@ import { get, may, post, snapshot } from "./api.js";
 import { facts, h, link, note, say, time, to, trouble } from "./dom.js";
 import { begin, complain, forget, restore } from "./dialogs.js";
 import { bar, follow } from "./jobs.js";
-import { bytes, clock, count, day, exact, plural, sentence, took, TRIGGERS } from "./words.js";
+import { bytes, clock, count, day, exact, plural, sentence, TRIGGERS } from "./words.js";
 import { button, kept } from "./views.js";
 
 export async function oneSnapshot(name, id) {
@@ -39,7 +39,7 @@ export async function oneSnapshot(name, id) {
         ["Every byte read", time(info.verified_at)],
         ["Restored and tested", time(info.drilled_at)],
         ["Lies on", info.destinations.join(", ")],
-        ["Made", `${(TRIGGERS[info.trigger] ?? info.trigger).toLowerCase()}, in ${took(info.duration_seconds)}`],
+        ["Made", (TRIGGERS[info.trigger] ?? info.trigger).toLowerCase()],
         Object.keys(info.tags).length > 0 && ["Tags", Object.entries(info.tags).map(([key, value]) => h("span", { class: "chip" }, value ? `${key}: ${value}` : key))],
         info.origin && ["Taken of", h("code", null, info.origin)],
         ...Object.entries(info.facts).map(([key, value]) => [sentence(key), value]),

@@ -58,7 +58,7 @@ use tokio::sync::Semaphore;
 pub use admin::{Admin, Fetched, ObjectFacts, Objects, Step, Watch};
 pub use api::openapi;
 pub use audit::Audit;
-pub use problem::{ErrorBody, Problem};
+pub use problem::{ErrorBody, Problem, without_paths};
 pub use security::{Caller, Peer, Role, Security, TrustedProxy, Unprotected, WeakToken};
 pub use serve::serve;
 

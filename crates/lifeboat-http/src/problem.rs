@@ -163,7 +163,7 @@ pub(crate) enum Refusals {
 }
 
 /// A text without paths of the host: of each, the last name is left.
-pub(crate) fn without_paths(text: &str) -> String {
+pub fn without_paths(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut before = ' ';

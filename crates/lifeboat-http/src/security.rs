@@ -124,6 +124,14 @@ impl Security {
         self
     }
 
+    /// Nobody is let in for where they come from: behind a proxy everybody comes
+    /// from there.
+    #[must_use]
+    pub fn only_known(mut self) -> Self {
+        self.without_token = None;
+        self
+    }
+
     /// Whoever shows the token has the role.
     ///
     /// # Errors

@@ -36,6 +36,7 @@
 //! - [`hint`]: what to do about an error, and whether data is safe.
 //! - [`links`]: the objects that databases mention, and the buckets that hold them.
 //! - [`Expected`], [`Look`]: what is known of a database, for the agent to judge.
+//! - `http` (a feature of that name): the admin interface over a service.
 //! - [`doctor`]: whether backups can work here.
 //! - [`notify`]: whom the agent tells.
 
@@ -50,6 +51,8 @@ mod drill;
 mod error;
 mod health;
 pub mod hint;
+#[cfg(feature = "http")]
+pub mod http;
 mod import;
 mod in_place;
 mod keep;

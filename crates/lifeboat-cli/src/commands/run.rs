@@ -2,6 +2,7 @@
 
 mod child;
 mod log;
+mod page;
 mod tell;
 
 use std::sync::Arc;
@@ -41,8 +42,9 @@ async fn begin(
     if let Some(disabled) = service.disabled() {
         let (reason, hint) = (&disabled.reason, &disabled.hint);
         reporter.warn(&format!("backups are disabled: {reason}; {hint}"));
-        if run.command.is_empty() {
-            let what = What::Disabled { reason: reason.clone(), hint: hint.clone() };
+        let what = What::Disabled { reason: reason.clone(), hint: hint.clone() };
+        // The page says so as well, to whoever looks for backups there.
+        if run.command.is_empty() && !page::is_wanted(arguments) {
             tell::once(arguments, what, reporter);
             return Ok(Exit::Ok);
         }
@@ -51,6 +53,8 @@ async fn begin(
             child::restore_if_missing(&service, &database, reporter).await?;
         }
     }
+    let metrics = Metrics::new();
+    let page = page::open(arguments, &service, &metrics, reporter).await?;
     let mut signals = Signals::new()?;
     let mut child = match run.command.split_first() {
         Some((program, rest)) => Some(Child::spawn(program, rest)?),
@@ -60,7 +64,7 @@ async fn begin(
     if service.disabled().is_none() {
         reporter.note(&format!("{count} to watch; the first backups begin now"));
     }
-    let tell = Tell::begin(arguments, &service, Metrics::new())?;
+    let tell = Tell::begin(arguments, &service, metrics)?;
     service.start();
     ready();
     let again = || {
@@ -77,6 +81,9 @@ async fn begin(
         }
     };
     stopping();
+    if let Some(page) = page {
+        page.close().await;
+    }
     if service.shutdown().await > 0 {
         reporter.warn(
             "a backup was interrupted; what was stored is whole, and the next run goes on from there",

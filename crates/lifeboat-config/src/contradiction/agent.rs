@@ -1,5 +1,7 @@
 //! Contradictions in what the agent goes by: times, whom to tell, the page, links.
 
+use std::net::IpAddr;
+
 use super::Finder;
 use crate::database::is_pattern;
 use crate::nearest::nearest;
@@ -150,17 +152,35 @@ impl Finder<'_> {
         }
     }
 
-    /// Whoever reaches the page could otherwise restore over the database.
+    /// Whoever reaches the page could otherwise see all of it.
     fn http(&mut self, settings: &Settings) {
         let http = &settings.http;
-        if http.token.is_some() && http.token_file.is_some() {
-            self.contradiction("http.token", "http.token and http.token_file exclude each other");
+        let pairs = [
+            ("http.token", http.token.is_some(), http.token_file.is_some()),
+            ("http.operate_token", http.operate_token.is_some(), http.operate_token_file.is_some()),
+            ("http.read_token", http.read_token.is_some(), http.read_token_file.is_some()),
+        ];
+        for (name, text, file) in pairs {
+            if text && file {
+                self.contradiction(name, format!("{name} and {name}_file exclude each other"));
+            }
         }
+        if http.proxy_header.is_some() == http.proxy_addresses.is_empty() {
+            let (there, absent) = match http.proxy_header {
+                Some(_) => ("http.proxy_header", "http.proxy_addresses"),
+                None => ("http.proxy_addresses", "http.proxy_header"),
+            };
+            let why = format!("{there} means nothing without {absent}: both say whom to believe");
+            self.contradiction(there, why);
+        }
+        if let Some(odd) = http.proxy_addresses.iter().find(|one| one.parse::<IpAddr>().is_err()) {
+            let why = format!("http.proxy_addresses has {odd:?}, which is no address");
+            self.contradiction("http.proxy_addresses", why);
+        }
+        let protected =
+            pairs.iter().any(|(_, text, file)| *text || *file) || http.proxy_header.is_some();
         let beyond = http.listen.filter(|listen| !listen.ip().is_loopback());
-        if let Some(listen) = beyond
-            && http.token.is_none()
-            && http.token_file.is_none()
-        {
+        if let Some(listen) = beyond.filter(|_| !protected) {
             self.contradiction(
                 "http.listen",
                 format!(

@@ -57,7 +57,7 @@ pub(super) async fn back_up(
 ) -> Result<Json<SimpleBackup>, Problem> {
     if let Some(disabled) = shared.admin.disabled() {
         let message = format!("backups are disabled: {}", disabled.reason);
-        return Err(Problem::conflict(1, message).with_hint(disabled.hint));
+        return Err(Problem::conflict(7, message).with_hint(disabled.hint));
     }
     let name = which.name(&shared).await?;
     let admin = Arc::clone(&shared.admin);

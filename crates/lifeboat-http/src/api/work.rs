@@ -98,7 +98,7 @@ fn enabled(shared: &Shared) -> Result<(), Problem> {
         None => Ok(()),
         Some(disabled) => {
             let message = format!("backups are disabled: {}", disabled.reason);
-            Err(Problem::conflict(1, message).with_hint(disabled.hint))
+            Err(Problem::conflict(7, message).with_hint(disabled.hint))
         }
     }
 }

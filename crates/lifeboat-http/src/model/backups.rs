@@ -125,7 +125,7 @@ pub struct SnapshotInfo {
 }
 
 /// One snapshot with all that is known of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SnapshotDetail {
     /// It.
     #[serde(flatten)]
@@ -140,8 +140,6 @@ pub struct SnapshotDetail {
     pub image_digest: String,
     /// Bytes read of the database for it.
     pub bytes_read: u64,
-    /// How long it took.
-    pub duration_seconds: f64,
     /// Further facts of SQLite, by name.
     pub facts: BTreeMap<String, String>,
     /// The snapshot before it.

@@ -171,12 +171,16 @@ fn who(
             }
         }
     }
-    let local =
-        parts.extensions.get::<Peer>().is_some_and(|p| p.0.ip().to_canonical().is_loopback());
-    Ok(security
-        .without_token
-        .filter(|_| local)
-        .map(|role| (Caller { name: "this machine".into(), role }, Known::Otherwise)))
+    let here = security.without_token.filter(|_| from_this_machine(parts));
+    Ok(here.map(|role| (Caller { name: "this machine".into(), role }, Known::Otherwise)))
+}
+
+/// What a proxy of this machine hands on comes from anywhere.
+fn from_this_machine(parts: &axum::http::request::Parts) -> bool {
+    let handed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via", "x-forwarded-host"];
+    let peer = parts.extensions.get::<Peer>();
+    peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
+        && !handed_on.iter().any(|name| parts.headers.contains_key(*name))
 }
 
 /// Only what comes from here is run or shown, and nobody shows it inside of

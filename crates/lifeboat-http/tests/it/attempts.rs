@@ -148,6 +148,12 @@ async fn no_token_is_needed_here_and_only_here() {
         let request = from(peer, request("GET", "/api/v1/databases", None, None));
         assert_eq!(tried.send(request).await.status, expected, "{peer}");
     }
+    // What a proxy of this machine hands on comes from elsewhere.
+    for name in ["x-forwarded-for", "forwarded", "via"] {
+        let mut request = request("GET", "/api/v1/databases", None, None);
+        request.headers_mut().insert(name, "10.0.0.1".parse().expect("a value"));
+        assert_eq!(tried.send(request).await.status, 401, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -156,7 +156,6 @@ impl Admin for Script {
             page_count: 10,
             image_digest: "00".into(),
             bytes_read: 1,
-            duration_seconds: 0.5,
             facts: BTreeMap::new(),
             previous: IDS.get(n + 1).map(|id| (*id).to_owned()),
             next: None,

@@ -1,5 +1,6 @@
 //! The primary, or when that fails, the fallbacks in their order.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,24 @@ impl FallbackStore {
         check_key(key)?;
         for member in self.beginning_with(placement.provider.as_deref()) {
             match member.provider.get(key).await {
+                Ok(Some(object)) => return Ok(object),
+                Ok(None) => asked.push(member.name()),
+                Err(error) => causes.push(member.cause(error)),
+            }
+        }
+        Err(self.not_found("read", placement, asked, causes))
+    }
+
+    /// As [`get`](Self::get), of the bytes from one offset to before another.
+    pub async fn get_part(
+        &self,
+        placement: &Placement,
+        part: Range<u64>,
+    ) -> Result<Object, ObjectError> {
+        let (key, mut asked, mut causes) = (&placement.key, Vec::new(), Vec::new());
+        check_key(key)?;
+        for member in self.beginning_with(placement.provider.as_deref()) {
+            match member.provider.get_part(key, part.clone()).await {
                 Ok(Some(object)) => return Ok(object),
                 Ok(None) => asked.push(member.name()),
                 Err(error) => causes.push(member.cause(error)),

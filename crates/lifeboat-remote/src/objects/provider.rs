@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt;
+use futures::{StreamExt as _, TryStreamExt as _};
 use futures::future::BoxFuture;
 
 use super::content::{Chunks, Content};
@@ -99,6 +100,35 @@ pub trait ObjectProvider: Send + Sync + fmt::Debug {
 
     /// Reads an object, if it is there.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Object>, ObjectError>>;
+
+    /// Reads the bytes of an object from one offset to before another, if it is
+    /// there. Nothing is read beyond its end; what is said of it is said of the whole.
+    ///
+    /// Unless a provider knows better, what comes before is read and passed over.
+    fn get_part<'a>(
+        &'a self,
+        key: &'a str,
+        part: Range<u64>,
+    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
+        Box::pin(async move {
+            let Some(object) = self.get(key).await? else { return Ok(None) };
+            let Object { info, provider, key, chunks } = object;
+            let mut at = 0;
+            let inside = move |chunk: Bytes| {
+                let (begin, end) = (at, at + chunk.len() as u64);
+                at = end;
+                let from = part.start.clamp(begin, end) - begin;
+                let to = part.end.clamp(begin, end) - begin;
+                // A chunk is in memory: its length is a usize.
+                chunk.slice(from as usize..(to as usize).max(from as usize))
+            };
+            let chunks = chunks.map_ok(inside).try_filter(|chunk| {
+                let empty = chunk.is_empty();
+                async move { !empty }
+            });
+            Ok(Some(Object { info, provider, key, chunks: chunks.boxed() }))
+        })
+    }
 
     /// What is known of an object, if it is there.
     fn stat<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>, ObjectError>>;

@@ -1,6 +1,7 @@
 //! A store as a keeper of objects.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -115,17 +116,17 @@ impl RemoteProvider {
         Ok(Some(info))
     }
 
-    async fn get_object(&self, key: &str) -> Result<Option<Object>, ObjectError> {
+    async fn get_object(&self, key: &str, part: Range<u64>) -> Result<Option<Object>, ObjectError> {
         let Some(info) = self.stat_object(key).await? else { return Ok(None) };
-        let (size, etag) = (info.size, info.etag.clone());
+        let (end, etag) = (info.size.min(part.end), info.etag.clone());
         let (provider, key_of) = (self.clone(), key.to_owned());
-        let chunks = futures::stream::try_unfold(0, move |at| {
+        let chunks = futures::stream::try_unfold(part.start, move |at| {
             let (provider, key, etag) = (provider.clone(), key_of.clone(), etag.clone());
             async move {
-                if at >= size {
+                if at >= end {
                     return Ok(None);
                 }
-                let range = at..size.min(at + STEP);
+                let range = at..end.min(at + STEP);
                 let wanted = range.end - range.start;
                 match provider.remote.get_step(&key, range, etag.as_deref()).await? {
                     Some(bytes) if bytes.len() as u64 == wanted => Ok(Some((bytes, at + wanted))),
@@ -169,7 +170,15 @@ impl ObjectProvider for RemoteProvider {
     }
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
-        Box::pin(self.get_object(key))
+        Box::pin(self.get_object(key, 0..u64::MAX))
+    }
+
+    fn get_part<'a>(
+        &'a self,
+        key: &'a str,
+        part: Range<u64>,
+    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
+        Box::pin(self.get_object(key, part))
     }
 
     fn stat<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>, ObjectError>> {
