@@ -22,6 +22,7 @@ mod hazards;
 mod healing;
 mod health;
 mod idle;
+mod http;
 mod in_place;
 mod json;
 mod keeping;
