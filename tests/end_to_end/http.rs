@@ -144,7 +144,10 @@ fn everything_over_http() {
     assert_eq!(job["backup"]["unchanged"], false);
 
     let page = served.get("/api/v1/databases/app/snapshots?tag=release=3");
-    assert_eq!((&page["total"], &page["snapshots"][0]["description"]), (&json!(1), &json!("a third")));
+    assert_eq!(
+        (&page["total"], &page["snapshots"][0]["description"]),
+        (&json!(1), &json!("a third"))
+    );
     let one = format!("/api/v1/databases/app/snapshots/{id}");
     let tables = served.job(&format!("{one}/tables"), &json!({}));
     let expected = json!([{ "name": "t", "rows": 3, "rows_before": 2 }]);
@@ -233,7 +236,10 @@ fn beyond_this_machine_only_with_a_token() {
     assert!(ran.err.contains("there is no token"), "{ran:?}");
     let weak = configured("token = \"short\"\n").run(&["run"]);
     assert_eq!(weak.code, 2, "{weak:?}");
-    assert!(weak.err.contains("at least 16 characters") && !weak.err.contains("short\""), "{weak:?}");
+    assert!(
+        weak.err.contains("at least 16 characters") && !weak.err.contains("short\""),
+        "{weak:?}"
+    );
 }
 
 #[test]
@@ -251,7 +257,8 @@ fn objects_are_handed_on_from_either_side() {
     assert_eq!(served.ask("GET", "/objects/.lifeboat/objects/photos/1.jpg.json", TOKEN, "").0, 404);
     // What lies on the other side is found there.
     fs::create_dir_all(folder.path("spare/photos")).expect("a directory");
-    fs::rename(folder.path("media/photos/1.jpg"), folder.path("spare/photos/1.jpg")).expect("moves");
+    fs::rename(folder.path("media/photos/1.jpg"), folder.path("spare/photos/1.jpg"))
+        .expect("moves");
     assert_eq!(served.ask("GET", "/objects/photos/1.jpg", TOKEN, "").0, 200);
 }
 
@@ -314,7 +321,8 @@ fn the_page_in_a_browser() {
     let off = configured("");
     let disabled = Served::start(&off, &[("LIFEBOAT_LOCAL_DISK", "vanishes")]);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/page/drive.py");
-    let ran = Command::new("python3").args([script, &served.url(), TOKEN, &disabled.url()]).output();
+    let ran =
+        Command::new("python3").args([script, &served.url(), TOKEN, &disabled.url()]).output();
     let ran = crate::command::Ran::from(ran.expect("python3 runs")).ok();
     assert!(ran.out.contains("rows: t 3 +1"), "{ran:?}");
     let restored = ran.out.lines().find_map(|line| line.strip_prefix("restored: "));

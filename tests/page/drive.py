@@ -93,8 +93,8 @@ def restore_to_a_file(page):
     # A second one of that name overwrites nothing.
     page.get_by_role("button", name="Restore…").click()
     dialog.get_by_label("Name of the new file").fill("looked-at.db")
-    dialog.get_by_role("button", name="Restore", exact=True).click()
-    expect(dialog.get_by_text(re.compile("exist"))).to_be_visible()
+    expect(dialog.get_by_text("There is a file of this name already")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Restore", exact=True)).to_be_disabled()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     return path

@@ -189,27 +189,25 @@ impl ServiceAdmin {
             return Err(Problem::conflict(7, message).with_hint("unpin it first"));
         }
         let places = self.service.destinations();
-        let names: Vec<String> = places.settings().map(|one| one.name.clone()).collect();
+        let (opened, mut causes) =
+            places.open_for_reading().await.map_err(explained(About::Reading))?;
         let mut done = false;
         let mut failed = None;
-        for name in names {
-            let one = async {
-                let chosen = places.choose(std::slice::from_ref(&name), Missing::Refuse).await?;
-                change_at(&chosen.destination, database, &id, change).await
-            };
-            match one.await {
+        for (_, destination) in &opened {
+            match change_at(destination, database, &id, change).await {
                 Ok(had) => done |= had,
-                Err(Error::NoRepository { .. }) => {}
                 Err(error) => {
-                    tracing::warn!("{name}: {} of {id}: {error}", change.name());
+                    tracing::warn!("{}: {} of {id}: {error}", destination.shown(), change.name());
                     failed = failed.or(Some(error));
                 }
             }
         }
-        match failed {
+        match (failed, causes.pop()) {
             _ if done => Ok(id),
-            Some(error) => Err(explained(About::Reading)(error)),
-            None => Err(Problem::not_found("there is no such snapshot")),
+            (Some(error), _) => Err(explained(About::Reading)(error)),
+            // Who did not answer may have it.
+            (None, Some(cause)) => Err(explained(About::Reading)(*cause.error)),
+            (None, None) => Err(Problem::not_found("there is no such snapshot")),
         }
     }
 
