@@ -1,7 +1,9 @@
 //! The daily story: a service with the settings that people have from elsewhere,
 //! against a store that nobody here wrote, on ten days of a clock that is set.
 
+use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,20 +42,57 @@ impl Drop for Server {
     }
 }
 
+/// A clock that is set, for every process of the story.
+struct Clock {
+    file: PathBuf,
+    library: PathBuf,
+}
+
+impl Clock {
+    fn new(file: PathBuf) -> Self {
+        let folders = fs::read_dir("/usr/lib").expect("is there").flatten();
+        let mut found = folders.map(|one| one.path().join("faketime/libfaketime.so.1"));
+        let library = found.find(|path| path.exists());
+        let clock = Self { file, library: library.expect("install Debian's package faketime") };
+        clock.set(0);
+        clock
+    }
+
+    /// So many minutes later than it is.
+    fn set(&self, minutes: u32) {
+        // In one step: it is read all the time.
+        let draft = self.file.with_extension("new");
+        fs::write(&draft, format!("+{minutes}m\n")).expect("writes");
+        fs::rename(draft, &self.file).expect("renames");
+    }
+
+    fn tell(&self, command: &mut Command) {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("FAKETIME_TIMESTAMP_FILE", &self.file)
+            .env("FAKETIME_NO_CACHE", "1")
+            // Timers run as they do, and files are as old as they are.
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+    }
+}
+
 /// moto: S3 in memory, in Python.
-fn moto() -> Server {
+fn moto(clock: &Clock) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
     let address = listener.local_addr().expect("has one");
     drop(listener);
     let port = address.port().to_string();
-    let process = Command::new("python3")
+    let mut command = Command::new("python3");
+    clock.tell(&mut command);
+    let process = command
         .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("python3 is installed");
     let mut server = Server { process, address: address.to_string() };
-    until("moto (pip install 'moto[server]')", || {
+    until("moto", || {
         let ended = server.process.try_wait().expect("can be asked");
         assert!(ended.is_none(), "moto ended; install it: pip install 'moto[server]'");
         TcpStream::connect(address).is_ok()
@@ -72,17 +111,22 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 struct Story {
     folder: Folder,
+    clock: Clock,
     server: Server,
 }
 
 impl Story {
-    fn command(&self, day: u32, arguments: &[&str]) -> Command {
-        // A day and two minutes after the one before: the upkeep of that is over.
-        let at = format!("@2026-11-{:02} 03:{:02}:00", 1 + day, 2 * day);
-        let mut command = self.folder.under(Command::new("faketime"));
+    fn begin() -> Self {
+        let folder = Folder::new();
+        let clock = Clock::new(folder.path("clock"));
+        let server = moto(&clock);
+        Self { folder, clock, server }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.folder.under(Command::new(binary()));
+        self.clock.tell(&mut command);
         command
-            .args(["-f", &at])
-            .arg(binary())
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.server.address))
             .env("AWS_ALLOW_HTTP", "true")
             .env("AWS_REGION", "us-east-1")
@@ -93,74 +137,88 @@ impl Story {
         command
     }
 
-    fn run(&self, day: u32, arguments: &[&str]) -> Ran {
-        let ran = self.command(day, arguments).output();
-        ran.expect("install Debian's package faketime").into()
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().expect("the binary runs").into()
     }
 
-    fn snapshots(&self, day: u32) -> Vec<Value> {
-        let mut listed = self.run(day, &["--json", "snapshots"]).ok().json();
+    fn snapshots(&self) -> Vec<Value> {
+        let mut listed = self.run(&["--json", "snapshots"]).ok().json();
         listed.pop();
         listed
     }
-
-    /// The service from the morning until its work of the day is done.
-    fn live_through(&self, day: u32, done: impl Fn(&[Value]) -> bool) {
-        let mut service = self.command(day, &["run"]);
-        let mut service =
-            service.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
-        until("the work of the day", || {
-            let ended = service.try_wait().expect("can be asked");
-            assert!(ended.is_none(), "the service ended: {ended:?}");
-            done(&self.snapshots(day))
-        });
-        let pid = service.id().to_string();
-        let asked = Command::new("kill").args(["-s", "TERM", &pid]).status();
-        assert!(asked.expect("kill is installed").success());
-        assert!(service.wait().expect("ends").success());
-    }
 }
 
-/// Ten days, ten backups; the newest seven remain, encrypted, and each restores to
-/// what the database was on its day.
+/// Ten days of one service, ten backups; the newest seven remain, encrypted, and
+/// each restores to what the database was on its day.
 #[test]
 fn ten_days_of_which_seven_remain() {
-    let story = Story { folder: Folder::new(), server: moto() };
+    let story = Story::begin();
     write(&story.folder, "lifeboat.toml", SETTINGS);
     let connection = open(&story.folder.path("app.db"), "wal");
-    connection.execute_batch("CREATE TABLE day(n, what)").expect("writes");
-    let made = story.run(0, &["init", "--create-bucket"]).ok();
-    assert!(made.out.contains("encrypted"), "{made:?}");
-    for day in 1..=10 {
+    let write_row = |day: i64| {
         let row = "INSERT INTO day VALUES(?1, 'the secret of a day ' || hex(randomblob(2000)))";
         connection.execute(row, [day]).expect("writes");
-        let alive = usize::try_from(day.min(7)).expect("small");
-        story.live_through(day, |snapshots| {
-            let taken = snapshots.last().map(|last| last["taken_at"].to_string());
-            let today = format!("2026-11-{:02}T", 1 + day);
-            snapshots.len() == alive && taken.is_some_and(|taken| taken.contains(&today))
+    };
+    connection.execute_batch("CREATE TABLE day(n, what)").expect("writes");
+    write_row(1);
+    let made = story.run(&["init", "--create-bucket"]).ok();
+    assert!(made.out.contains("encrypted"), "{made:?}");
+    let mut service = story.command(&["run"]);
+    let service = service.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    // Ended with the test.
+    let mut service = Server { process: service, address: String::new() };
+    let signal = |service: &Server, name: &str| {
+        let pid = service.process.id().to_string();
+        let asked = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(asked.expect("kill is installed").success());
+    };
+    let id = |one: &Value| one["snapshot_id"].as_str().expect("an id").to_owned();
+    let newest = || story.snapshots().last().map(id);
+    // A clock that was set is noticed within 20 seconds; asked, at once.
+    let wait_until = |service: &Server, minutes| {
+        story.clock.set(minutes);
+        signal(service, "HUP");
+    };
+    let mut seen = None;
+    for day in 1..=10_u32 {
+        let morning = 24 * 60 * (day - 1) + 1;
+        if day > 1 {
+            write_row(day.into());
+            wait_until(&service, morning);
+        }
+        until("a backup", || {
+            let ended = service.process.try_wait().expect("can be asked");
+            assert!(ended.is_none(), "the service ended: {ended:?}");
+            newest() > seen
         });
-        let health = story.run(day, &["--json", "health"]).ok().json();
-        assert_eq!(health[0]["status"], "healthy", "day {day}: {health:?}");
+        seen = newest();
+        // Half a day later what the policy does not keep is gone.
+        wait_until(&service, morning + 12 * 60);
+        let alive = usize::try_from(day.min(7)).expect("small");
+        until("seven", || story.snapshots().len() == alive);
+        let health = story.run(&["--json", "health"]);
+        assert_eq!(health.json()[0]["status"], "healthy", "day {day}: {health:?}");
     }
-    let snapshots = story.snapshots(10);
+    signal(&service, "TERM");
+    assert!(service.process.wait().expect("ends").success());
+    let snapshots = story.snapshots();
     assert_eq!(snapshots.len(), 7);
     for (snapshot, day) in snapshots.iter().zip(4_i64..) {
         let id = snapshot["snapshot_id"].as_str().expect("an id");
         let target = format!("day-{day}.db");
-        story.run(10, &["restore", "app", id, "--target", &target, "--check"]).ok();
+        story.run(&["restore", "app", id, "--target", &target, "--check"]).ok();
         let restored = open(&story.folder.path(&target), "delete");
         let rows = restored.query_row("SELECT count(*), max(n) FROM day", [], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         });
         assert_eq!(rows.expect("reads"), (day, day), "{id}");
     }
-    // Three were forgotten, and can still be brought back.
-    let status = story.run(10, &["--json", "status"]).ok().json();
+    // Three were forgotten, and the last of them can still be brought back.
+    let status = story.run(&["--json", "status"]).ok().json();
     assert_eq!((&status[0]["trash"], &status[0]["status"]), (&3.into(), &"healthy".into()));
-    story.run(10, &["check", "--read-data"]).ok();
-    // Without the key nothing is read, and without encryption nothing was written.
-    let mut blind = story.command(10, &["snapshots"]);
+    story.run(&["check", "--read-data"]).ok();
+    // Without the key nothing is read.
+    let mut blind = story.command(&["snapshots"]);
     let blind = Ran::from(blind.env_remove("BACKUP_ENCRYPTION_KEY").output().expect("runs"));
     assert_eq!(blind.code, 12, "{blind:?}");
 }

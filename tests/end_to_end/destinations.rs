@@ -19,14 +19,14 @@ use crate::configuration::write;
 const MOST: Duration = Duration::from_secs(30);
 
 /// A bucket behind a proxy as the primary, and a directory as the fallback.
-struct Pair {
-    folder: Folder,
+pub(crate) struct Pair {
+    pub(crate) folder: Folder,
     server: S3Server,
     wire: Option<FaultProxy>,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
-const SETTINGS: &str = r#"
+pub(crate) const SETTINGS: &str = r#"
 [encryption]
 enabled = false
 
@@ -42,7 +42,7 @@ role = "fallback"
 url = "near"
 "#;
 
-fn pair() -> Pair {
+pub(crate) fn pair() -> Pair {
     let server = S3Server::start("bucket");
     let wire = FaultProxy::before(server.address());
     let folder = Folder::new();
@@ -52,7 +52,7 @@ fn pair() -> Pair {
 }
 
 impl Pair {
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.folder.under(Command::new(binary()));
         command
             .env("AWS_ENDPOINT_URL", &self.endpoint)
@@ -64,11 +64,11 @@ impl Pair {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().expect("the binary runs").into()
     }
 
-    fn wire(&self) -> &FaultProxy {
+    pub(crate) fn wire(&self) -> &FaultProxy {
         self.wire.as_ref().expect("is still there")
     }
 
@@ -84,11 +84,11 @@ impl Pair {
             .collect()
     }
 
-    fn far(&self) -> PathBuf {
+    pub(crate) fn far(&self) -> PathBuf {
         self.server.folder().join("far")
     }
 
-    fn near(&self) -> PathBuf {
+    pub(crate) fn near(&self) -> PathBuf {
         self.folder.path("near")
     }
 
@@ -100,7 +100,7 @@ impl Pair {
     }
 
     /// The snapshots that a listing shows: their ids, and where they lie.
-    fn listed(&self) -> Vec<(String, Vec<String>)> {
+    pub(crate) fn listed(&self) -> Vec<(String, Vec<String>)> {
         let ran = self.run(&["snapshots", "app"]).ok();
         let rows = ran.json();
         let rows = rows.iter().filter(|row| row["message_type"] == "snapshot");
@@ -128,8 +128,9 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 /// Backs up, and does something to the primary when the first pack is under way.
 fn back_up_and(pair: &mut Pair, accident: impl FnOnce(&mut Pair)) -> (Value, Duration) {
     let asked_before = pair.wire().requests().len();
-    // Slow, so that it is in the middle for sure.
-    pair.wire().when(Kind::Put, "/packs/").always(Fault::SlowUpload(100_000));
+    // Slow, so that it is in the middle for sure, and not slower than the buffers of
+    // the system, which hold some MB on this machine, hide.
+    pair.wire().when(Kind::Put, "/packs/").always(Fault::SlowUpload(800_000));
     let mut command = pair.command(&["backup", "app.db"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("the binary runs");
@@ -167,7 +168,8 @@ fn check(accident: impl FnOnce(&mut Pair), words: &str) {
     assert_eq!(summary["destination"], "near");
     let reason = summary["fallback_reason"].as_str().expect("there is one");
     assert!(reason.contains("went away in the middle") && reason.contains(words), "{reason}");
-    assert_eq!(pair.packs(&pair.far()).len(), 1, "nothing half-done is named there");
+    let records = files(&pair.far().join("databases/app/records"));
+    assert_eq!(records.len(), 1, "nothing half-done is named there");
     overwrite(&mut connection, 30, 2);
     drop(connection);
     // Still out: the next one goes there too, and builds on the one before.
@@ -295,7 +297,17 @@ fn a_bucket_and_the_usual_directory() {
     overwrite(&mut connection, 10, 2);
     let ran = run(&["backup", "app.db"]);
     assert_eq!((ran.code, ran.last()["destination"].as_str()), (14, Some("./backups")), "{ran:?}");
+    let says_why = |ran: &Ran| {
+        let reason = ran.last()["fallback_reason"].as_str().unwrap_or_default().to_owned();
+        reason.contains("s3://bucket/far") && reason.contains("SlowDown")
+    };
+    assert!(says_why(&ran), "{ran:?}");
+    let status = run(&["status"]).ok();
+    let reasons = |status: &Ran| status.json()[0]["reasons"].to_string();
+    let told = reasons(&status);
+    assert!(told.contains("s3://bucket/far") && told.contains("SlowDown"), "{status:?}");
     pair.wire().heal();
+    assert!(!reasons(&run(&["status"]).ok()).contains("SlowDown"));
     // The fallback took the id of the repository from what is kept of it.
     assert_eq!(run(&["sync"]).ok().last()["copied"], 1);
 }

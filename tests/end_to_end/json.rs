@@ -71,6 +71,16 @@ fn health() {
 }
 
 #[test]
+fn messages() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("lifeboat.toml"), "[notify]\ncommand = \"cat\"\n").expect("writes");
+    let objects = folder.run(&["--json", "notify", "test"]).ok().json();
+    assert_eq!(objects[0]["message_type"], "channel");
+    assert_eq!(fields(&objects[0]), documented("notify test: one object a channel, `channel`"));
+    assert_eq!(fields(&objects[1]), documented("notify test: summary"));
+}
+
+#[test]
 fn single_files() {
     let folder = Folder::new();
     open(&folder.path("app.db"), "delete").execute_batch("CREATE TABLE t(a)").expect("writes");

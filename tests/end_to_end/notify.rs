@@ -340,7 +340,7 @@ fn an_alarm_leaves_when_the_store_is_gone() {
     let pings = Receiver::pings(&folder);
     let settings = |url: &str| {
         format!(
-            "[[database]]\npath = \"app.db\"\n[schedule]\nevery = \"1s\"\n\
+            "[[database]]\npath = \"app.db\"\n[schedule]\nevery = \"1h\"\n\
              [[destination]]\nname = \"place\"\nurl = \"{url}\"\n\
              [notify]\nwebhook_url = \"{}\"\nwebhook_secret = \"hush-key\"\n\
              ping_url = \"{}\"\nping_on = [\"start\", \"success\", \"failure\"]\n",
@@ -459,7 +459,8 @@ fn figures_are_read_by_others() {
         String::from_utf8(output.stdout).expect("text")
     };
     let line = "gauge lifeboat_last_record_number [('database', 'app')] 1.0";
-    until("the figures", || file.exists());
+    until("a backup", || folder.path("backups/databases/app/records").exists());
+    // What runs is waited for, and what it did is written down.
     agent.end();
     let text = parsed();
     assert!(text.contains(line), "{text}");

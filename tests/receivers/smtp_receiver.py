@@ -6,16 +6,15 @@ Each mail is a line of JSON in FILE. Certificates are of an authority that nobod
 knows, in FILE.pem. The port is printed.
 """
 
+import asyncio
 import datetime
 import email
 import email.policy
 import json
 import ssl
 import sys
-import time
 
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -77,26 +76,27 @@ class Receiver:
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    return AuthResult(success=[data.login, data.password] == LOGIN)
+    # Not handled: the answer is still to be given.
+    return AuthResult(success=[data.login, data.password] == LOGIN, handled=False)
 
 
-options = {"hostname": "127.0.0.1", "port": 0}
+options = {"hostname": "localhost"}
+tls = context() if MODE != "plain" else None
 if LOGIN:
     options.update(authenticator=authenticate, auth_required=True, auth_require_tls=MODE == "starttls")
 if MODE == "starttls":
-    options.update(tls_context=context(), require_starttls=True)
-if MODE == "tls":
-    options.update(ssl_context=context())
+    options.update(tls_context=tls, require_starttls=True)
 
 
-class AnyPort(Controller):
-    # Knocks at the port that it was told, and that is none.
-    def _trigger_server(self):
-        pass
+async def serve():
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(Receiver(), **options),
+        host="127.0.0.1",
+        port=0,
+        ssl=tls if MODE == "tls" else None,
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
 
 
-controller = AnyPort(Receiver(), **options)
-controller.start()
-print(controller.server.sockets[0].getsockname()[1], flush=True)
-while True:
-    time.sleep(3600)
+asyncio.run(serve())

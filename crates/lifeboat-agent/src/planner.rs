@@ -177,9 +177,9 @@ impl Planner {
         };
         let task = match present {
             Some(old) => {
-                // What waits already for another reason than the schedule goes
-                // on waiting for no longer.
-                if old.cause != Cause::Due && old.due < due {
+                // What waits already goes on waiting for no longer: else whoever
+                // plans anew often enough would never have it done.
+                if old.due < due {
                     (due, cause) = (old.due, old.cause);
                 }
                 Task { schedule, due, cause, removed: false, ..old }

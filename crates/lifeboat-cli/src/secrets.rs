@@ -90,7 +90,7 @@ fn from_variables(key_name: &str, passphrase_name: &str) -> Result<Option<Secret
     match (key, passphrase) {
         (None, None) => Ok(None),
         (Some((secret, _)), None) | (None, Some((secret, _))) => Ok(Some(secret)),
-        (Some((_, a)), Some((_, b))) => Err(refusal(
+        (Some((_, a)), Some((_, b))) => Err(unclear(
             format!("{a} and {b} are both set"),
             "unset one: it is not clear which is meant",
         )),
@@ -111,7 +111,7 @@ fn from_one(kind: SecretKind, name: &str) -> Result<Option<(Secret, String)>, Re
             (read_secret(kind, SecretSource::Command(&line), &command)?, command)
         }
         _ => {
-            return Err(refusal(
+            return Err(unclear(
                 format!("several of {name}, {file} and {command} are set"),
                 "unset all but one: it is not clear which is meant",
             ));
@@ -122,4 +122,9 @@ fn from_one(kind: SecretKind, name: &str) -> Result<Option<(Secret, String)>, Re
 
 fn from_file(kind: SecretKind, path: &Path) -> Result<Secret, Refusal> {
     Ok(read_secret(kind, SecretSource::File(path), &path.display().to_string())?)
+}
+
+/// As a mistake in the settings: there may be a key, and nobody knows which.
+fn unclear(message: String, hint: &str) -> Refusal {
+    Refusal { exit: Exit::Usage, ..refusal(message, hint) }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::layers::Merged;
 use crate::nearest::nearest;
 use crate::problem::{Place, Problem, What};
-use crate::settings::{Retention, Role, Schedule, Settings};
+use crate::settings::{Destination, Retention, Role, Schedule, Settings};
 
 /// All of them.
 pub(crate) fn find(merged: &Merged) -> Vec<Problem> {
@@ -66,6 +66,26 @@ impl Finder<'_> {
                               mirror"
                             .into(),
                     },
+                );
+            }
+            let same = |other: &&Destination| place_of(&other.url) == place_of(&destination.url);
+            if let Some(other) = all[..at].iter().find(same) {
+                self.contradiction(
+                    &format!("destination.{at}.url"),
+                    format!(
+                        "destination.url is the place of the destination {:?} as well: what \
+                         happens to one happens to both",
+                        other.name
+                    ),
+                );
+            }
+            let own = format!("destination.{at}.retention");
+            self.retention(destination.retention.as_ref(), &own);
+            if destination.retention.is_some() && destination.max_snapshots.is_some() {
+                self.contradiction(
+                    &format!("destination.{at}.max_snapshots"),
+                    "destination.max_snapshots and destination.retention both say what is kept \
+                     there; remove one",
                 );
             }
             if destination.max_snapshots == Some(0) {
@@ -143,7 +163,7 @@ impl Finder<'_> {
             let (a, b) = (self.merged.place(first), self.merged.place(second));
             let why =
                 format!("{a} and {b} are both set; unset one: it is not clear which is meant");
-            self.problem(second, What::Key(why));
+            self.problem(second, What::Contradiction(why));
         }
         if let ([first, ..], Some(false)) = (&set[..], encryption.enabled) {
             let key = self.merged.place(first);
@@ -201,6 +221,13 @@ impl Finder<'_> {
             );
         }
     }
+}
+
+/// What of a path or URL says where it is.
+fn place_of(url: &str) -> &str {
+    let plain = url.strip_prefix("file://").unwrap_or(url);
+    let (place, _) = plain.split_once('?').filter(|_| url.contains("://")).unwrap_or((plain, ""));
+    place.strip_prefix("./").unwrap_or(place).trim_end_matches('/')
 }
 
 /// Whether a length of time is none, however it is written.

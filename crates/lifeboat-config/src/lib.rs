@@ -60,8 +60,8 @@ pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
     Database, Destination, Drill, Encryption, Event, Health, Hooks, Http, Links, LocalDisk, Mail,
-    MailTls, Metrics, Notify, Objects, Options, PageRole, Ping, Retention, Role, Schedule, SecretText,
-    Settings, TakeOver,
+    MailTls, Metrics, Notify, Objects, Options, PageRole, Ping, Retention, Role, Schedule,
+    SecretText, Settings, TakeOver,
 };
 pub use show::Shown;
 pub use whereabouts::{FileSystem, Platform, Spot, Verdict, verdict};

@@ -91,6 +91,7 @@ const DESTINATION: &[Key] = &[
     key("url", Path),
     key("create", Flag),
     key("max_snapshots", Count),
+    key("retention", Table(RETENTION)),
     key("options", Pairs),
 ];
 

@@ -155,6 +155,8 @@ pub struct Destination {
     /// How many snapshots of each database stay there; more are forgotten, the
     /// oldest first, after a backup.
     pub max_snapshots: Option<u32>,
+    /// What is kept there, instead of the common retention, after a backup.
+    pub retention: Option<Retention>,
     /// How the store is reached, by names that the store knows.
     #[serde(default)]
     pub options: Options,

@@ -229,7 +229,7 @@ impl Failure {
                 "where the storage has a certificate of your own authority, name its file in the option ca_certificates"
             }
             Self::TimedOut => {
-                "check the network; on a slow line lower min_rate, or raise request_timeout or retry_budget"
+                "check the network; on a slow line lower min_rate, or raise request_timeout, retry_budget or stall_timeout"
             }
             Self::Throttled => "lower max_concurrency, or try again later",
             Self::Denied => {

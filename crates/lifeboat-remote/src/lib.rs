@@ -73,7 +73,7 @@ pub use bucket::{BucketError, MadeBucket};
 pub use error::{Failure, OpenError, RemoteError};
 pub use fencing::Fencing;
 pub use options::{OptionError, Provider, RemoteOptions, Secret};
-pub use place::{is_local_path, without_secrets};
+pub use place::{directory_identity, is_local_path, without_secrets};
 pub use probe::{Absence, Creates, Deletes, Listings, ProbeOptions, Probed};
 pub use protection::{ObjectLock, Protection, Versioning};
 pub use remote::{Created, Listed, Remote, is_plain_key};

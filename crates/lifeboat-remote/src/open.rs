@@ -20,7 +20,7 @@ use object_store::memory::InMemory;
 use crate::error::OpenError;
 #[cfg(feature = "http-stores")]
 use crate::options::Provider;
-use crate::options::RemoteOptions;
+use crate::options::{OptionError, RemoteOptions};
 use crate::place::{Bucket, Place};
 use crate::remote::Remote;
 
@@ -37,8 +37,7 @@ impl Remote {
 
     /// As [`open`](Self::open), with options; those in the URL's query win.
     pub fn open_with(text: &str, mut options: RemoteOptions) -> Result<Self, OpenError> {
-        let place = Place::parse(text, &mut options)?;
-        options.check_for(place.provider()).map_err(OpenError::Option)?;
+        let place = checked(text, &mut options)?;
         match place {
             Place::Directory(path) => directory::open(&path, text, &options),
             Place::Memory => Ok(Self::memory().with_limits(&options)),
@@ -49,8 +48,7 @@ impl Remote {
     /// Whether a path or URL, with options, makes sense. Nothing is opened, made
     /// or asked.
     pub fn understand(text: &str, mut options: RemoteOptions) -> Result<(), OpenError> {
-        let place = Place::parse(text, &mut options)?;
-        options.check_for(place.provider()).map_err(OpenError::Option)
+        checked(text, &mut options).map(drop)
     }
 
     /// As [`open`](Self::open), but a local directory that does not exist is
@@ -76,6 +74,20 @@ impl Remote {
             .with_identity(format!("memory://{number:016x}"))
             .with_attributes()
             .trusted()
+    }
+}
+
+/// The place that a text names, with options that mean something there.
+fn checked(text: &str, options: &mut RemoteOptions) -> Result<Place, OpenError> {
+    let place = Place::parse(text, options)?;
+    options.check_for(place.provider()).map_err(OpenError::Option)?;
+    match &place {
+        // Only R2 has them, as a part of its endpoint.
+        Place::Bucket(Bucket { provider, account: None, .. }) if options.jurisdiction.is_some() => {
+            let (name, provider) = ("jurisdiction", *provider);
+            Err(OpenError::Option(OptionError::NotFor { name, provider }))
+        }
+        _ => Ok(place),
     }
 }
 

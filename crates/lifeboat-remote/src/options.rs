@@ -70,6 +70,12 @@ pub struct RemoteOptions {
     /// The time within which an operation ends, retries included, besides the
     /// time for its bytes. See [`RetryPolicy`](crate::RetryPolicy).
     pub retry_budget: Duration,
+    /// The time within which there must be a connection, retries included, if that
+    /// is less than `retry_budget`.
+    pub connect_budget: Option<Duration>,
+    /// How long an operation may get no further, retries included. What is slow and
+    /// moves is not stopped by it. For where another store can be taken.
+    pub stall_timeout: Option<Duration>,
     /// How many requests may be under way at once.
     pub max_concurrency: usize,
     /// Bytes a second sent at most, over all requests.
@@ -156,6 +162,8 @@ impl Default for RemoteOptions {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             min_rate: 50_000,
+            connect_budget: None,
+            stall_timeout: None,
             retry_budget: Duration::from_secs(180),
             max_concurrency: 16,
             max_upload_rate: None,

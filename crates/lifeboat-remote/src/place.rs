@@ -142,6 +142,22 @@ fn r2(url: &Url, text: &str) -> Result<Bucket, OpenError> {
     })
 }
 
+/// What recognises the store in a directory ([`Remote::identity`]), whether the
+/// directory is there or not: a disk may not be mounted.
+///
+/// [`Remote::identity`]: crate::Remote::identity
+pub fn directory_identity(place: &str) -> String {
+    let path = Path::new(place.strip_prefix("file://").unwrap_or(place));
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // As far as it is there, as the system knows it.
+    let known = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));
+    let known = known.map(|(there, canonical)| match path.strip_prefix(there) {
+        Ok(rest) if !rest.as_os_str().is_empty() => canonical.join(rest),
+        _ => canonical,
+    });
+    format!("file://{}", known.unwrap_or(path).display())
+}
+
 /// A directory, as the system knows it.
 pub(crate) fn directory(path: &Path) -> Result<PathBuf, OpenError> {
     match path.canonicalize() {
@@ -163,6 +179,17 @@ mod tests {
 
     fn parse(text: &str) -> Result<Place, OpenError> {
         Place::parse(text, &mut RemoteOptions::default())
+    }
+
+    #[test]
+    fn a_directory_is_recognised_before_and_after() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("disk/backups");
+        let text = path.to_str().expect("UTF-8");
+        let before = directory_identity(text);
+        let remote = crate::Remote::open_or_create(text).expect("opens");
+        assert_eq!((remote.identity(), directory_identity(text).as_str()), (&*before, &*before));
+        assert_eq!(directory_identity(&format!("file://{text}")), before);
     }
 
     #[test]

@@ -9,16 +9,18 @@ mod object;
 mod read;
 
 use std::path::Path as FilePath;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-#[cfg(any(test, feature = "http-stores"))]
-pub(crate) use self::attempt::asked_to_wait;
 pub(crate) use self::attempt::{Carried, Doing};
+#[cfg(any(test, feature = "http-stores"))]
+pub(crate) use self::attempt::{Course, asked_to_wait};
 pub use self::create::Created;
 pub use self::list::Listed;
 pub(crate) use self::list::Pages;
@@ -68,6 +70,8 @@ pub struct Remote {
     bucket: Option<Arc<AboutBucket>>,
     signing: Option<Signing>,
     clock: StoreClock,
+    /// When it was last said that this store is waited for.
+    told: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Remote {
@@ -98,6 +102,7 @@ impl Remote {
             bucket: None,
             signing: None,
             clock: StoreClock::default(),
+            told: Arc::default(),
         }
     }
 
@@ -129,6 +134,22 @@ impl Remote {
         self
     }
 
+    /// The same store, given up when an operation gets no further for so long.
+    /// Means nothing for a store that is asked once.
+    #[must_use]
+    pub fn with_stall_timeout(mut self, stall: Option<Duration>) -> Self {
+        self.retry = self.retry.map(|policy| RetryPolicy { stall, ..policy });
+        self
+    }
+
+    /// The same store, given up when there is no connection for so long. Means
+    /// nothing for a store that is asked once.
+    #[must_use]
+    pub fn with_connect_budget(mut self, unreachable: Option<Duration>) -> Self {
+        self.retry = self.retry.map(|policy| RetryPolicy { unreachable, ..policy });
+        self
+    }
+
     /// The store keeps a content type beside the bytes. A local directory does
     /// not, and refuses one.
     #[must_use]
@@ -155,7 +176,11 @@ impl Remote {
         Self {
             up: None,
             down: None,
-            retry: Some(RetryPolicy::within(options.retry_budget)),
+            retry: Some(RetryPolicy {
+                stall: options.stall_timeout,
+                unreachable: options.connect_budget,
+                ..RetryPolicy::within(options.retry_budget)
+            }),
             storage_class: options.storage_class.as_deref().map(Into::into),
             ..unpaced
         }

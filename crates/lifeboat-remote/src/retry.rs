@@ -19,6 +19,12 @@ use std::time::Duration;
 pub struct RetryPolicy {
     /// The time within which the operation ends.
     pub budget: Duration,
+    /// How long it may get no further, with all its attempts: no new byte moves.
+    /// Without this it may be as long as the budget.
+    pub stall: Option<Duration>,
+    /// The time within which there must be a connection, with all its attempts, if
+    /// that is less than the budget.
+    pub unreachable: Option<Duration>,
     /// The bound of the first pause; each further one is twice as long.
     pub first: Duration,
     /// The bound of all pauses.
@@ -28,7 +34,8 @@ pub struct RetryPolicy {
 impl RetryPolicy {
     /// A policy of this budget, with the usual pauses: from 100 ms to 15 s.
     pub fn within(budget: Duration) -> Self {
-        Self { budget, first: Duration::from_millis(100), longest: Duration::from_secs(15) }
+        let (first, longest) = (Duration::from_millis(100), Duration::from_secs(15));
+        Self { budget, stall: None, unreachable: None, first, longest }
     }
 
     /// How long to pause after the failure of an attempt (the first is 0), or

@@ -25,7 +25,10 @@ use crate::error::OpenError;
 use crate::limit::TimeLimit;
 use crate::options::RemoteOptions;
 use crate::pace::Pacer;
-use crate::remote::asked_to_wait;
+use crate::remote::{Course, asked_to_wait};
+
+/// A body of this size goes at once, and the next try costs little.
+const SMALL: usize = 64 * 1024;
 
 /// Retries are ours: two layers of them would multiply, and no budget hold.
 pub(crate) fn no_retries() -> RetryConfig {
@@ -151,10 +154,18 @@ impl HttpService for Wire {
             .map_err(|error: url::ParseError| HttpError::new(HttpErrorKind::Unknown, error))?;
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
-        let limit = self.limit.of(body.content_length() as u64);
+        let (course, len) = (Course::current(), body.content_length());
+        let quiet = course.as_ref().and_then(|course| course.quiet());
+        let mut limit = self.limit.of(len as u64);
+        if let Some(quiet) = quiet.filter(|_| len <= SMALL) {
+            limit = limit.min(quiet);
+        }
         *request.body_mut() = Some(match (&self.up, body.as_bytes()) {
-            (None, Some(bytes)) => bytes.clone().into(),
-            _ => reqwest::Body::wrap(Body::new(body, self.up.clone(), None)),
+            (None, Some(bytes)) if course.is_none() || len <= SMALL => bytes.clone().into(),
+            _ => {
+                let body = Body::new(body, self.up.clone(), None);
+                reqwest::Body::wrap(body.telling(course.clone(), None))
+            }
         });
         let answer = tokio::time::timeout(limit, self.client.execute(request)).await;
         let answer: http::Response<reqwest::Body> = match answer {
@@ -181,7 +192,8 @@ impl HttpService for Wire {
         let length = length.and_then(|text| text.to_str().ok()?.parse().ok()).unwrap_or(0);
         let limit = self.limit.of(length);
         let until = Some((Instant::now() + limit, limit));
-        let body = HttpResponseBody::new(Body::new(Answer(body), self.down.clone(), until));
+        let body = Body::new(Answer(body), self.down.clone(), until).telling(course, quiet);
+        let body = HttpResponseBody::new(body);
         Ok(HttpResponse::from_parts(parts, body))
     }
 }

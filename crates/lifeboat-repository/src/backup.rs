@@ -14,6 +14,7 @@ mod queue;
 mod sink;
 mod upload;
 
+pub(crate) use base::{older, plan_of};
 pub(crate) use commit::describe;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Copying a snapshot to another destination (rule R7): the packs and the body
 //! as they are, under the next free number there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use lifeboat_format::archive::ArchiveName;
@@ -14,9 +14,9 @@ use lifeboat_format::pack::PackIndex;
 use lifeboat_format::record::{Content, Latest, RecordKind, SnapshotBody, State, body_text};
 use lifeboat_remote::Created;
 
-use crate::backup::MAX_TRIES;
-use crate::error::{ReadError, WriteError};
-use crate::local::random;
+use crate::backup::{MAX_TRIES, older, plan_of};
+use crate::error::{LocalError, ReadError, WriteError};
+use crate::local::{Journal, Leftover, random};
 use crate::log::{Committed, Draft, Head};
 use crate::ownership::Ownership;
 use crate::packs::PackList;
@@ -27,7 +27,8 @@ impl Database {
     /// Copies a snapshot of `source` to this destination, unless it is there.
     /// Returns its number here.
     ///
-    /// Killed or cancelled, it leaves packs that no record names.
+    /// Killed or cancelled, it leaves packs that no record names, and notes which:
+    /// the next copy to this destination does not send them again.
     pub async fn copy_from(
         &self,
         source: &Database,
@@ -46,18 +47,15 @@ impl Database {
         ownership: &Ownership,
         gone: &NumberSet,
     ) -> Result<RecordNo, WriteError> {
-        if source.repository.info().repository != self.repository.info().repository {
-            // Other hash keys: nothing of it could be proven here.
-            let place = source.remote().shown().to_owned();
-            return Err(WriteError::OtherRepository { place });
-        }
+        self.check_same_repository(source)?;
         if let Some(name) = Database::archive_of(snapshot.body()) {
             return self.copy_archive_from(source, snapshot, name, *ownership, gone).await;
         }
         let mut head = self.head(None).await?;
         let wanted = source.pack_list(snapshot.record()).await?.packs;
-        // Only packs put by this call: no other may be referenced on trust.
-        let mut sent: HashMap<PackId, PackEntry> = HashMap::new();
+        // Only packs put by this call, or by one before it that was interrupted: no
+        // other may be referenced on trust.
+        let (mut journal, mut sent) = self.resume_copy(&head, &wanted).await?;
         let mut ownership = *ownership;
         for _ in 0..MAX_TRIES {
             self.own(&mut head, &ownership).await?;
@@ -76,10 +74,12 @@ impl Database {
                     continue;
                 }
                 let own = self.copy_pack(source, entry).await?;
+                journal.uploaded(&own)?;
                 sent.insert(own.pack, own);
                 packs.push(own);
             }
             if self.commit_copy(&here, &packs, snapshot, &mut head).await? {
+                journal.end();
                 return Ok(head.newest.expect("a record was just created"));
             }
             for record in self.advance(&mut head).await? {
@@ -89,6 +89,56 @@ impl Database {
             }
         }
         Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+
+    /// Other hash keys: nothing of another repository could be proven here.
+    pub(crate) fn check_same_repository(&self, source: &Database) -> Result<(), WriteError> {
+        let wanted = self.repository.info().repository;
+        let found = source.repository.info().repository;
+        if wanted == found {
+            return Ok(());
+        }
+        let place = source.remote().shown().to_owned();
+        Err(WriteError::OtherRepository { place, wanted, found: Some(found) })
+    }
+
+    /// The journal of a copy, and those of its packs that copies which were
+    /// interrupted have put here. A snapshot that is copied is the oldest that is
+    /// missing: what they put for another is of no more use.
+    async fn resume_copy(
+        &self,
+        head: &Head,
+        wanted: &[PackEntry],
+    ) -> Result<(Journal, HashMap<PackId, PackEntry>), WriteError> {
+        let folder = self.cache_folder()?.join("copies");
+        std::fs::create_dir_all(&folder).map_err(LocalError::at("make the directory", &folder))?;
+        let leftovers = Leftover::all_in(&folder);
+        let (mut plan, mut condemned) = (plan_of(head), HashSet::new());
+        let mut noted = Vec::new();
+        for leftover in &leftovers {
+            if self.condemned_since(leftover.plan, head, &mut condemned).await? {
+                noted.extend_from_slice(&leftover.packs);
+                plan = older(plan, leftover.plan);
+            }
+        }
+        noted.retain(|entry| !condemned.contains(&key::pack(entry)));
+        let wanted: HashSet<PackId> = wanted.iter().map(|entry| entry.pack).collect();
+        noted.retain(|entry| wanted.contains(&entry.pack));
+        let mut sent = HashMap::new();
+        for entry in noted {
+            let key = self.keys.at(&key::pack(&entry));
+            let size = self.remote().size(&key).await.map_err(ReadError::from)?;
+            if size == Some(u64::from(entry.size)) {
+                sent.insert(entry.pack, entry);
+            }
+        }
+        let there: Vec<PackEntry> = sent.values().copied().collect();
+        let journal = Journal::begin(&folder, plan, &there)?;
+        leftovers.into_iter().for_each(Leftover::discard);
+        if !sent.is_empty() {
+            tracing::info!(packs = sent.len(), "a copy that was interrupted goes on");
+        }
+        Ok((journal, sent))
     }
 
     /// The number of the snapshot here, if it is here, under a number that is not

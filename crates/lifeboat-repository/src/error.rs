@@ -277,10 +277,17 @@ pub enum WriteError {
         number: RecordNo,
     },
     /// The destination holds another repository.
-    #[error("use {place} as a destination: it holds another repository")]
+    #[error(
+        "use {place} as a destination of repository {wanted}: it holds {}",
+        found.map_or_else(|| "another".to_owned(), |found| format!("repository {found}"))
+    )]
     OtherRepository {
         /// The destination.
         place: String,
+        /// The repository that it should hold.
+        wanted: RepositoryId,
+        /// The one that it holds, where that can be read.
+        found: Option<RepositoryId>,
     },
     /// The store was probed, and backups cannot lie there. Nothing was made.
     #[error("use {place} for backups: {why}")]

@@ -181,7 +181,8 @@ impl Repository {
     /// first: a repository never exists without them.
     ///
     /// What the other store does is found out there: what this one does says
-    /// nothing about it.
+    /// nothing about it. Where everything is gone from it that was there, that it
+    /// had more is forgotten.
     pub async fn replicate(
         &self,
         remote: Remote,
@@ -189,6 +190,8 @@ impl Repository {
     ) -> Result<Self, WriteError> {
         let there = format_objects(&remote).await?;
         self.check_is_this(&there, &remote)?;
+        let empty = there.is_empty()
+            && remote.folders(key::DATABASES).await.map_err(ReadError::from)?.is_empty();
         let finding = match StoreFinding::of_all(&there) {
             Some(finding) => {
                 remote.learn(fencing_of(&finding));
@@ -202,6 +205,11 @@ impl Repository {
                     let _: Created = remote.create(&slot, object).await?;
                 }
             }
+        }
+        if empty {
+            // Whoever comes to an empty store knows that nothing is there.
+            let repository = self.info().repository;
+            Memory::forget_records(self.local(), remote.identity(), repository)?;
         }
         for info in format_objects(self.remote()).await? {
             self.replicate_format(&remote, info, finding.as_ref()).await?;
@@ -234,10 +242,39 @@ impl Repository {
     }
 
     fn check_is_this(&self, there: &[RepositoryInfo], remote: &Remote) -> Result<(), WriteError> {
-        if there.iter().all(|info| info.repository == self.info().repository) {
-            return Ok(());
+        let wanted = self.info().repository;
+        match there.iter().find(|info| info.repository != wanted) {
+            None => Ok(()),
+            Some(info) => {
+                let (place, found) = (remote.shown().to_owned(), Some(info.repository));
+                Err(WriteError::OtherRepository { place, wanted, found })
+            }
         }
-        Err(WriteError::OtherRepository { place: remote.shown().to_owned() })
+    }
+
+    /// The repository that this installation saw last at the destination that is
+    /// recognised so ([`Remote::identity`]).
+    pub fn seen_at(local: &Local, identity: &str) -> Result<Option<RepositoryId>, LocalError> {
+        Ok(PlaceMemory::of(local, identity).read()?.map(|seen| seen.repository))
+    }
+
+    /// The same repository, with its store asked in another way, such as with
+    /// other limits.
+    #[must_use]
+    pub fn over(&self, change: impl FnOnce(Remote) -> Remote) -> Self {
+        let inner = &*self.inner;
+        let inner = Inner {
+            remote: change(inner.remote.clone()),
+            local: inner.local.clone(),
+            info: inner.info.clone(),
+            formats: inner.formats,
+            data_keys: inner.data_keys.clone(),
+            hash_key: inner.hash_key.clone(),
+            keys: inner.keys.clone(),
+            finding: inner.finding.clone(),
+            asked: AtomicBool::new(inner.asked.load(Ordering::Relaxed)),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// How many format objects there were when it was opened.

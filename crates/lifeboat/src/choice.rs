@@ -72,6 +72,12 @@ impl Choice {
         self.reasons.push(reason.into());
     }
 
+    /// What failed before the one that failed last.
+    pub fn passed_over(&self) -> Option<String> {
+        let before = self.reasons.split_last().map_or(&[][..], |(_, before)| before);
+        (!before.is_empty()).then(|| before.join("; "))
+    }
+
     /// Why the one that is being tried is not the first that was meant: what
     /// failed before it, and what was not asked.
     pub fn fallback_reason(&self) -> Option<String> {
@@ -129,6 +135,7 @@ mod tests {
         assert_eq!(choice.next(), Some(0));
         assert_eq!(choice.fallback_reason().as_deref(), Some("no bucket is set; p is down"));
         choice.failed("f1 is full");
+        assert_eq!(choice.passed_over().as_deref(), Some("no bucket is set; p is down"));
         choice.next();
         assert!(!choice.has_others());
         assert_eq!(choice.next(), None);

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lifeboat_format::id::DatabaseName;
-use lifeboat_remote::{OpenError, Remote, RemoteOptions, is_local_path, without_secrets};
+use lifeboat_remote::{
+    OpenError, Remote, RemoteOptions, directory_identity, is_local_path, without_secrets,
+};
 use lifeboat_repository::{
     Database, Listing, Local, LocalOptions, ReadError, Repository, Secret, Selector, Snapshot,
 };
@@ -46,12 +48,23 @@ fn local_directory(place: &str) -> &Path {
     Path::new(place.strip_prefix("file://").unwrap_or(place))
 }
 
+/// A directory that is not there: perhaps the disk that it is on is not mounted.
+fn no_directory(place: &str, local: &Local) -> Error {
+    let shown = place.to_owned();
+    match Repository::seen_at(local, &directory_identity(place)) {
+        Ok(None) => Error::NoRepository { place: shown },
+        Ok(Some(repository)) => ReadError::Vanished { place: shown, repository }.into(),
+        Err(error) => error.into(),
+    }
+}
+
 /// A repository on one destination. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Destination {
     repository: Repository,
     is_local: bool,
     is_new: bool,
+    is_adopted: bool,
     /// Others of the same repository, for whoever reads.
     others: Arc<[Destination]>,
 }
@@ -90,16 +103,16 @@ impl Destination {
         let is_local = is_local_path(place);
         let create = missing.creates(is_local);
         let is_new = create && is_local && !local_directory(place).exists();
+        let local = Local::open(installation);
         let opened = if create {
             Remote::open_or_create_with(place, options)
         } else {
             Remote::open_with(place, options)
         };
         let remote = opened.map_err(|source| match source {
-            OpenError::NoDirectory { .. } => Error::NoRepository { place: place.to_owned() },
+            OpenError::NoDirectory { .. } => no_directory(place, &local),
             source => Error::Destination { place: without_secrets(place), source },
         })?;
-        let local = Local::open(installation);
         let opened = Self::on_with(remote, local, is_local, missing, secret).await;
         if opened.is_err() && is_new {
             // Whoever is refused leaves nothing behind.
@@ -142,12 +155,17 @@ impl Destination {
             Err(ReadError::NoRepository { place }) => return Err(Error::NoRepository { place }),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { repository, is_local, is_new, others: Arc::default() })
+        Ok(Self { repository, is_local, is_new, is_adopted: false, others: Arc::default() })
+    }
+
+    /// The same one, with its store asked in another way.
+    pub(crate) fn over(&self, change: impl FnOnce(Remote) -> Remote) -> Self {
+        Self { repository: self.repository.over(change), ..self.clone() }
     }
 
     /// One that was just made a destination of a repository.
     pub(crate) fn adopted(repository: Repository, is_local: bool) -> Self {
-        Self { repository, is_local, is_new: true, others: Arc::default() }
+        Self { repository, is_local, is_new: true, is_adopted: true, others: Arc::default() }
     }
 
     /// This destination; what of it is damaged or gone is read from others of the
@@ -171,6 +189,12 @@ impl Destination {
     /// Whether the repository was made when this was opened.
     pub fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// Whether it was made a destination of a repository that others have, when this
+    /// was opened.
+    pub fn is_adopted(&self) -> bool {
+        self.is_adopted
     }
 
     /// What to show people.

@@ -4,31 +4,32 @@
 //! repository id and its keys: one that is empty adopts them from another, or
 //! from what this installation kept of it.
 
+mod adopt;
 mod backup;
 mod heal;
 mod look;
 mod reading;
 mod sync;
-mod watch;
+mod thin;
 mod whole;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lifeboat_config::Role;
-use lifeboat_format::digest::Digest;
-use lifeboat_remote::{Breaker, Remote, RemoteOptions, is_local_path, without_secrets};
+use lifeboat_remote::{Breaker, RemoteOptions, is_local_path, without_secrets};
 use lifeboat_repository::{LocalOptions, Secret};
 
 use crate::choice::{Candidate, Choice};
 use crate::destination::{Destination, Missing};
 use crate::error::{Cause, Error, ErrorKind, causes_of};
+use crate::setup::Kept;
 
 pub use backup::Placed;
 pub use heal::Healed;
 pub use reading::{Everywhere, Merged};
 pub use sync::{Copied, SyncReport};
+pub use thin::Thinned;
 pub use whole::{ReadAs, Whole};
 
 /// The time that a destination has to show that it works, where another could be
@@ -37,6 +38,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The time that each request of it has, tries included.
 const IMPATIENCE: Duration = Duration::from_millis(2500);
+
+/// How long an operation there may get no further, where another could be taken.
+const STALL: Duration = Duration::from_secs(12);
+
+/// How long there may be no connection to the only place that there is, where
+/// somebody waits to read from it.
+const KNOCKING: Duration = Duration::from_secs(15);
 
 /// One of several destinations, as settings describe it.
 #[derive(Clone, Debug)]
@@ -55,6 +63,8 @@ pub struct DestinationSettings {
     /// How many snapshots of each database stay there; more are forgotten, the
     /// oldest first, after a backup.
     pub max_snapshots: Option<u32>,
+    /// Rules of its own instead, applied after each backup and copy that arrives.
+    pub keep: Option<Arc<Kept>>,
     /// What else to say when it does not work.
     pub remark: Option<String>,
 }
@@ -70,6 +80,7 @@ impl DestinationSettings {
             options: RemoteOptions::default(),
             create: false,
             max_snapshots: None,
+            keep: None,
             remark: None,
         }
     }
@@ -94,6 +105,33 @@ impl DestinationSettings {
         options.request_timeout = options.request_timeout.min(IMPATIENCE);
         options.retry_budget = options.retry_budget.min(IMPATIENCE);
         options
+    }
+
+    /// The options with which it is opened for good: where there are others, it may
+    /// not stand still; where there is none and nothing is at stake, somebody must be
+    /// there.
+    fn opening(&self, others: bool, missing: Missing) -> RemoteOptions {
+        let mut options = self.options.clone();
+        if self.is_local() {
+            return options;
+        }
+        if others {
+            options.stall_timeout.get_or_insert(STALL);
+        } else if missing == Missing::Refuse {
+            options.connect_budget.get_or_insert(KNOCKING);
+        }
+        options
+    }
+
+    /// How it is used once it is open, whoever opened it.
+    fn tempered(&self, destination: &Destination, others: bool) -> Destination {
+        if self.is_local() {
+            return destination.clone();
+        }
+        let RemoteOptions { stall_timeout: stall, connect_budget, .. } = self.options;
+        let stall = if others { stall.or(Some(STALL)) } else { stall };
+        destination
+            .over(|remote| remote.with_stall_timeout(stall).with_connect_budget(connect_budget))
     }
 }
 
@@ -250,10 +288,10 @@ impl Destinations {
         Err(Cause { place: member.shown().to_owned(), error: Box::new(error) })
     }
 
-    /// An error that ends everything, after a warning that has the reasons of the
-    /// others.
+    /// An error that ends everything, after a warning that has the reasons of those
+    /// before.
     fn told(&self, error: Error, choice: &Choice) -> Error {
-        if let Some(reasons) = choice.fallback_reason() {
+        if let Some(reasons) = choice.passed_over() {
             tracing::warn!("{reasons}");
         }
         error
@@ -270,7 +308,7 @@ impl Destinations {
 
     /// Opens one as it is used; where there are others, it is asked impatiently
     /// first, so that the reason is the store's own and not that trying again took
-    /// too long.
+    /// too long. One that holds another repository than those before it is refused.
     async fn open(
         &self,
         at: usize,
@@ -278,10 +316,10 @@ impl Destinations {
         others: bool,
     ) -> Result<Destination, Trouble> {
         let member = &self.inner.members[at];
-        if let Some(opened) = member.state().opened.clone() {
-            return Ok(opened);
-        }
         let settings = &member.settings;
+        if let Some(opened) = member.state().opened.clone() {
+            return Ok(settings.tempered(&opened, others));
+        }
         // One that was there and is gone is not begun anew without being asked for.
         let missing = match missing {
             Missing::CreateIfLocal if settings.create => Missing::CreateFirst,
@@ -300,10 +338,11 @@ impl Destinations {
         let opened = if self.inner.members.len() > 1 && creates {
             self.open_or_adopt(at, missing).await
         } else {
-            self.open_as(settings, settings.options.clone(), missing).await
+            self.open_as(settings, settings.opening(others, missing), missing).await
         };
-        let destination = opened.map_err(Trouble::Is)?;
+        let destination = settings.tempered(&opened.map_err(Trouble::Is)?, others);
         if self.inner.members.len() > 1 {
+            self.check_same_repository(at, &destination).map_err(Trouble::Is)?;
             self.keep_seed(at, &destination).await;
         }
         let mut state = member.state();
@@ -323,88 +362,6 @@ impl Destinations {
         let Inner { installation, secret, .. } = &*self.inner;
         let installation = installation.clone();
         Destination::open_as(&settings.place, options, installation, missing, secret.as_ref()).await
-    }
-
-    /// Opens one, or makes it a destination of the repository that the others
-    /// have. Only where none of them is known it begins a repository of its own.
-    async fn open_or_adopt(&self, at: usize, missing: Missing) -> Result<Destination, Error> {
-        let settings = &self.inner.members[at].settings;
-        match self.open_as(settings, settings.options.clone(), Missing::Refuse).await {
-            Err(Error::NoRepository { .. }) => {}
-            // Gone: only who asks for a new one gets one, and then the same one again.
-            Err(error) if error.is_vanished() && missing == Missing::Create => {}
-            opened => return opened,
-        }
-        let Some(parent) = self.parent_of(at).await? else {
-            return self.open_as(settings, settings.options.clone(), missing).await;
-        };
-        let remote =
-            Remote::open_or_create_with(&settings.place, settings.options.clone()).map_err(
-                |source| Error::Destination { place: without_secrets(&settings.place), source },
-            )?;
-        let secret = self.inner.secret.as_ref();
-        let repository = parent.repository().replicate(remote, secret).await?;
-        Ok(Destination::adopted(repository, settings.is_local()))
-    }
-
-    /// The repository that a new destination belongs to: another destination's, or
-    /// what this installation kept of one that is out.
-    async fn parent_of(&self, at: usize) -> Result<Option<Destination>, Error> {
-        for (other, member) in self.inner.members.iter().enumerate() {
-            let settings = &member.settings;
-            if other == at {
-                continue;
-            }
-            if let Some(opened) = member.state().opened.clone() {
-                return Ok(Some(opened));
-            }
-            if !member.state().breaker.allows(Instant::now()) {
-                // It failed a moment ago.
-                continue;
-            }
-            let asked = self.open_as(settings, settings.impatient(), Missing::Refuse);
-            if let Ok(Ok(destination)) = tokio::time::timeout(PATIENCE, asked).await {
-                return Ok(Some(destination));
-            }
-        }
-        for (_, member) in self.inner.members.iter().enumerate().filter(|(other, _)| *other != at) {
-            let seed = self.seed_path(&member.settings);
-            if !seed.join("format").is_dir() {
-                continue;
-            }
-            let settings = DestinationSettings::new(Role::Mirror, seed.to_string_lossy());
-            return self
-                .open_as(&settings, RemoteOptions::default(), Missing::Refuse)
-                .await
-                .map(Some);
-        }
-        Ok(None)
-    }
-
-    /// Keeps what makes another store a destination of this repository: its
-    /// format objects and wrapped keys. What fails costs nothing now.
-    async fn keep_seed(&self, at: usize, destination: &Destination) {
-        let path = self.seed_path(&self.inner.members[at].settings);
-        let repository = destination.repository();
-        let newest = lifeboat_format::key::format(repository.format_count());
-        if destination.is_local() || path.join(newest).is_file() {
-            return;
-        }
-        let kept = async {
-            let remote = Remote::open_or_create(&path.to_string_lossy()).map_err(|source| {
-                Error::Destination { place: path.display().to_string(), source }
-            })?;
-            repository.replicate(remote, self.inner.secret.as_ref()).await?;
-            Ok::<(), Error>(())
-        };
-        if let Err(error) = kept.await {
-            tracing::warn!(path = %path.display(), "what a fallback would need is not kept: failed to {}", causes_of(&error));
-        }
-    }
-
-    fn seed_path(&self, settings: &DestinationSettings) -> PathBuf {
-        let name = Digest::of(settings.place.as_bytes()).to_string();
-        self.inner.installation.state_dir.join("seeds").join(&name[..16])
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use lifeboat_format::id::ParseIdError;
+use lifeboat_format::id::{ParseIdError, RepositoryId};
 use lifeboat_remote::objects::ObjectError;
 use lifeboat_remote::{BucketError, OpenError as OpenRemoteError};
 use lifeboat_repository::{
@@ -47,6 +47,18 @@ pub enum Error {
     Silent {
         /// The destination.
         place: String,
+    },
+    /// A destination holds another repository than one that comes before it.
+    #[error("use {place} beside {other}: it holds repository {found}, and {other} holds {wanted}")]
+    OtherRepository {
+        /// The destination that is refused.
+        place: String,
+        /// What it holds.
+        found: RepositoryId,
+        /// The one that comes before it.
+        other: String,
+        /// What that one holds.
+        wanted: RepositoryId,
     },
     /// No destination works.
     #[error("find a destination that works: {}", list(causes))]
@@ -284,6 +296,7 @@ impl Error {
             Self::Bucket(_) => ErrorKind::Usage,
             Self::NoRepository { .. } => ErrorKind::NoRepository,
             Self::Silent { .. } => ErrorKind::Storage,
+            Self::OtherRepository { .. } => ErrorKind::Usage,
             Self::Nowhere { causes } => {
                 let mut kinds = causes.iter().map(|cause| cause.error.kind());
                 let first = kinds.next().unwrap_or(ErrorKind::Storage);
@@ -455,7 +468,9 @@ fn write_kind(error: &WriteError) -> ErrorKind {
         WriteError::Read(error) => read_kind(error),
         WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
         WriteError::Unfit { .. } => ErrorKind::Storage,
-        WriteError::OtherOrigin { .. } | WriteError::NotPossible { .. } => ErrorKind::Usage,
+        WriteError::OtherOrigin { .. }
+        | WriteError::OtherRepository { .. }
+        | WriteError::NotPossible { .. } => ErrorKind::Usage,
         _ => ErrorKind::Failed,
     }
 }

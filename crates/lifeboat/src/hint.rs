@@ -38,6 +38,11 @@ pub fn hint(error: &Error) -> Option<String> {
             "the first backup makes one; -r names another place".into()
         }
         Error::NoRepository { .. } => "make one with `lifeboat init`, or add --init".into(),
+        Error::OtherRepository { .. } => {
+            "all destinations are places of one repository: name an empty place there, or back up \
+             to the two with settings of their own"
+                .into()
+        }
         Error::Bucket(error) => error.hint(),
         Error::Store(error) => error.hint().into(),
         Error::Destination { .. } => "-r takes a directory or a URL".into(),
@@ -257,8 +262,9 @@ fn of_read(error: &ReadError) -> Option<String> {
             newest.map_or(0, |number| number.0)
         ),
         ReadError::Vanished { .. } => {
-            "if its disk or share is not mounted, mount it; `lifeboat init` begins a new repository \
-             there"
+            "if its disk or share is not mounted, mount it; if what was there is gone for good, \
+             `lifeboat init` begins there anew, and `lifeboat sync` then copies what other \
+             destinations have"
                 .into()
         }
         ReadError::Gap { .. } => {

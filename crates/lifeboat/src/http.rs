@@ -114,11 +114,6 @@ impl ServiceAdmin {
         events::health(&judged, next)
     }
 
-    async fn health_of(&self, database: String) -> Option<HealthInfo> {
-        let judged = self.service.health(&database).await.ok()?;
-        Some(self.judged(judged).await)
-    }
-
     fn counted(&self) -> std::sync::MutexGuard<'_, Vec<(String, Arc<proofs::Counted>)>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,13 +176,9 @@ impl Admin for ServiceAdmin {
     }
 
     async fn health(&self) -> Result<Vec<HealthInfo>, Problem> {
-        let names = self.service.databases().into_iter().map(|one| one.name.clone());
-        let looks = names.map(|name| self.health_of(name));
-        let mut all: Vec<HealthInfo> =
-            // One that is gone since has no health.
-            stream::iter(looks).buffered(TOGETHER).filter_map(|one| async { one }).collect().await;
-        all.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.database.cmp(&b.database)));
-        Ok(all)
+        let all = self.service.health_all().await;
+        let looks = all.into_iter().map(|judged| self.judged(judged));
+        Ok(stream::iter(looks).buffered(TOGETHER).collect().await)
     }
 
     async fn snapshots(&self, database: &str) -> Result<Vec<SnapshotInfo>, Problem> {

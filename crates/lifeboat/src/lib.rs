@@ -83,7 +83,7 @@ pub use compare::{Comparison, TableChange};
 pub use destination::{Destination, Missing};
 pub use destinations::{
     Chosen, Copied, DestinationSettings, Destinations, Everywhere, Healed, Merged, Placed, ReadAs,
-    SyncReport, Whole,
+    SyncReport, Thinned, Whole,
 };
 pub use directories::Directories;
 pub use drill::{DrillReport, DrillSettings};

@@ -48,7 +48,9 @@ pub fn telling(settings: &Settings, state: &Path) -> Result<Telling, NotBuilt> {
     if !notify.ping_on.is_empty() {
         telling.pings = notify.ping_on.iter().map(ping_kind).collect();
     }
-    if !telling.channels.is_empty() {
+    let mut nobody = Notify::default();
+    nobody.source.clone_from(&notify.source);
+    if *notify != nobody {
         telling.memory = Some(state.join("told.json"));
     }
     if settings.metrics.file.is_some() && !cfg!(feature = "metrics") {

@@ -26,6 +26,7 @@ pub fn open(objects: &Objects, environment: &Environment) -> Result<FallbackStor
         options.connect_timeout = options.connect_timeout.min(CONNECTING);
         options.request_timeout = options.request_timeout.min(PATIENCE);
         options.retry_budget = options.retry_budget.min(PATIENCE);
+        options.stall_timeout.get_or_insert(PATIENCE);
     }
     let mut primary = provider(objects.primary_name.as_deref(), &url, options)?;
     if let Some(base) = &objects.public_base {

@@ -66,6 +66,8 @@ pub struct Place {
     pub create: bool,
     /// How many snapshots of each database stay there.
     pub max_snapshots: Option<u32>,
+    /// Which of the configured destinations it is.
+    section: Option<usize>,
     /// How the store is reached.
     pub options: RemoteOptions,
 }
@@ -79,6 +81,7 @@ impl Place {
             url: url.to_owned(),
             create: false,
             max_snapshots: None,
+            section: None,
             options: RemoteOptions::default(),
         }
     }
@@ -276,6 +279,7 @@ fn read_places(configuration: &Configuration) -> Result<(Vec<Place>, Vec<Place>)
             url: destination.url.clone(),
             create: destination.create,
             max_snapshots: destination.max_snapshots,
+            section: Some(at),
             options,
         });
     }

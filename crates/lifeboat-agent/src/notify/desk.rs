@@ -166,7 +166,9 @@ impl Desk {
         let why: Vec<String> =
             reasons.iter().filter(|one| !is_told(one)).map(|one| clip(&one.to_string())).collect();
         if now == Level::Healthy || (now == Level::Warning && why.is_empty()) {
-            self.close(&subject, at, "healthy again");
+            let is_well = now == Level::Healthy;
+            let words = if is_well { "healthy again" } else { "the last backup is recent again" };
+            self.close(&subject, at, words);
             return;
         }
         let mut item = Item::new(at, name, "health");

@@ -12,7 +12,7 @@ use super::topic::Topic;
 impl Desk {
     /// What was told and is not over, to be kept somewhere. It names databases and
     /// holds no more than messages do.
-    pub fn memory(&self) -> String {
+    pub fn memory(&self) -> Value {
         let told = self.open.iter().filter(|(_, trouble)| trouble.told.is_some());
         let all: Vec<Value> = told
             .map(|((database, topic), trouble)| {
@@ -28,14 +28,13 @@ impl Desk {
                 })
             })
             .collect();
-        json!({ "version": 1, "told": all }).to_string()
+        Value::Array(all)
     }
 
     /// Goes on from what was kept. What is not understood is left out: it is told
     /// once more then.
-    pub fn recall(&mut self, memory: &str) {
-        let Ok(value) = serde_json::from_str::<Value>(memory) else { return };
-        for one in value["told"].as_array().into_iter().flatten() {
+    pub fn recall(&mut self, memory: &Value) {
+        for one in memory.as_array().into_iter().flatten() {
             let Some((subject, trouble)) = trouble(one) else { continue };
             self.open.insert(subject, trouble);
         }

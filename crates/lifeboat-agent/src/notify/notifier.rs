@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -128,7 +129,7 @@ impl<C: Clock> Notifier<C> {
             desk: Desk::new(telling.rules.clone()),
             pulse: Pulse::new(telling.pings.iter().copied().collect()),
             watch: Watch::new(telling.limits.clone()),
-            memory: Saved::new(telling.memory.clone(), Duration::from_secs(1)),
+            memory: Saved::new(telling.memory.clone(), Duration::from_secs(5)),
             metrics_file: Saved::new(telling.metrics_file.clone(), Duration::from_secs(15)),
             telling,
             clock,
@@ -144,7 +145,10 @@ impl<C: Clock> Notifier<C> {
             looked: None,
         };
         if let Some(memory) = notifier.memory.read() {
-            notifier.desk.recall(&memory);
+            // What is not understood is told once more.
+            let memory: Value = serde_json::from_str(&memory).unwrap_or_default();
+            notifier.desk.recall(&memory["told"]);
+            notifier.watch.recall(&memory["last_good"]);
         }
         (notifier, NotifierHandle { wishes: sender })
     }
@@ -260,7 +264,7 @@ impl<C: Clock> Notifier<C> {
         }
         if self.on_the_way.is_empty() {
             // What is still on its way is told again after a restart.
-            self.memory.save(|| Some(self.desk.memory()));
+            self.memory.save(|| Some(memory(&self.desk, &self.watch)));
         }
         self.metrics_file.save(|| self.metrics.text());
         let next = [self.desk.wake_at(), self.pulse.wake_at(now), Some(now + LOOK)];
@@ -303,6 +307,9 @@ impl<C: Clock> Notifier<C> {
 
     async fn end(mut self, grace: Duration) -> usize {
         let now = self.clock.now();
+        for event in self.watch.poll(now) {
+            self.note(&event);
+        }
         for message in self.desk.finish(now) {
             self.send(message);
         }
@@ -325,9 +332,14 @@ impl<C: Clock> Notifier<C> {
             left += self.under_way.len();
         }
         if left == 0 {
-            self.memory.save_now(|| Some(self.desk.memory())).await;
+            self.memory.save_now(|| Some(memory(&self.desk, &self.watch))).await;
         }
         self.metrics_file.save_now(|| self.metrics.text()).await;
         left
     }
+}
+
+/// What the next run of the agent is to know.
+fn memory(desk: &Desk, watch: &Watch) -> String {
+    json!({ "version": 1, "told": desk.memory(), "last_good": watch.memory() }).to_string()
 }

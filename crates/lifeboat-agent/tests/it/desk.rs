@@ -203,9 +203,10 @@ fn what_was_told_is_remembered() {
     told.told(&["5 [lifeboat web-1] failure: other: the backup failed"]);
     told.hear("app", backed_up(None)).wait(Duration::MINUTE);
     told.told(&["65 [lifeboat web-1] recovery: app: the backup works again"]);
-    for broken in ["", "{", "[]", "{\"told\":[{\"topic\":\"backup\"}]}", "{\"told\":3}"] {
+    use serde_json::json;
+    for broken in [json!(null), json!({}), json!([{ "topic": "backup" }]), json!([3])] {
         let mut told = Told::usual();
-        told.desk.recall(broken);
+        told.desk.recall(&broken);
         told.hear("app", failed(1)).wait(Duration::MINUTE);
         assert_eq!(told.all.len(), 1, "{broken}");
     }

@@ -188,3 +188,19 @@ fn jitter() {
     delays.dedup();
     assert!(delays.len() > 40, "{delays:?}");
 }
+
+/// Planned anew again and again, as settings are read anew: what is due stays due.
+#[test]
+fn planning_anew_postpones_nothing() {
+    let mut planner = Planner::new(1, 1);
+    let daily = Schedule::every(Span::from_secs(24 * 3600)).expect("an interval");
+    let daily = daily.with_start(false);
+    for minutes in 0..24 * 60 {
+        let now = START + Duration::minutes(minutes);
+        planner.insert("app", Job::Prune, daily.clone(), None, now);
+        assert_eq!(planner.poll(now), []);
+    }
+    let now = START + Duration::DAY;
+    planner.insert("app", Job::Prune, daily, None, now);
+    assert_eq!(planner.poll(now).len(), 1);
+}

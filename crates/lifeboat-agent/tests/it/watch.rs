@@ -42,7 +42,8 @@ fn levels(events: &[Event]) -> Vec<Level> {
 fn a_missed_interval() {
     let mut watch = Watch::new(Limits::default());
     watch.insert("app", Duration::DAY, START);
-    assert_eq!(levels(&watch.poll(START)), [Level::Healthy]);
+    // Nothing is known yet: neither that it is well, nor that it is not.
+    assert_eq!((watch.poll(START), watch.worst()), (vec![], None));
     let mut check = |hours: i64, minutes: i64, expected: &[Level]| {
         let now = START + Duration::hours(hours) + Duration::minutes(minutes);
         assert_eq!(levels(&watch.poll(now)), expected, "{hours}:{minutes}");
@@ -56,6 +57,31 @@ fn a_missed_interval() {
     watch.hear(&Event::of("app", now, backed_up()));
     assert_eq!(levels(&watch.poll(now)), [Level::Healthy]);
     assert_eq!(watch.worst(), Some(Level::Healthy));
+}
+
+/// The agent was off for days: what it begins with gets a chance, and no more than one.
+#[test]
+fn after_a_restart() {
+    let mut before = Watch::new(Limits::default());
+    before.insert("app", Duration::DAY, START);
+    before.hear(&Event::of("app", START, backed_up()));
+    let memory = before.memory();
+    let begun = START + Duration::days(3);
+    let again = || {
+        let mut watch = Watch::new(Limits::default());
+        watch.recall(&memory);
+        watch.insert("app", Duration::DAY, begun);
+        assert_eq!(watch.poll(begun + Duration::minutes(14)), []);
+        watch
+    };
+    let later = begun + Duration::minutes(15);
+    assert_eq!(levels(&again().poll(later)), [Level::Critical]);
+    let mut watch = again();
+    watch.hear(&Event::of("app", begun, backed_up()));
+    assert_eq!(levels(&watch.poll(begun)), [Level::Healthy]);
+    let mut watch = again();
+    watch.hear(&Event::of("app", begun, failed("down")));
+    assert_eq!(levels(&watch.poll(begun)), [Level::Critical]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod tell;
 use std::time::Instant;
 
 use lifeboat::setup::Target;
-use lifeboat::{BackupSettings, Destination, Destinations, Error, Missing};
+use lifeboat::{BackupSettings, Destinations, Error, Missing};
 
 use crate::arguments::{Arguments, BackupArguments};
 use crate::exit::Exit;
@@ -13,7 +13,7 @@ use crate::progress;
 use crate::report::Reporter;
 use crate::targets;
 use lifeboat::hint::About;
-pub(crate) use tell::{Teller, forgotten};
+pub(crate) use tell::{Teller, forgotten, thinned};
 
 pub(crate) async fn run(
     arguments: &Arguments,
@@ -96,30 +96,17 @@ impl Run<'_> {
         drop(settings);
         let (exit, tally) = self.teller.placed(&placed, started.elapsed());
         self.done.push(tally);
-        let place = self.destinations.settings().nth(placed.position);
-        if let Some(count) = place.and_then(|place| place.max_snapshots) {
-            self.keep_only(count, &placed.destination, &target.name).await;
+        let collect = self.arguments.setup().collecting(&target.name);
+        for thinned in self.destinations.thin_after(&placed, &target.name, collect).await {
+            tell::thinned(self.reporter, &target.name, &thinned);
         }
         let gone_wrong = !placed.copied.troubles.is_empty();
         let is_silent = self.arguments.setup().configuration().settings().fallback_exit == 0;
         match exit {
-            Exit::Ok if gone_wrong => Ok(Exit::PartlyDone),
+            // What became of the backup counts more than what else was not copied.
             Exit::Ok if placed.fallback_reason.is_some() && !is_silent => Ok(Exit::Fallback),
+            Exit::Ok if gone_wrong => Ok(Exit::PartlyDone),
             exit => Ok(exit),
-        }
-    }
-
-    /// Forgets all snapshots but so many of the newest. The backup is made: what
-    /// fails here is said and is no failure of it.
-    async fn keep_only(&self, count: u32, destination: &Destination, name: &str) {
-        let collect = self.arguments.setup().collecting(name);
-        match destination.keep_newest(name, count, collect).await {
-            Ok(0) => {}
-            Ok(forgotten) => self.reporter.say(&tell::forgotten(forgotten, count)),
-            Err(error) => self.reporter.warn(&format!(
-                "{name}: the snapshot is stored, but older ones are still there: failed to {}",
-                crate::report::causes(&error)
-            )),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::arguments::{Arguments, ConfigCommand};
+use crate::arguments::{Arguments, ConfigCommand, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
 use crate::unused;
@@ -16,6 +16,10 @@ pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Repo
                 Some(file) => format!("{file} and the environment are as they should be"),
                 None => "there is no file of settings; the environment is as it should be".into(),
             };
+            if let Err(refusal) = arguments.setup().targets().map_err(Refusal::from) {
+                reporter.refuse(&refusal);
+                return refusal.exit;
+            }
             for notice in configuration.notices() {
                 reporter.warn(notice);
             }

@@ -36,6 +36,12 @@ pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &
             }
             let fencing = repository.fencing();
             reporter.initialised(destination.shown(), &id, repository.is_sealed(), fencing);
+            if destination.is_adopted() {
+                reporter.say(
+                    "  it belongs to the repository of the other destinations: `lifeboat sync` \
+                     copies here what they have",
+                );
+            }
             Exit::Ok
         }
         Err(error) => reporter.error("", &error, About::Reading),

@@ -1,9 +1,12 @@
 //! `lifeboat sync` and `lifeboat copy`: snapshots from one destination to another.
 
+use std::collections::BTreeSet;
+
 use lifeboat::config::Role;
 use lifeboat::{DestinationSettings, Destinations, Error, SyncReport};
 use serde_json::json;
 
+use super::backup;
 use crate::arguments::{Arguments, CopyArguments};
 use crate::exit::Exit;
 use crate::report::Reporter;
@@ -65,6 +68,13 @@ async fn bring(
     let adopt = arguments.setup().adopts();
     let report = destinations.sync(name, adopt).await?;
     tell(&report, reporter);
+    let names: BTreeSet<&str> = report.copied.iter().map(|one| one.database.as_str()).collect();
+    for name in names {
+        let collect = arguments.setup().collecting(name);
+        for thinned in destinations.thin_filled(&report, name, collect).await {
+            backup::thinned(reporter, name, &thinned);
+        }
+    }
     Ok(report)
 }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt as _, TryStreamExt as _};
 use futures::future::BoxFuture;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::content::{Chunks, Content};
 use super::error::ObjectError;

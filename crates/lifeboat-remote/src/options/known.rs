@@ -178,6 +178,8 @@ const KNOWN: &[Known] = &[
     known!(request_timeout, duration, WEB),
     known!(min_rate, rate, WEB),
     known!(retry_budget, duration, WEB),
+    known!(connect_budget, |v| some(duration(v)), WEB),
+    known!(stall_timeout, |v| some(duration(v)), WEB),
     known!(max_concurrency, count, ALL),
     known!(max_upload_rate, |v| some(rate(v)), ALL),
     known!(max_download_rate, |v| some(rate(v)), ALL),

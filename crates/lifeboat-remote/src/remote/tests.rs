@@ -1,6 +1,7 @@
 //! Operations on stores that fail, under a clock that is held.
 
 mod faulty;
+mod stalling;
 
 use std::sync::Arc;
 use std::time::Duration;

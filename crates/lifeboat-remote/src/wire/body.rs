@@ -12,9 +12,12 @@ use tokio::time::{Instant, Sleep};
 
 use super::Elapsed;
 use crate::pace::Pacer;
+use crate::remote::Course;
 
 /// How much goes at once where the speed is limited.
 const PIECE: usize = 16 * 1024;
+/// And where only somebody wants to know how far it is.
+const TOLD_PIECE: usize = 64 * 1024;
 
 /// A body around another.
 pub(super) struct Body<B> {
@@ -24,6 +27,10 @@ pub(super) struct Body<B> {
     /// The next piece is paid for, and goes when this is over.
     wait: Option<Pin<Box<Sleep>>>,
     deadline: Option<(Pin<Box<Sleep>>, Duration)>,
+    /// Who wants to know how far it is.
+    course: Option<Arc<Course>>,
+    /// How long nothing may come.
+    quiet: Option<(Pin<Box<Sleep>>, Duration)>,
 }
 
 impl<B> Body<B> {
@@ -33,7 +40,33 @@ impl<B> Body<B> {
         until: Option<(Instant, Duration)>,
     ) -> Self {
         let deadline = until.map(|(at, limit)| (Box::pin(tokio::time::sleep_until(at)), limit));
-        Self { inner, pacer, pending: Bytes::new(), wait: None, deadline }
+        let (pending, course, quiet) = (Bytes::new(), None, None);
+        Self { inner, pacer, pending, wait: None, deadline, course, quiet }
+    }
+
+    /// Tells an operation how far it is, and ends where nothing comes for so long.
+    pub(super) fn telling(self, course: Option<Arc<Course>>, quiet: Option<Duration>) -> Self {
+        let quiet = quiet.map(|quiet| (Box::pin(tokio::time::sleep(quiet)), quiet));
+        Self { course, quiet, ..self }
+    }
+
+    /// These bytes go on.
+    fn goes(&mut self, bytes: usize) {
+        if let Some(course) = &self.course {
+            course.moved(bytes as u64);
+        }
+        if let Some((sleep, quiet)) = &mut self.quiet {
+            sleep.as_mut().reset(Instant::now() + *quiet);
+        }
+    }
+}
+
+impl<B> Body<B> {
+    /// The next of what is pending.
+    fn piece(&mut self, most: usize) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let piece = self.pending.split_to(self.pending.len().min(most));
+        self.goes(piece.len());
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
 
@@ -52,20 +85,28 @@ impl<B: HttpBody<Data = Bytes, Error = HttpError> + Unpin> HttpBody for Body<B> 
             let error = HttpError::new(HttpErrorKind::Timeout, Elapsed(*limit));
             return Poll::Ready(Some(Err(error)));
         }
-        let Some(pacer) = &this.pacer else { return Pin::new(&mut this.inner).poll_frame(context) };
+        let most = if this.pacer.is_some() { PIECE } else { TOLD_PIECE };
         loop {
             if let Some(wait) = &mut this.wait {
                 ready!(wait.as_mut().poll(context));
                 this.wait = None;
-                let piece = this.pending.split_to(this.pending.len().min(PIECE));
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
+                return this.piece(most);
             }
             if !this.pending.is_empty() {
-                let wait = pacer.take(this.pending.len().min(PIECE) as u64);
+                let Some(pacer) = &this.pacer else { return this.piece(most) };
+                let wait = pacer.take(this.pending.len().min(most) as u64);
                 this.wait = Some(Box::pin(tokio::time::sleep_until(wait)));
                 continue;
             }
-            match ready!(Pin::new(&mut this.inner).poll_frame(context)) {
+            let polled = Pin::new(&mut this.inner).poll_frame(context);
+            if polled.is_pending()
+                && let Some((sleep, quiet)) = &mut this.quiet
+                && sleep.as_mut().poll(context).is_ready()
+            {
+                let error = HttpError::new(HttpErrorKind::Timeout, Elapsed(*quiet));
+                return Poll::Ready(Some(Err(error)));
+            }
+            match ready!(polled) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => this.pending = data,
                     Err(other) => return Poll::Ready(Some(Ok(other))),
@@ -140,6 +181,34 @@ mod tests {
         let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         let frame = frame.expect("comes").expect("comes").into_data().expect("data");
         assert_eq!(frame.len(), PIECE);
+    }
+
+    /// Some bytes, and then nothing.
+    struct Silent(usize);
+
+    impl HttpBody for Silent {
+        type Data = Bytes;
+        type Error = HttpError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+            match std::mem::take(&mut self.0) {
+                0 => Poll::Pending,
+                len => Poll::Ready(Some(Ok(Frame::data(vec![7; len].into())))),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_falls_silent_ends() {
+        let quiet = Duration::from_secs(5);
+        let start = Instant::now();
+        let body = Body::new(Silent(100), None, Some((start + 9 * quiet, 9 * quiet)));
+        let error = take(body.telling(None, Some(quiet))).await.expect_err("falls silent");
+        assert_eq!(error.kind(), HttpErrorKind::Timeout);
+        assert_eq!(start.elapsed().as_secs(), 5);
     }
 
     #[tokio::test(start_paused = true)]

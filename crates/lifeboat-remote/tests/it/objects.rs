@@ -169,6 +169,31 @@ async fn a_deletion_empties_both_sides() {
     assert!(matches!(error, ObjectError::UnknownProvider { .. }), "{error}");
 }
 
+/// The same errors, whoever is asked.
+#[tokio::test]
+async fn a_file_by_its_id() {
+    let Both { store, dir, shelf } = both();
+    let file = dir.path().join("photo.jpg");
+    std::fs::write(&file, "a photo").expect("writes");
+    for out in [false, true] {
+        shelf.is_out(out);
+        let id = format!("photos/{out}");
+        let placement = store.store_file(&file, &id).await.expect("is stored");
+        let expected = if out { "local" } else { "shelf" };
+        assert_eq!((placement.provider.as_deref(), &*placement.key), (Some(expected), &*id));
+        assert_eq!(read(&store, &placement).await, b"a photo");
+        store.store_file(&file, &id).await.expect("the same is a success");
+        let other = dir.path().join("other.jpg");
+        std::fs::write(&other, "another one").expect("writes");
+        let error = store.store_file(&other, &id).await.expect_err("another one");
+        assert!(matches!(error, ObjectError::Exists { .. }), "{error}");
+        let error = store.store_file(dir.path().join("none"), "a").await.expect_err("no file");
+        assert!(matches!(&error, ObjectError::Content { .. }), "{error:?}");
+        let error = store.store_file(&file, "../a").await.expect_err("no key");
+        assert!(matches!(error, ObjectError::Key { .. }), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn there_and_back() {
     let Both { store, dir, shelf } = both();

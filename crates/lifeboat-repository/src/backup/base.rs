@@ -165,7 +165,7 @@ impl Database {
 
     /// Reads every record since a plan for what it condemned; false if the plan
     /// does not belong to this log.
-    async fn condemned_since(
+    pub(crate) async fn condemned_since(
         &self,
         plan: Plan,
         head: &Head,
@@ -218,14 +218,14 @@ impl Database {
     }
 }
 
-fn plan_of(head: &Head) -> Plan {
+pub(crate) fn plan_of(head: &Head) -> Plan {
     let newest = head.newest.zip(head.record.as_ref());
     Plan { newest: newest.map(|(_, record)| (record.number(), record.envelope.nonce)) }
 }
 
 /// The plan that was made first: from it on, records are read for what they
 /// condemned.
-fn older(a: Plan, b: Plan) -> Plan {
+pub(crate) fn older(a: Plan, b: Plan) -> Plan {
     let number = |plan: &Plan| plan.newest.map(|(number, _)| number);
     if number(&a) <= number(&b) { a } else { b }
 }

@@ -47,7 +47,9 @@ impl Repository {
         };
         if !is_this {
             let place = remote.shown().to_owned();
-            return Err(WriteError::OtherRepository { place });
+            let wanted = self.info().repository;
+            let found = whole.iter().map(|info| info.repository).find(|found| *found != wanted);
+            return Err(WriteError::OtherRepository { place, wanted, found });
         }
         self.put_slots(remote, true, &mut report).await?;
         let finding = match StoreFinding::of_all(&whole) {

@@ -169,6 +169,30 @@ impl Memory {
         Self { path: seen.join(folder).join(name), generation }
     }
 
+    /// Forgets which records were seen at a destination that is empty, and stays
+    /// the repository's. The nonces of one's own records stay.
+    pub(crate) fn forget_records(
+        local: &Local,
+        destination: &str,
+        repository: RepositoryId,
+    ) -> Result<(), LocalError> {
+        let seen = local.state_dir().join("seen");
+        let folder = seen.join(format!("{repository}-{}", short_name(destination)));
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(LocalError::at("read", &folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(LocalError::at("read", &folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                // Generations count everywhere.
+                let memory = Self { path, generation: seen.join("generations") };
+                memory.accept(None)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The highest generation that was seen of the database, on any destination.
     pub(crate) fn generation(&self) -> Result<u64, LocalError> {
         let text = read_text(&self.generation)?.unwrap_or_default();

@@ -25,6 +25,18 @@ impl Background {
     where
         F: Future<Output = ()> + 'static,
     {
+        Self::start_at(name, 0, serve)
+    }
+
+    /// As [`start`](Self::start), on this port, or on a free one if it is 0.
+    pub(super) fn start_at<F>(
+        name: &str,
+        port: u16,
+        serve: impl Fn(TcpStream) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + 'static,
+    {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let run = move || {
@@ -34,7 +46,7 @@ impl Background {
                 .expect("a thread may have a runtime");
             let tasks = tokio::task::LocalSet::new();
             tasks.block_on(&runtime, async {
-                let listener = listen();
+                let listener = listen(port);
                 tell.send(listener.local_addr().expect("it is bound")).expect("is waited for");
                 tokio::select! {
                     () = accept(listener, serve) => {}
@@ -65,10 +77,12 @@ impl Drop for Background {
     }
 }
 
-fn listen() -> TcpListener {
+fn listen(port: u16) -> TcpListener {
     let socket = TcpSocket::new_v4().expect("a socket can be made");
     socket.set_recv_buffer_size(RECEIVE_BUFFER).expect("a small buffer is allowed");
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+    // Who takes the place of a server that was killed takes its port as well.
+    socket.set_reuseaddr(true).expect("a socket has this option");
+    socket.bind((Ipv4Addr::LOCALHOST, port).into()).expect("the port is free");
     socket.listen(1024).expect("it can listen")
 }
 

@@ -18,6 +18,8 @@ pub enum Fault {
     Refuse(u16, &'static str),
     /// The store hears nothing; the answer is a success with this body.
     Say(&'static str),
+    /// The same, and that it is to be asked again after so many seconds.
+    RefuseFor(u16, &'static str, u32),
     /// As a store of another region answers: a 301 that names the right one.
     OtherRegion(&'static str),
     /// The connection is reset after so many bytes of the answer's body.
@@ -27,6 +29,10 @@ pub enum Fault {
     CutRequest(usize),
     /// Nothing is ever said. The connection stays open.
     Hang,
+    /// All of the request is taken, and nothing is ever said.
+    Swallow,
+    /// The answer begins after so many milliseconds.
+    Late(u32),
     /// The request's body is taken at so many bytes a second.
     SlowUpload(u32),
     /// The answer's body is sent at so many bytes a second.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -120,6 +121,21 @@ impl Proxy {
             Some(Fault::Refuse(code, word)) => {
                 take_in(request.into_body(), None, None).await?;
                 refusal(status(code), word)
+            }
+            Some(Fault::RefuseFor(code, word, seconds)) => {
+                take_in(request.into_body(), None, None).await?;
+                let mut answer = refusal(status(code), word);
+                answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                answer
+            }
+            Some(Fault::Swallow) => {
+                take_in(request.into_body(), None, None).await?;
+                std::future::pending().await
+            }
+            Some(Fault::Late(millis)) => {
+                let answer = self.pass_on(request, None).await?;
+                tokio::time::sleep(Duration::from_millis(millis.into())).await;
+                answer
             }
             Some(Fault::Say(body)) => Response::new(Bytes::from_static(body.as_bytes())),
             Some(Fault::OtherRegion(region)) => other_region(region),

@@ -35,7 +35,9 @@ pub const REGION: &str = "us-east-1";
 pub struct S3Server {
     background: Background,
     bucket: String,
-    root: tempfile::TempDir,
+    root: PathBuf,
+    /// The folder, if it goes with the server.
+    _temporary: Option<tempfile::TempDir>,
     requests: Arc<Mutex<Vec<Request>>>,
     careless: Arc<AtomicBool>,
 }
@@ -44,20 +46,29 @@ impl S3Server {
     /// Starts one with an empty bucket of that name.
     pub fn start(bucket: &str) -> Self {
         let root = tempfile::tempdir().expect("a temporary folder");
-        std::fs::create_dir(root.path().join(bucket)).expect("a bucket is a folder");
+        let server = Self::over(root.path(), bucket, 0);
+        Self { _temporary: Some(root), ..server }
+    }
+
+    /// Starts one with a bucket in a folder that stays, on this port, or on a free
+    /// one if it is 0.
+    pub fn over(root: &Path, bucket: &str, port: u16) -> Self {
+        std::fs::create_dir_all(root.join(bucket)).expect("a bucket is a folder");
         let mut builder =
-            S3ServiceBuilder::new(FileSystem::new(root.path()).expect("the folder is there"));
+            S3ServiceBuilder::new(FileSystem::new(root).expect("the folder is there"));
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let (requests, careless) = (Arc::default(), Arc::default());
         let store = Store {
             service: builder.build(),
-            root: root.path().into(),
+            root: root.into(),
             requests: Arc::clone(&requests),
             writing: Arc::default(),
             careless: Arc::clone(&careless),
         };
-        let background = Background::start("s3", move |stream| serve(store.clone(), stream));
-        Self { background, bucket: bucket.to_owned(), root, requests, careless }
+        let background =
+            Background::start_at("s3", port, move |stream| serve(store.clone(), stream));
+        let (root, bucket) = (root.to_owned(), bucket.to_owned());
+        Self { background, bucket, root, _temporary: None, requests, careless }
     }
 
     /// From now on "create it if it is not there" overwrites what is, without a
@@ -84,7 +95,7 @@ impl S3Server {
     /// The folder that holds the objects of the bucket as files, to look at them
     /// and to damage them.
     pub fn folder(&self) -> PathBuf {
-        self.root.path().join(&self.bucket)
+        self.root.join(&self.bucket)
     }
 
     /// Every request since the start or the last [`Self::forget_requests`], in

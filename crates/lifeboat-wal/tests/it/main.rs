@@ -3,4 +3,5 @@
 mod explore;
 mod live;
 mod model;
+mod stress;
 mod support;

@@ -1,15 +1,12 @@
 //! A backup to the first destination that works, to the end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use lifeboat_config::Role;
 use lifeboat_format::id::DatabaseName;
-use lifeboat_repository::ReadError;
-use lifeboat_snapshot::{LiveDatabase, default_name};
+use lifeboat_snapshot::default_name;
 use time::OffsetDateTime;
 
-use super::watch::{Counted, until_gone};
 use super::{Destinations, SyncReport, means_elsewhere};
 use crate::destination::{Destination, Missing};
 use crate::error::{Cause, Error, ErrorKind, causes_of};
@@ -81,7 +78,6 @@ impl Destinations {
         let mut choice = self.choice(names);
         let mut causes = Vec::new();
         while let Some(at) = choice.next() {
-            let others = choice.has_others();
             let destination = match self.try_open(at, missing, &mut choice).await {
                 Ok(destination) => destination,
                 Err(cause) if means_elsewhere(&cause.error) => {
@@ -109,7 +105,7 @@ impl Destinations {
                 None => open_source(path, &cache, settings).await?,
             };
             let before = destination.repository().remote().requests();
-            let error = match self.send(at, &destination, live, path, settings, others).await {
+            let error = match destination.backup_source(live, path, settings).await {
                 Ok(report) => {
                     let position = at;
                     let requests = destination.repository().remote().requests() - before;
@@ -134,32 +130,6 @@ impl Destinations {
             causes.push(Cause { place: member.shown().to_owned(), error: Box::new(error) });
         }
         Err(self.nowhere(names, causes))
-    }
-
-    /// Sends a snapshot to one destination. Where there are others, one that goes
-    /// silent meanwhile is given up within seconds.
-    async fn send(
-        &self,
-        at: usize,
-        destination: &Destination,
-        source: LiveDatabase,
-        path: &Path,
-        settings: &BackupSettings,
-        others: bool,
-    ) -> Result<BackupReport, Error> {
-        if !others {
-            return destination.backup_source(source, path, settings).await;
-        }
-        let packs = Arc::default();
-        let mut counted = settings.clone();
-        let next = settings.progress.clone();
-        counted.progress = Some(Arc::new(Counted { packs: Arc::clone(&packs), next }));
-        tokio::select! {
-            done = destination.backup_source(source, path, &counted) => done,
-            gone = until_gone(&self.inner.members[at].settings, &packs) => {
-                Err(ReadError::from(gone).into())
-            }
-        }
     }
 
     /// What a backup to the primary brings with it. The backup is made: what fails
@@ -187,7 +157,7 @@ impl Destinations {
         Ok(self.inner.installation.state_dir.join("away").join(name.key()))
     }
 
-    fn note_away(&self, name: &str) -> Result<(), Error> {
+    pub(super) fn note_away(&self, name: &str) -> Result<(), Error> {
         let path = self.away_path(name)?;
         let folder = path.parent().expect("it lies in a folder");
         let noted = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, ""));

@@ -1,6 +1,7 @@
 //! Looking at a database on all its destinations, for whoever judges how it is.
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use lifeboat_agent::Facts;
 use lifeboat_config::Role;
 use lifeboat_format::id::DatabaseName;
@@ -48,7 +49,9 @@ impl Destinations {
     /// Looks at many databases, in their order. Each destination is opened once.
     pub async fn look_at_all(&self, all: &[Expected]) -> Vec<Look> {
         let asked = self.ask().await;
-        let looks = all.iter().map(|one| self.look_at(one, &asked));
+        // Boxed, or the compiler does not see that all of this may change threads.
+        let looks: Vec<BoxFuture<'_, Look>> =
+            all.iter().map(|one| self.look_at(one, &asked).boxed()).collect();
         futures::stream::iter(looks).buffered(AT_ONCE).collect().await
     }
 

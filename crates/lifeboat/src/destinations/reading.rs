@@ -174,8 +174,9 @@ impl Destinations {
         &self,
     ) -> Result<(Vec<(usize, Destination)>, Vec<Cause>), Error> {
         let (mut opened, mut causes) = (Vec::new(), Vec::new());
+        let others = self.inner.members.len() > 1;
         for (at, member) in self.inner.members.iter().enumerate() {
-            let error = match self.open(at, Missing::Refuse, true).await {
+            let error = match self.open(at, Missing::Refuse, others).await {
                 Ok(destination) => {
                     opened.push((at, destination));
                     continue;

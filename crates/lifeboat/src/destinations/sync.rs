@@ -20,6 +20,8 @@ use crate::error::{Cause, Error, causes_of};
 pub struct SyncReport {
     /// The snapshots, the oldest first.
     pub copied: Vec<Copied>,
+    /// The positions of the destinations that got some.
+    pub filled: Vec<usize>,
     /// The destinations that could not be reached or written, and why.
     pub troubles: Vec<Cause>,
     /// What was damaged or gone on one and put back from another.
@@ -75,11 +77,15 @@ impl Destinations {
             None => self.names_of(&opened, &mut report).await,
         };
         for name in names {
+            let before = report.troubles.len();
             let healed = self.heal_what_shows(&name, adopt, &opened).await;
             if !healed.reports.is_empty() || !healed.troubles.is_empty() {
                 report.healed.push((name.clone(), healed));
             }
-            self.sync_between(&name, &opened, adopt, true, &mut report).await;
+            self.sync_between(&name, &opened, adopt, &|_| true, &mut report).await;
+            if before == 0 && report.troubles.is_empty() {
+                self.note_home(&name);
+            }
         }
         Ok(report)
     }
@@ -141,7 +147,11 @@ impl Destinations {
             other == at || meant && asked
         };
         let opened = self.open_all(takes_part, &mut report).await;
-        self.sync_between(name, &opened, adopt, home, &mut report).await;
+        let from = |other: usize| home || other == at;
+        self.sync_between(name, &opened, adopt, &from, &mut report).await;
+        if home && report.troubles.is_empty() {
+            self.note_home(name);
+        }
         report
     }
 
@@ -194,38 +204,48 @@ impl Destinations {
         names
     }
 
+    /// Copies between those that are open. `from` says which ones give: a mirror
+    /// gives only to the primary, when that lost what it had.
     async fn sync_between(
         &self,
         name: &str,
         opened: &[(usize, Destination)],
         adopt: bool,
-        home: bool,
+        from: &(dyn Fn(usize) -> bool + Sync),
         report: &mut SyncReport,
     ) {
         let role = |at: usize| self.inner.members[at].settings.role;
         // Mirrors last: they get what came home as well.
         for wanted in [Role::Primary, Role::Mirror] {
             for (to, target) in opened.iter().filter(|(to, _)| role(*to) == wanted) {
-                let sources = opened.iter().filter(|(from, _)| {
-                    from != to
-                        && role(*from) != Role::Mirror
-                        && (home || role(*from) != Role::Fallback)
+                let sources = opened.iter().filter(|(other, _)| {
+                    let gives = role(*other) != Role::Mirror || wanted == Role::Primary;
+                    other != to && gives && from(*other)
                 });
                 for (_, source) in sources {
+                    let before = report.copied.len();
                     let copied = copy_missed(name, source, target, adopt, &mut report.copied).await;
+                    if report.copied.len() > before && !report.filled.contains(to) {
+                        report.filled.push(*to);
+                    }
                     if let Err(error) = copied {
                         report.troubles.push(self.inner.members[*to].cause(error));
                     }
                 }
             }
         }
-        // What could not be asked may have more.
-        if home
-            && report.troubles.is_empty()
-            && let Ok(path) = self.away_path(name)
-        {
+    }
+
+    /// What could be asked has nothing more that the primary missed.
+    fn note_home(&self, name: &str) {
+        if let Ok(path) = self.away_path(name) {
             let _ = std::fs::remove_file(path);
         }
+    }
+
+    /// The destination at a position, where it is open.
+    pub fn opened(&self, position: usize) -> Option<Destination> {
+        self.inner.members.get(position)?.state().opened.clone()
     }
 }
 

@@ -6,14 +6,12 @@
 //! concerned, or because it does not answer, all begins anew with the next.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use lifeboat_format::id::{DatabaseName, SnapshotId};
 use lifeboat_format::record::Trigger;
-use lifeboat_repository::{ReadError, ResolveError, Selector, Snapshot};
+use lifeboat_repository::{ResolveError, Selector, Snapshot};
 
 use super::Destinations;
-use super::watch::{Counted, until_gone};
 use crate::compare::{Comparison, compare_files};
 use crate::destination::Destination;
 use crate::error::{Cause, Error, ErrorKind};
@@ -63,17 +61,6 @@ impl Destinations {
         how: ReadAs,
         job: impl Fn(Destination, Selector) -> F,
     ) -> Result<Whole<T>, Error> {
-        self.first_of(name, selector, how, |_, destination, exactly| job(destination, exactly))
-            .await
-    }
-
-    async fn first_of<T, F: Future<Output = Result<T, Error>>>(
-        &self,
-        name: &str,
-        selector: &Selector,
-        how: ReadAs,
-        job: impl Fn(usize, Destination, Selector) -> F,
-    ) -> Result<Whole<T>, Error> {
         let (opened, mut failed) = self.open_for_reading().await?;
         let mut id = self.find(name, selector, &opened, &mut failed).await?;
         if how == ReadAs::HelpedInPlace && *selector == Selector::Latest(0) {
@@ -87,7 +74,7 @@ impl Destinations {
                 let others = opened.iter().filter(|(other, _)| other != at);
                 read = read.with_others(others.map(|(_, other)| other.clone()));
             }
-            let error = match job(*at, read, exactly.clone()).await {
+            let error = match job(read, exactly.clone()).await {
                 Ok(report) => {
                     failed.append(&mut tried);
                     let destination = destination.clone();
@@ -140,18 +127,10 @@ impl Destinations {
         announce: impl Fn(&Snapshot),
     ) -> Result<Whole<RestoreReport>, Error> {
         let announce = &announce;
-        let job = |at, destination: Destination, exactly: Selector| async move {
-            let arrived = Arc::default();
-            let mut counted = settings.clone();
-            let next = settings.progress.clone();
-            counted.progress = Some(Arc::new(Counted { packs: Arc::clone(&arrived), next }));
-            let member: &super::Member = &self.inner.members[at];
-            tokio::select! {
-                done = destination.restore(name, &exactly, target, &counted, announce) => done,
-                gone = until_gone(&member.settings, &arrived) => Err(ReadError::from(gone).into()),
-            }
+        let job = |destination: Destination, exactly: Selector| async move {
+            destination.restore(name, &exactly, target, settings, announce).await
         };
-        self.first_of(name, selector, ReadAs::Helped, job).await
+        self.first_whole(name, selector, ReadAs::Helped, job).await
     }
 
     /// Compares two snapshots, each from the first destination that has it whole.

@@ -63,10 +63,15 @@ impl Followed {
         let told = pin!(notifier.run(events, stop, grace));
         // Beside it: where the service hangs, what is asked of it is not answered.
         let rest = async {
+            // The schedule is made within a moment.
+            let mut pause = Duration::from_secs(1);
             loop {
                 tokio::select! {
                     Some(telling) = self.wishes.recv() => self.adopt(telling, service, &handle),
-                    () = tokio::time::sleep(LOOK) => self.look(service, &handle, &metrics).await,
+                    () = tokio::time::sleep(pause) => {
+                        pause = LOOK;
+                        self.look(service, &handle, &metrics).await;
+                    }
                 }
             }
         };

@@ -13,7 +13,7 @@ use super::plan::Watched;
 use super::witness::Happening;
 use super::{Inner, is_upkeep};
 use crate::destination::Missing;
-use crate::destinations::{Destinations, Placed};
+use crate::destinations::{Destinations, Placed, Thinned};
 use crate::error::{Error, ErrorKind, causes_of};
 use crate::hint::{About, hint, safety};
 use crate::take::BackupSettings;
@@ -150,8 +150,9 @@ impl Inner {
         let took = clock.elapsed();
         self.tell(watched, &Happening::BackedUp { placed: &placed, took });
         let place = destinations.settings().nth(placed.position);
-        if let Some(count) = place.and_then(|place| place.max_snapshots) {
-            self.limit(watched, &placed, count).await;
+        let collect = watched.keeping.collect;
+        for thinned in destinations.thin_after(&placed, name, collect).await {
+            self.thinned(watched, &thinned);
         }
         let mut backed = backed(&placed, place.map_or("", |place| &place.name));
         backed.took = took;
@@ -169,15 +170,17 @@ impl Inner {
         Ok(placed)
     }
 
-    /// Forgets all but so many. The backup is made: what fails here is told and is no
-    /// failure of it.
-    async fn limit(&self, watched: &Watched, placed: &Placed, count: u32) {
-        let (name, collect) = (&watched.name, watched.keeping.collect);
-        match placed.destination.keep_newest(name, count, collect).await {
-            Ok(0) => {}
-            Ok(forgotten) => self.tell(watched, &Happening::Limited { count, forgotten }),
-            Err(error) => {
-                let why = causes_of(&error);
+    /// Tells what went by the rules of a destination. The backup is made: what fails
+    /// here is no failure of it.
+    pub(super) fn thinned(&self, watched: &Watched, thinned: &Thinned) {
+        match (&thinned.done, thinned.newest) {
+            (Ok(0), _) => {}
+            (Ok(forgotten), Some(count)) => {
+                self.tell(watched, &Happening::Limited { count, forgotten: *forgotten });
+            }
+            (Ok(forgotten), None) => self.tell(watched, &Happening::Forgotten(*forgotten)),
+            (Err(error), _) => {
+                let why = causes_of(error);
                 let text = format!(
                     "the snapshot is stored, but older ones are still there: failed to {why}"
                 );

@@ -133,8 +133,11 @@ impl Inner {
     /// enough, and deletes what nobody needs.
     async fn prune(&self, plan: &ServicePlan, watched: &Watched) -> Result<Done, Error> {
         let names = &watched.destinations;
-        let destination = plan.destinations.choose(names, Missing::Refuse).await?.destination;
-        let (name, kept) = (watched.name.as_str(), &watched.keeping);
+        let chosen = plan.destinations.choose(names, Missing::Refuse).await?;
+        let own = plan.destinations.settings().nth(chosen.position);
+        let own = own.and_then(|place| place.keep.as_ref());
+        let destination = chosen.destination;
+        let (name, kept) = (watched.name.as_str(), own.unwrap_or(&watched.keeping));
         let mut words = Vec::new();
         if let Some(policy) = &kept.policy
             && let inventory = destination.inventory(name, None).await?
@@ -203,6 +206,10 @@ impl Inner {
         let (name, names) = (watched.name.as_str(), &watched.destinations);
         let report = plan.destinations.sync_among(Some(name), names, plan.adopt).await?;
         self.tell(watched, &Happening::Synced(&report));
+        let collect = watched.keeping.collect;
+        for thinned in plan.destinations.thin_filled(&report, name, collect).await {
+            self.thinned(watched, &thinned);
+        }
         let mut words = Vec::new();
         if !report.copied.is_empty() {
             words.push(format!("snapshots copied: {}", report.copied.len()));

@@ -8,7 +8,7 @@ use lifeboat_repository::CollectOptions;
 use lifeboat_retention::Policy;
 
 use super::targets::name_of;
-use super::{Setup, SetupError};
+use super::{Place, Setup, SetupError};
 use crate::error::causes_of;
 use crate::keep::Keeping;
 use crate::service::Drills;
@@ -44,6 +44,8 @@ pub(super) struct Keepings {
     common: Arc<Kept>,
     /// By the number of the database in the settings.
     own: Vec<Option<Arc<Kept>>>,
+    /// By the number of the destination in the settings.
+    destinations: Vec<Option<Arc<Kept>>>,
 }
 
 impl Keepings {
@@ -75,7 +77,13 @@ impl Keepings {
             let retention = database.retention.as_ref();
             own.push(retention.map(|retention| read(Some(retention), &path)).transpose()?);
         }
-        Ok(Self { common, own })
+        let mut destinations = Vec::new();
+        for (at, destination) in settings.destinations.iter().enumerate() {
+            let path = format!("destination.{at}.retention");
+            let retention = destination.retention.as_ref();
+            destinations.push(retention.map(|one| read(Some(one), &path)).transpose()?);
+        }
+        Ok(Self { common, own, destinations })
     }
 }
 
@@ -122,6 +130,11 @@ impl Setup {
             ));
         }
         Ok(&self.keepings.common)
+    }
+
+    /// What is kept at a place, where it has rules of its own.
+    pub(super) fn keeping_at(&self, place: &Place) -> Option<&Arc<Kept>> {
+        self.keepings.destinations.get(place.section?)?.as_ref()
     }
 
     /// What a collection of the database of a name spares: of one that is not

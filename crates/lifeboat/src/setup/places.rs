@@ -16,6 +16,7 @@ impl Setup {
             settings.options = place.options.clone();
             settings.create = self.may_create(place, secret);
             settings.max_snapshots = place.max_snapshots;
+            settings.keep = self.keeping_at(place).cloned();
             if lacks_credentials(place, &self.environment) {
                 let remark = "no credentials are set, and the machine gives none: ";
                 settings.remark = Some(remark.to_owned());

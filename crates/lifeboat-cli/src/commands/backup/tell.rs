@@ -5,7 +5,7 @@ use std::time::Duration;
 use lifeboat::crypto::Secret;
 use lifeboat::remote::Fencing;
 use lifeboat::snapshot::Notice;
-use lifeboat::{Destination, Placed};
+use lifeboat::{Destination, Placed, Thinned};
 
 use crate::arguments::Arguments;
 use crate::commands::sync;
@@ -108,4 +108,22 @@ pub(crate) fn forgotten(forgotten: usize, count: u32) -> String {
         "  {forgotten} older than the newest {count} forgotten; `lifeboat undelete` brings them \
          back from the trash"
     )
+}
+
+/// Says what went to the trash by the rules of a destination. The backup is made:
+/// what failed is no failure of it.
+pub(crate) fn thinned(reporter: &Reporter, name: &str, thinned: &Thinned) {
+    match (&thinned.done, thinned.newest) {
+        (Ok(0), _) => {}
+        (Ok(gone), Some(count)) => reporter.say(&forgotten(*gone, count)),
+        (Ok(gone), None) => reporter.say(&format!(
+            "  {gone} that its retention does not keep forgotten at {}; `lifeboat undelete` brings \
+             them back from the trash",
+            thinned.place
+        )),
+        (Err(error), _) => reporter.warn(&format!(
+            "{name}: the snapshot is stored, but older ones are still there: failed to {}",
+            crate::report::causes(error)
+        )),
+    }
 }

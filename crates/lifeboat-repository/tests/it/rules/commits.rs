@@ -128,6 +128,52 @@ async fn copies_have_numbers_of_their_own() {
     assert_eq!(report.pages_changed, 1);
 }
 
+/// R7: a copy that dies anywhere goes on where it was: whatever was put before is
+/// not put again, unless a record has condemned it meanwhile.
+#[tokio::test]
+async fn a_copy_that_is_interrupted_goes_on() {
+    let world = World::new();
+    let host = Host::new("a");
+    let from = host.create(world.client("F")).await;
+    let mut image = Image::new(300);
+    backup(&from, &image).await;
+    for page in 0..3 {
+        image = next(&image, page);
+        backup(&from, &image).await;
+    }
+    let snapshot = resolve(&from, &LATEST).await;
+    // At each change: four packs, and the record. Then with everything condemned.
+    for changes in 0..5 {
+        let there = World::new();
+        let replica = from.repository().replicate(there.client("T"), None).await;
+        let to = replica.expect("replicates").database(name());
+        there.clear_calls();
+        there.crash_after("T", changes);
+        to.copy_from(&from, &snapshot, &Ownership::Refuse).await.expect_err("is dead");
+        there.revive("T");
+        let put = || there.objects_put().iter().filter(|key| key.contains("packs/")).count();
+        assert_eq!(put(), changes.min(4));
+        let to = client(&there, &host, "T").await;
+        to.copy_from(&from, &snapshot, &Ownership::Refuse).await.expect("copies");
+        assert_eq!(put(), 4, "killed after {changes} changes");
+        assert_eq!(there.keys("packs/").await.len(), 4, "and no garbage");
+        check_all_restore(&to).await;
+    }
+    let there = World::new();
+    let replica = from.repository().replicate(there.client("T"), None).await;
+    let to = replica.expect("replicates").database(name());
+    there.crash_after("T", 2);
+    to.copy_from(&from, &snapshot, &Ownership::Refuse).await.expect_err("is dead");
+    there.revive("T");
+    let to = client(&there, &host, "T").await;
+    let other = next(&image, 200);
+    backup(&to, &other).await;
+    to.collect(at_once()).await.expect("collects");
+    assert_eq!(there.keys("packs/").await.len(), 1, "what nothing names is gone");
+    to.copy_from(&from, &snapshot, &Ownership::Refuse).await.expect("copies");
+    assert_eq!(check_all_restore(&to).await, 2);
+}
+
 /// What each operation costs in calls.
 #[tokio::test]
 async fn calls_are_counted() {
