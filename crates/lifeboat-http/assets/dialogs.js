@@ -139,6 +139,8 @@ export function restore(info) {
   let turn = 0;
   const wanted = () => form.to.value === "in_place" ? { to: "in_place" } : { to: "new_file", file_name: file.value.trim() || null };
   const show = async (anew = true) => {
+    // It has begun, or was closed.
+    if (!questions.isConnected) return;
     const mine = (turn += 1);
     const inPlace = form.to.value === "in_place";
     if (anew) {
