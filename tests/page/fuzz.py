@@ -137,7 +137,9 @@ def each_succeeds(document, snapshot):
 
 def main():
     document = ask("GET", "/api/v1/openapi.json").json()
+    # The latest is never forgotten: there are two.
     snapshot = job("/api/v1/databases/app/backups", {})["backup"]["snapshot_id"]
+    job("/api/v1/databases/app/backups", {"description": "a second one"})
     each_succeeds(document, snapshot)
     jobs = [one["id"] for one in ask("GET", "/api/v1/jobs").json()["jobs"]][:3]
     names = {"database": ["app"], "snapshot": ["latest", snapshot, snapshot[:9]], "job": jobs}

@@ -38,13 +38,13 @@ function frame() {
 }
 
 /** Draws the view that the address names. What is there stays until the new one is ready. */
-async function draw(moved) {
+async function draw(moved, focus = moved) {
   const mine = (turn += 1);
   frame();
   const place = parts();
   if (session.role === null || place[0] === "sign-in") {
     document.title = "Sign in · Lifeboat";
-    main.replaceChildren(signIn(async () => { if (parts()[0] === "sign-in") history.replaceState(null, "", to()); start(); }));
+    main.replaceChildren(signIn(async () => { if (parts()[0] === "sign-in") history.replaceState(null, "", to()); start(true); }));
     main.setAttribute("aria-busy", "false");
     return;
   }
@@ -65,23 +65,35 @@ async function draw(moved) {
   }
   clearTimeout(waiting);
   if (mine !== turn) return;
+  if (!moved && busy()) {
+    refresh();
+    return;
+  }
   document.title = `${title} · Lifeboat`;
   main.replaceChildren(...children);
   main.setAttribute("aria-busy", "false");
-  if (moved) {
+  if (focus) {
     main.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
 }
 
-/** Drawn anew when something happened, unless somebody is in the middle of something. */
+/** Somebody is in the middle of something, which must not vanish under their fingers. */
+function busy() {
+  const active = document.activeElement;
+  return document.querySelector("dialog[open], details.more[open]") !== null
+    || (main.contains(active) && active !== main && active.matches("input, select"));
+}
+
+/** Drawn anew when something happened, later if somebody is busy. */
 let soon = null;
 function refresh() {
   clearTimeout(soon);
   soon = setTimeout(() => {
-    const busy = document.querySelector("dialog[open], details.more[open]") || main.contains(document.activeElement) && document.activeElement !== main && document.activeElement.matches("input, select");
-    const list = parts()[0] === "db" && parts().length === 2 && scrollY > 500;
-    if (!busy && !list && parts()[2] !== "s") draw(false);
+    const long = parts()[0] === "db" && parts().length === 2 && scrollY > 500;
+    if (long || parts()[2] === "s") return;
+    if (busy()) refresh();
+    else draw(false);
   }, 400);
 }
 
@@ -91,14 +103,15 @@ function listen() {
   listening.addEventListener("happening", refresh);
 }
 
-async function start() {
+async function start(focus = false) {
   try {
     await whoAmI();
   } catch (error) {
-    main.replaceChildren(trouble(error), h("button", { type: "button", onclick: start }, "Try again"));
+    main.replaceChildren(trouble(error), h("button", { type: "button", onclick: () => start(true) }, "Try again"));
     return;
   }
-  await draw(true);
+  // Whoever just came begins at the top; the way past it is the first thing there.
+  await draw(true, focus);
   if (session.role && !session.disabled) {
     listen();
     again().catch(() => {});

@@ -6,7 +6,9 @@ const rounded = (n) => Math.round(n * 10) / 10;
 
 /** A line of sizes over bars of what each snapshot added. */
 export function chart(points, large = false) {
-  const [width, height] = large ? [860, 210] : [400, 84];
+  // As wide as it will be shown, so that letters keep their size.
+  const room = Math.max(260, Math.min(900, document.getElementById("main").clientWidth - 80));
+  const [width, height] = large ? [room, 210] : [400, 84];
   const edge = large ? { left: 62, right: 12, top: 12, bottom: 24 } : { left: 2, right: 4, top: 6, bottom: 2 };
   const inner = { width: width - edge.left - edge.right, height: height - edge.top - edge.bottom };
   const times = points.map((point) => Date.parse(point.taken_at));

@@ -2,7 +2,7 @@
 import { database, post, snapshot } from "./api.js";
 import { copy, facts, h, note, say, time, trouble } from "./dom.js";
 import { bar, follow, track } from "./jobs.js";
-import { bytes, exact, plural, span, took } from "./words.js";
+import { bytes, date, plural, span, took } from "./words.js";
 
 /** Opens a dialog; the focus goes back where it was when it closes. */
 function open(title, ...children) {
@@ -137,23 +137,26 @@ export function restore(info) {
   const dialog = open("Restore this snapshot", questions, actions);
   const form = dialog.querySelector("form");
   let turn = 0;
-  let fits = true;
   const wanted = () => form.to.value === "in_place" ? { to: "in_place" } : { to: "new_file", file_name: file.value.trim() || null };
-  const show = async () => {
+  const show = async (anew = true) => {
+    // It has begun, or was closed.
+    if (!questions.isConnected) return;
     const mine = (turn += 1);
     const inPlace = form.to.value === "in_place";
-    fileField.hidden = inPlace;
-    go.disabled = true;
-    go.classList.toggle("danger", inPlace);
-    go.textContent = inPlace ? "Replace the database" : "Restore";
-    more.replaceChildren();
-    plan.replaceChildren(h("p", { class: "quiet" }, "Working out what it would take…"));
+    if (anew) {
+      fileField.hidden = inPlace;
+      go.disabled = true;
+      go.classList.toggle("danger", inPlace);
+      go.textContent = inPlace ? "Replace the database" : "Restore";
+      more.replaceChildren();
+      plan.replaceChildren(h("p", { class: "quiet" }, "Working out what it would take…"));
+    }
     try {
       const found = await post(snapshot(info.database, info.snapshot_id, "restore", "plan"), wanted());
       if (mine !== turn) return;
       const grown = found.size_now === null || found.size_now === undefined ? null : found.size - found.size_now;
       plan.replaceChildren(facts([
-        ["State of", h("span", null, time(found.taken_at), h("span", { class: "quiet" }, `, ${exact(found.taken_at).split(" (")[0]}`))],
+        ["State of", h("span", null, time(found.taken_at), h("span", { class: "quiet" }, `, ${date(found.taken_at)}`))],
         ["Size", grown === null ? bytes(found.size) : `${bytes(found.size)}; ${grown === 0 ? "as large as now" : `${bytes(Math.abs(grown))} ${grown > 0 ? "more" : "less"} than now`}`],
         ["Fetched", found.bytes_kept ? `${bytes(found.bytes_to_fetch)}; ${bytes(found.bytes_kept)} are there already` : bytes(found.bytes_to_fetch)],
         found.estimated_seconds !== null && found.estimated_seconds !== undefined && ["Takes about", took(found.estimated_seconds)],
@@ -161,20 +164,24 @@ export function restore(info) {
         ["To", h("code", null, found.target)],
       ]));
       if (inPlace) {
-        fits = false;
-        const [question] = typed(info.database, (now) => { fits = now; go.disabled = !now; });
+        const [question] = typed(info.database, (now) => (go.disabled = !now));
         more.replaceChildren(note("warn", "What was written since then will be gone from the database.",
           h("p", null, `That is ${span(found.age_seconds)} of changes. They stay in the snapshot that is taken first.`)), question);
       } else {
-        fits = true;
         go.disabled = false;
       }
     } catch (error) {
       if (mine === turn) plan.replaceChildren(trouble(error));
+      if (mine === turn) go.disabled = true;
     }
   };
-  form.addEventListener("change", show);
-  file.addEventListener("input", () => (go.disabled = !fits));
+  form.addEventListener("change", (event) => event.target.name === "to" && show());
+  let typing = null;
+  file.addEventListener("input", () => {
+    clearTimeout(typing);
+    // The button stays: whoever is sure need not wait, and nothing is overwritten.
+    typing = setTimeout(() => show(false), 350);
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (go.disabled) return;

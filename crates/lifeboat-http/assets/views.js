@@ -56,7 +56,9 @@ export async function overview() {
   const oldest = databases.map((one) => one.health.last_backup).sort((a, b) => (a ?? "").localeCompare(b ?? ""))[0];
   const line = bad.length === 0
     ? `${databases.length === 1 ? "It" : `All ${databases.length} databases`} can be restored${oldest ? `; the oldest backup is from ${ago(oldest)}` : ""}.`
-    : `${bad.length === databases.length && databases.length > 1 ? "All" : count(bad.length)} of ${plural(databases.length, "database")} ${bad.length === 1 ? "needs" : "need"} a look.`;
+    : bad.length === databases.length
+      ? databases.length === 1 ? "It needs a look." : `All ${databases.length} databases need a look.`
+      : `${count(bad.length)} of ${plural(databases.length, "database")} ${bad.length === 1 ? "needs" : "need"} a look; the others can be restored.`;
   const order = ["critical", "warning", "healthy"];
   databases.sort((a, b) => order.indexOf(a.health.status) - order.indexOf(b.health.status) || a.database.localeCompare(b.database));
   return [

@@ -37,13 +37,15 @@ export function ago(text) {
   return seconds > 0 ? `${span(seconds)} ago` : `in ${span(seconds)}`;
 }
 
-const full = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "long" });
+const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });
+const whole = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
 const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const days = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const days = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 
 export const exact = (text) => `${full.format(new Date(text))} (${text})`;
+export const date = (text) => whole.format(new Date(text));
 export const clock = (text) => hours.format(new Date(text));
-export const shortDay = (text) => new Intl.DateTimeFormat("en", { day: "numeric", month: "short" }).format(new Date(text));
+export const shortDay = (text) => new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" }).format(new Date(text));
 
 export function day(text) {
   const that = new Date(text).toDateString();

@@ -170,7 +170,7 @@ impl Destinations {
     }
 
     /// All that can be opened now; an error where none can.
-    pub(super) async fn open_for_reading(
+    pub(crate) async fn open_for_reading(
         &self,
     ) -> Result<(Vec<(usize, Destination)>, Vec<Cause>), Error> {
         let (mut opened, mut causes) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! What is known of the snapshots of a database, for as long as nothing happens.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     known: Mutex<HashMap<String, (Instant, Arc<Known>)>>,
+    /// How often something was forgotten: what was read before that is not kept.
+    turn: AtomicU64,
 }
 
 impl Cache {
@@ -50,11 +53,19 @@ impl Cache {
     }
 
     pub(super) fn forget(&self, database: &str) {
-        self.lock().remove(database);
+        let mut known = self.lock();
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        known.remove(database);
     }
 
     pub(super) fn forget_all(&self) {
-        self.lock().clear();
+        let mut known = self.lock();
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        known.clear();
+    }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Relaxed)
     }
 
     fn find(&self, database: &str) -> Option<Arc<Known>> {
@@ -63,8 +74,11 @@ impl Cache {
         (since.elapsed() < FRESH).then(|| Arc::clone(known))
     }
 
-    fn keep(&self, database: &str, asked: Instant, known: &Arc<Known>) {
+    fn keep(&self, database: &str, asked: Instant, turn: u64, known: &Arc<Known>) {
         let mut all = self.lock();
+        if turn != self.turn() {
+            return;
+        }
         if all.len() >= REMEMBERED {
             all.retain(|_, (since, _)| since.elapsed() < FRESH);
         }
@@ -81,7 +95,7 @@ impl ServiceAdmin {
         if let Some(known) = self.cache.find(database) {
             return Ok(known);
         }
-        let asked = Instant::now();
+        let (asked, turn) = (Instant::now(), self.cache.turn());
         let watched = self.service.database(database).and_then(|one| one.watched());
         let watched = watched.map_err(explained(About::Reading))?;
         if self.service.disabled().is_some() {
@@ -93,7 +107,7 @@ impl ServiceAdmin {
             Err(error) => return Err(explained(About::Reading)(error)),
         };
         let known = Arc::new(self.together(database, inventories, &watched.keeping));
-        self.cache.keep(database, asked, &known);
+        self.cache.keep(database, asked, turn, &known);
         Ok(known)
     }
 
@@ -189,27 +203,25 @@ impl ServiceAdmin {
             return Err(Problem::conflict(7, message).with_hint("unpin it first"));
         }
         let places = self.service.destinations();
-        let names: Vec<String> = places.settings().map(|one| one.name.clone()).collect();
+        let (opened, mut causes) =
+            places.open_for_reading().await.map_err(explained(About::Reading))?;
         let mut done = false;
         let mut failed = None;
-        for name in names {
-            let one = async {
-                let chosen = places.choose(std::slice::from_ref(&name), Missing::Refuse).await?;
-                change_at(&chosen.destination, database, &id, change).await
-            };
-            match one.await {
+        for (_, destination) in &opened {
+            match change_at(destination, database, &id, change).await {
                 Ok(had) => done |= had,
-                Err(Error::NoRepository { .. }) => {}
                 Err(error) => {
-                    tracing::warn!("{name}: {} of {id}: {error}", change.name());
+                    tracing::warn!("{}: {} of {id}: {error}", destination.shown(), change.name());
                     failed = failed.or(Some(error));
                 }
             }
         }
-        match failed {
+        match (failed, causes.pop()) {
             _ if done => Ok(id),
-            Some(error) => Err(explained(About::Reading)(error)),
-            None => Err(Problem::not_found("there is no such snapshot")),
+            (Some(error), _) => Err(explained(About::Reading)(error)),
+            // Who did not answer may have it.
+            (None, Some(cause)) => Err(explained(About::Reading)(*cause.error)),
+            (None, None) => Err(Problem::not_found("there is no such snapshot")),
         }
     }
 

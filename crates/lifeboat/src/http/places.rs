@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use futures::stream::{self, StreamExt as _};
 use lifeboat_config::Role;
 use lifeboat_http::model::{DestinationInfo, SettingInfo};
 use lifeboat_remote::{is_local_path, without_secrets};
 
 use super::ServiceAdmin;
-use crate::destination::Missing;
 use crate::destinations::DestinationSettings;
 use crate::error::{Error, causes_of};
 
@@ -32,44 +30,49 @@ impl ServiceAdmin {
         places.settings().nth(position).map(called).unwrap_or_default()
     }
 
-    /// All destinations, asked together whether they work.
+    /// All destinations, and whether they work. One that has no repository yet
+    /// does: the first backup makes it, or says why not.
     pub(super) async fn places(&self) -> Vec<DestinationInfo> {
-        let all: Vec<_> = self.service.destinations().settings().cloned().collect();
-        let looks = all.into_iter().map(|one| self.look_at(one));
-        stream::iter(looks).buffered(4).collect().await
-    }
-
-    async fn look_at(&self, one: DestinationSettings) -> DestinationInfo {
         let places = self.service.destinations();
-        let look = async {
-            let names = std::slice::from_ref(&one.name);
-            let destination = places.choose(names, Missing::Refuse).await?.destination;
-            let databases = destination.databases().await?;
-            Ok((destination.repository().is_sealed(), databases))
+        let (opened, causes, nowhere) = match places.open_for_reading().await {
+            Ok((opened, causes)) => (opened, causes, None),
+            Err(Error::Nowhere { causes }) => (Vec::new(), causes, None),
+            Err(error) => (Vec::new(), Vec::new(), Some(error)),
         };
-        let (works, trouble, encrypted, databases) = match look.await {
-            Ok((sealed, databases)) => (true, None, Some(sealed), databases),
-            // Nothing was ever sent there: the first backup makes it.
-            Err(Error::NoRepository { .. }) if one.begins_anew() => (true, None, None, Vec::new()),
-            Err(error) => {
-                let why = format!("failed to {}", causes_of(&error));
-                (false, Some(lifeboat_http::without_paths(&why)), None, Vec::new())
+        let mut all = Vec::new();
+        for (at, one) in places.settings().enumerate() {
+            let destination = opened.iter().find(|(open, _)| *open == at).map(|(_, one)| one);
+            let cause = causes
+                .iter()
+                .find(|cause| cause.place == without_secrets(&one.place))
+                .map(|cause| &*cause.error);
+            let mut trouble = match cause.or(nowhere.as_ref()) {
+                Some(Error::NoRepository { .. }) if one.begins_anew() => None,
+                error => error.map(told),
+            };
+            let mut databases = Vec::new();
+            if let Some(destination) = destination {
+                match destination.databases().await {
+                    Ok(found) => databases = found.iter().map(ToString::to_string).collect(),
+                    Err(error) => trouble = Some(told(&error)),
+                }
             }
-        };
-        let role = match one.role {
-            Role::Fallback => "fallback",
-            Role::Mirror => "mirror",
-            _ => "primary",
-        };
-        DestinationInfo {
-            name: called(&one),
-            role: role.to_owned(),
-            place: shown(&one.place),
-            works,
-            trouble,
-            encrypted,
-            databases: databases.iter().map(ToString::to_string).collect(),
+            let role = match one.role {
+                Role::Fallback => "fallback",
+                Role::Mirror => "mirror",
+                _ => "primary",
+            };
+            all.push(DestinationInfo {
+                name: called(one),
+                role: role.to_owned(),
+                place: shown(&one.place),
+                works: trouble.is_none(),
+                trouble,
+                encrypted: destination.map(|one| one.repository().is_sealed()),
+                databases,
+            });
         }
+        all
     }
 
     pub(super) fn settings(&self) -> Vec<SettingInfo> {
@@ -83,6 +86,10 @@ impl ServiceAdmin {
             })
             .collect()
     }
+}
+
+fn told(error: &Error) -> String {
+    lifeboat_http::without_paths(&format!("failed to {}", causes_of(error)))
 }
 
 /// Without a name of its own, a directory is called by its last part.
