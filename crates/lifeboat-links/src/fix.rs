@@ -20,7 +20,7 @@ use crate::sql::{key_column, parameters, quoted};
 const MANY_PERCENT: u64 = 10;
 
 /// So many objects are asked for before the next are.
-const BATCH: usize = 4096;
+const BATCH: usize = 64;
 
 /// What mending rows did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

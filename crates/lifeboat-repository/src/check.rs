@@ -5,6 +5,7 @@
 //! object, or of a share of them. A share goes on where the last one stopped, so
 //! that all is read in the end. What was read and found is stored in `checks/`.
 
+mod depth;
 mod keys;
 mod read;
 mod survey;
@@ -24,41 +25,10 @@ use crate::error::{ReadError, WriteError};
 use crate::images::{Composed, HashFiles};
 use crate::progress::{Event, Listener, Progress};
 use crate::repository::Database;
+pub use depth::{Depth, Share};
 pub(crate) use read::MAX_ATTACHMENT_LEN;
 use survey::GONE;
 pub(crate) use survey::{Data, Datum, Lost, Survey};
-
-/// How deep a check goes.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-#[non_exhaustive]
-pub enum Depth {
-    /// Records, pack lists, and that they fit together.
-    References,
-    /// And that every object is there, with its size.
-    #[default]
-    Presence,
-    /// And that its bytes are what they were.
-    Data(Share),
-}
-
-/// How much of the data is read.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Share {
-    /// Everything.
-    All,
-    /// The `n`-th of so many parts, from 1.
-    Part {
-        /// Which one.
-        n: u32,
-        /// Of how many.
-        of: u32,
-    },
-    /// So much of a hundred, going on where the last check stopped.
-    Percent(f64),
-    /// So many bytes, going on where the last check stopped.
-    Bytes(u64),
-}
 
 /// How a check is made.
 #[derive(Clone, Default)]

@@ -1,9 +1,10 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
+mod links;
+
 use std::path::Path;
 
 use lifeboat_format::object::{DecodeError, ObjectKind};
-use lifeboat_links::LinksError;
 use lifeboat_remote::objects::ObjectError;
 use lifeboat_repository::{BackupError, KeyError, ReadError, ResolveError, WriteError};
 use lifeboat_snapshot::{
@@ -91,7 +92,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::File(error) => return of_file(error),
         Error::Object(error) => return of_object(error),
-        Error::Links(error) => return of_links(error),
+        Error::Links(error) => return links::hint(error),
         Error::NoObjects => {
             "name it with --primary, objects.primary, LIFEBOAT_OBJECTS__PRIMARY or \
              AWS_S3_BUCKET_NAME"
@@ -413,26 +414,6 @@ pub enum About {
     Object,
     /// Links.
     Links,
-}
-
-fn of_links(error: &LinksError) -> Option<String> {
-    Some(match error {
-        LinksError::Rule { .. } => "mend the rule in [[links]]; docs/links.md has examples".into(),
-        LinksError::Store(error) => error.hint().into(),
-        LinksError::Doubtful { storage: true, .. } => {
-            "nothing is mended by a store that cannot be believed; try again later".into()
-        }
-        LinksError::Doubtful { .. } => "docs/links.md says what to do about it".into(),
-        LinksError::Unexpected { found, option, .. } => format!(
-            "is it the right bucket, and the right database? {option} {found} says that so many \
-             are meant"
-        ),
-        LinksError::Scratch { .. } => {
-            "LIFEBOAT_CACHE_DIR names a directory with room for all keys".into()
-        }
-        LinksError::Begin { .. } => "try again when nobody holds the database exclusively".into(),
-        _ => return None,
-    })
 }
 
 /// Whether data is safe, and in which words.

@@ -96,13 +96,17 @@ pub(crate) fn of_refusal(arguments: &Arguments, refusal: &Refusal, reporter: &Re
 
 /// Tells one thing, and waits until it arrived, not long.
 pub(super) fn once(arguments: &Arguments, what: What, reporter: &Reporter) {
-    let (Ok(telling), Ok(runtime)) = (telling(arguments), runtime()) else { return };
+    let Ok(telling) = telling(arguments) else { return };
     if telling.channels.is_empty() {
         return;
     }
     let reporter = *reporter;
-    // Whoever calls may be in a runtime already.
+    // Whoever calls may be in a runtime already, where no other may begin or end.
     let work = move || {
+        let Ok(runtime) = runtime() else {
+            reporter.warn("nobody could be told of it");
+            return;
+        };
         let event = Event::general(OffsetDateTime::now_utc(), what);
         let left = runtime.block_on(notify::tell_once(telling, &event, GRACE * 5));
         runtime.shutdown_timeout(Duration::from_millis(200));
