@@ -43,6 +43,8 @@ export function disabled(why) {
       h("h1", null, "No backups are made here"),
       h("p", null, sentence(why.reason), "."),
       h("h2", null, "What protects the data instead"),
+      h("p", null, "Only what others do: whoever keeps the database or the disk that it lies on, or backups that run elsewhere. Nothing is touched from here, and what the application does goes on as ever."),
+      h("h2", null, "To have backups here"),
       h("p", null, sentence(why.hint), ".")));
 }
 
@@ -58,7 +60,7 @@ export async function overview() {
     ? `${databases.length === 1 ? "It" : `All ${databases.length} databases`} can be restored${oldest ? `; the oldest backup is from ${ago(oldest)}` : ""}.`
     : bad.length === databases.length
       ? databases.length === 1 ? "It needs a look." : `All ${databases.length} databases need a look.`
-      : `${count(bad.length)} of ${plural(databases.length, "database")} ${bad.length === 1 ? "needs" : "need"} a look; the others can be restored.`;
+      : `${count(bad.length)} of ${plural(databases.length, "database")} ${bad.length === 1 ? "needs" : "need"} a look; the ${databases.length - bad.length === 1 ? "other" : "others"} can be restored.`;
   const order = ["critical", "warning", "healthy"];
   databases.sort((a, b) => order.indexOf(a.health.status) - order.indexOf(b.health.status) || a.database.localeCompare(b.database));
   return [

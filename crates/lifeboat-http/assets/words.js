@@ -74,4 +74,5 @@ export const KINDS = {
   check: "Check", drill: "Restore drill", repair: "Repair",
 };
 
-export const sentence = (text) => text ? text[0].toUpperCase() + text.slice(1) : text;
+/** With a capital, unless it begins with the name of a setting. */
+export const sentence = (text) => /^[a-z]+([ ,.:]|$)/.test(text ?? "") ? text[0].toUpperCase() + text.slice(1) : text;

@@ -82,7 +82,7 @@ pub(super) async fn cancel(
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/events", operation_id = "job_events", tag = "jobs",
     params(("job" = String, Path, description = "Its id")),
     security(("token" = []), ("session" = [])),
-    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"), Refusals))]
+    responses((status = 200, description = "Events", body = crate::model::StreamedEvent, content_type = "text/event-stream"), Refusals))]
 pub(super) async fn events(
     Reader(caller): Reader,
     State(shared): State<Shared>,

@@ -73,7 +73,7 @@ pub(super) async fn audit(
 /// Server-sent events named `happening`, each with `at`, `database`, `what` and `message`.
 #[utoipa::path(get, path = "/api/v1/events", operation_id = "events", tag = "places",
     security(("token" = []), ("session" = [])),
-    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"), Refusals))]
+    responses((status = 200, description = "Events", body = crate::model::StreamedEvent, content_type = "text/event-stream"), Refusals))]
 pub(super) async fn happenings(
     _: Reader,
     State(shared): State<Shared>,

@@ -129,3 +129,12 @@ pub struct Happening {
     /// The same for people.
     pub message: String,
 }
+
+/// An event of a stream, as its lines name its parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StreamedEvent {
+    /// What kind of event: `job` or `happening`.
+    pub event: String,
+    /// The job, or what happened, as JSON.
+    pub data: String,
+}
