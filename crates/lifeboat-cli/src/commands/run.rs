@@ -93,7 +93,7 @@ async fn begin(
     if child.is_some() {
         // What the application did last. Who asks for the end again means it.
         tokio::select! {
-            () = service.trigger_all() => {}
+            _ = service.trigger_all() => {}
             _ = signals.terminate.recv() => reporter.warn(CUT_OFF),
             _ = signals.interrupt.recv() => reporter.warn(CUT_OFF),
         }
