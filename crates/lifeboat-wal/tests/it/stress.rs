@@ -239,8 +239,8 @@ fn killed() {
         println!("{part}");
     }
     let proven = proof.proven() + done.iter().map(Proof::proven).sum::<u64>();
-    // How many there are between two kills depends on the machine.
-    assert!(proven > COMMITS / 30, "{proven} states were proven");
+    // How many there are depends on how long a captor takes to begin anew.
+    assert!(proven > 50, "{proven} states were proven");
     println!("{proof}; {kills} captors and {killed} writers killed, {gaps} gaps");
 }
 
