@@ -94,6 +94,11 @@ fn main() -> std::process::ExitCode {
     let by_signal = matches!(exit, Exit::Interrupted | Exit::Terminated)
         || matches!(arguments.command, Command::Run(_));
     let patience = if by_signal { 5000 } else { 200 };
+    if by_signal {
+        // A thread that waits for a store finds that there are no timers any more,
+        // and panics: that is how it ends, and nobody need read of it.
+        std::panic::set_hook(Box::new(|_| {}));
+    }
     runtime.shutdown_timeout(std::time::Duration::from_millis(patience));
     exit.into()
 }

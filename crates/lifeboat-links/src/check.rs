@@ -273,7 +273,7 @@ impl Group {
             if key.starts_with(OWN) {
                 return ControlFlow::Continue(());
             }
-            if checked.repository.is_none() && is_record(&key) {
+            if checked.repository.is_none() && belongs_to_backups(&key) {
                 checked.repository = Some(key.clone());
             }
             checked.objects += u64::from(!is_probe(&key));
@@ -304,15 +304,19 @@ impl Group {
     }
 }
 
-/// Whether an object is a record of a repository of ours. What mends links must
-/// never take backups for objects that nobody needs.
-fn is_record(key: &str) -> bool {
+/// Whether an object is a record of a repository of ours, or the object with which one
+/// begins. What mends links must never take backups for objects that nobody needs.
+fn belongs_to_backups(key: &str) -> bool {
     let mut parts = key.rsplit('/');
     let number = parts.next().unwrap_or_default();
-    number.len() == 20
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-        && parts.next() == Some("records")
-        && parts.nth(1) == Some("databases")
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    match parts.next() {
+        Some("format") => true,
+        Some("records") => number.len() == 20 && parts.nth(1) == Some("databases"),
+        _ => false,
+    }
 }
 
 fn broken_file() -> LinksError {
@@ -326,9 +330,13 @@ mod tests {
 
     #[test]
     fn records_of_backups_are_recognised() {
-        assert!(is_record("app/databases/app/records/00000000000000000001"));
-        assert!(is_record("databases/app/records/00000000000000000001"));
-        assert!(!is_record("databases/app/records/1"));
-        assert!(!is_record("photos/app/records/00000000000000000001"));
+        assert!(belongs_to_backups("app/databases/app/records/00000000000000000001"));
+        assert!(belongs_to_backups("databases/app/records/00000000000000000001"));
+        assert!(!belongs_to_backups("databases/app/records/1"));
+        assert!(!belongs_to_backups("photos/app/records/00000000000000000001"));
+        assert!(belongs_to_backups("format/1"));
+        assert!(belongs_to_backups("app/format/12"));
+        assert!(!belongs_to_backups("app/format/one"));
+        assert!(!belongs_to_backups("app/format/"));
     }
 }

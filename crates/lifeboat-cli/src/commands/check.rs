@@ -1,9 +1,9 @@
-//! `lifeboat check`: what is stored is read, and what is wrong is named.
+//! `lifeboat check`: what is stored is read, at every place, and what is wrong is named.
 
 use lifeboat::format::check::Finding;
 use lifeboat::format::numbers::{NumberSet, RecordNo};
 use lifeboat::repository::{Called, CheckOptions, CheckReport, Depth};
-use lifeboat::{Destination, Error, Missing};
+use lifeboat::{Destination, Error, ErrorKind, Missing};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, CheckArguments};
@@ -19,25 +19,55 @@ pub(crate) async fn run(
     reporter: &Reporter,
 ) -> Exit {
     let opened = async {
-        let destination = super::open(arguments, Missing::Refuse).await?;
-        let names = super::names(arguments, &destination, check.name.as_deref()).await?;
-        let keys = destination.repository().check_keys().await?;
-        Ok((destination, names, keys))
+        if !super::has_several(arguments) {
+            let destination = super::open(arguments, Missing::Refuse).await?;
+            let names = super::names(arguments, &destination, check.name.as_deref()).await?;
+            return Ok((vec![destination], vec![], names));
+        }
+        let (destinations, unopened) = super::destinations(arguments).each_helped(false).await?;
+        let names = super::names_anywhere(arguments, check.name.as_deref()).await?;
+        Ok((destinations, unopened.troubles, names))
     };
-    let (destination, names, keys) = match opened.await {
+    let (destinations, unopened, names) = match opened.await {
         Ok(opened) => opened,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
     let mut exits = Vec::new();
-    for finding in &keys {
-        tell_finding(reporter, None, finding, &Called::default());
-        exits.push(Exit::Damage);
+    for cause in &unopened {
+        reporter.warn(&format!("not checked: {cause}"));
+        let damaged = cause.error.kind() == ErrorKind::Damage;
+        exits.push(if damaged { Exit::Damage } else { Exit::PartlyDone });
     }
-    let mut sums = Sums { findings: keys.len(), ..Sums::default() };
-    for name in &names {
-        match one(&destination, name, check, reporter).await {
-            Ok(report) => exits.push(tell(reporter, name, check, &report, &mut sums)),
-            Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
+    let mut sums = Sums::default();
+    for destination in &destinations {
+        let several = destinations.len() + unopened.len() > 1;
+        match destination.repository().check_keys().await {
+            Ok(keys) => {
+                for finding in &keys {
+                    tell_finding(reporter, None, finding, &Called::default());
+                    exits.push(Exit::Damage);
+                }
+                sums.findings += keys.len();
+            }
+            Err(error) => {
+                exits.push(reporter.error(destination.shown(), &error.into(), About::Reading));
+            }
+        }
+        for name in &names {
+            if several {
+                match destination.snapshots(name).await {
+                    // It is a database of other places.
+                    Ok(listing) if listing.newest.is_none() => continue,
+                    _ => reporter.say(&format!("{}:", destination.shown())),
+                }
+            }
+            match one(destination, name, check, reporter).await {
+                Ok(report) => {
+                    let about = (name.as_str(), destination.shown());
+                    exits.push(tell(reporter, about, check, &report, &mut sums));
+                }
+                Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
+            }
         }
     }
     let exit = Exit::of_all(&exits);
@@ -141,7 +171,7 @@ pub(super) fn list(set: &NumberSet) -> Vec<u64> {
 
 fn tell(
     reporter: &Reporter,
-    name: &str,
+    (name, place): (&str, &str),
     check: &CheckArguments,
     report: &CheckReport,
     sums: &mut Sums,
@@ -178,14 +208,14 @@ fn tell(
     sums.findings += result.findings.len();
     sums.objects += result.objects_read;
     sums.bytes += result.bytes_read;
-    reporter.found("check", object(name, report, orphan_bytes), &lines.join("\n"));
+    reporter.found("check", object(name, place, report, orphan_bytes), &lines.join("\n"));
     if report.key.is_none() && !report.alive.is_empty() {
         reporter.warn(&format!("{name}: the result could not be stored"));
     }
     if report.is_ok() { Exit::Ok } else { Exit::Damage }
 }
 
-fn object(name: &str, report: &CheckReport, orphan_bytes: u64) -> Value {
+fn object(name: &str, place: &str, report: &CheckReport, orphan_bytes: u64) -> Value {
     let orphans: Vec<Value> = report
         .orphans
         .iter()
@@ -193,6 +223,7 @@ fn object(name: &str, report: &CheckReport, orphan_bytes: u64) -> Value {
         .collect();
     json!({
         "database": name,
+        "destination": place,
         "snapshots": report.alive.len(),
         "verified": list(&report.verified),
         "broken": list(&report.broken),

@@ -180,6 +180,7 @@ fn beside() {
     assert!(truncates_at_once(&app), "nobody holds the WAL");
     proof.finish(&copy(&path), seq(&app));
     println!("{proof}; {killed} writers killed");
+    assert!(proof.proven() > COMMITS / 2, "the copy was exact long before");
 }
 
 /// In a process of its own: killed, paused, begun again.
@@ -237,6 +238,8 @@ fn killed() {
     for part in &done {
         println!("{part}");
     }
+    let proven = proof.proven() + done.iter().map(Proof::proven).sum::<u64>();
+    assert!(proven > COMMITS / 4, "{proven} states were proven");
     println!("{proof}; {kills} captors and {killed} writers killed, {gaps} gaps");
 }
 

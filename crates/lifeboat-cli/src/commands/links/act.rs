@@ -210,7 +210,12 @@ impl Command<'_> {
             return Ok(Exit::Ok);
         }
         if !self.is_meant(wanted, fix.then_some(broken), clean.then_some(orphaned)) {
-            self.reporter.say("nothing was changed: --apply does it");
+            self.reporter.say(match wanted.apply {
+                true => {
+                    "nothing was changed: it was asked and not answered with yes; --yes does so"
+                }
+                false => "nothing was changed: --apply does it",
+            });
             let exit = exit_of(&all);
             self.reporter.summary(self.summary(&all, &[], 0, false, exit));
             return Ok(exit);

@@ -55,6 +55,8 @@ pub(crate) struct Proof {
     exact_from: u64,
     last_seq: Option<u64>,
     commits: u64,
+    /// How many of them showed what they must.
+    proven: u64,
     lives: u64,
     salts: [u8; 8],
     folder: tempfile::TempDir,
@@ -63,7 +65,8 @@ pub(crate) struct Proof {
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last = self.last_seq.unwrap_or(0);
-        write!(f, "{} commits, {} lives of the WAL, up to {last}", self.commits, self.lives)
+        let Self { commits, proven, lives, .. } = self;
+        write!(f, "{commits} commits, {proven} proven, {lives} lives of the WAL, up to {last}")
     }
 }
 
@@ -75,6 +78,7 @@ impl Proof {
             exact_from,
             last_seq: None,
             commits: 0,
+            proven: 0,
             lives: 0,
             salts: [0; 8],
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -133,7 +137,13 @@ impl Proof {
             (Ok(seq), Some(last)) if seq == last || seq == last + 1 => self.last_seq = Some(seq),
             (Ok(seq), Some(last)) => return Err(format!("{seq} follows {last}")),
         }
+        self.proven += u64::from(self.last_seq.is_some());
         Ok(())
+    }
+
+    /// How many states were looked at and right.
+    pub(crate) fn proven(&self) -> u64 {
+        self.proven
     }
 
     /// The number of the commit that the image shows, if it is whole.
