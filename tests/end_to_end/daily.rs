@@ -70,7 +70,8 @@ impl Clock {
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
-            .env("FAKETIME_NO_CACHE", "1")
+            // In seconds: each look at the file costs calls of the system.
+            .env("FAKETIME_CACHE_DURATION", "1")
             // Timers run as they do, and files are as old as they are.
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("NO_FAKE_STAT", "1");
@@ -175,29 +176,33 @@ fn ten_days_of_which_seven_remain() {
     let id = |one: &Value| one["snapshot_id"].as_str().expect("an id").to_owned();
     let newest = || story.snapshots().last().map(id);
     // A clock that was set is noticed within 20 seconds; asked, at once.
-    let wait_until = |service: &Server, minutes| {
-        story.clock.set(minutes);
-        signal(service, "HUP");
-    };
+    let look = |service: &Server| signal(service, "HUP");
     let mut seen = None;
     for day in 1..=10_u32 {
         let morning = 24 * 60 * (day - 1) + 1;
         if day > 1 {
             write_row(day.into());
-            wait_until(&service, morning);
+            story.clock.set(morning);
         }
         until("a backup", || {
             let ended = service.process.try_wait().expect("can be asked");
             assert!(ended.is_none(), "the service ended: {ended:?}");
-            newest() > seen
+            let is_made = newest() > seen;
+            if seen.is_some() && !is_made {
+                look(&service);
+            }
+            is_made
         });
         seen = newest();
         // Half a day later what the policy does not keep is gone.
-        wait_until(&service, morning + 12 * 60);
+        story.clock.set(morning + 12 * 60);
         let alive = usize::try_from(day.min(7)).expect("small");
-        until("seven", || story.snapshots().len() == alive);
-        let health = story.run(&["--json", "health"]);
-        assert_eq!(health.json()[0]["status"], "healthy", "day {day}: {health:?}");
+        until("seven", || {
+            look(&service);
+            story.snapshots().len() == alive
+        });
+        // The store reads its clock once a second, and may be half a day behind till then.
+        until("healthy", || story.run(&["--json", "health"]).json()[0]["status"] == "healthy");
     }
     signal(&service, "TERM");
     assert!(service.process.wait().expect("ends").success());

@@ -30,6 +30,7 @@ mod keeping;
 mod links;
 mod live;
 mod locks;
+mod logs;
 mod memory;
 mod notify;
 mod objects;

@@ -277,7 +277,9 @@ fn a_list_from_a_store_that_is_gone() {
     assert!(start.elapsed() < Duration::from_secs(45), "{:?}", start.elapsed());
     assert_eq!(ran.code, 13, "{ran:?}");
     let waits = "waiting for s3://bucket/some/prefix: the storage cannot be reached";
-    assert!(ran.err.contains(waits), "{ran:?}");
+    // Who waits long is told for what.
+    let is_soon = start.elapsed() < Duration::from_secs(12);
+    assert!(is_soon || ran.err.contains(waits), "{ran:?}");
 }
 
 fn table() -> String {

@@ -20,7 +20,9 @@ pub struct Commit {
     /// When it was first seen: it was committed before, and after the end of
     /// the look before. Never earlier than that of the commit before.
     pub seen_at: OffsetDateTime,
-    /// Where it ends. To be stored with it, for [`Start::Resume`].
+    /// Where it ends. To be stored with it, for [`Start::Resume`]. Some older
+    /// SQLite versions commit frames without a checksum: nothing can be proven
+    /// from such a place ([`Position::to_bytes`]).
     ///
     /// [`Start::Resume`]: crate::Start::Resume
     pub position: Position,

@@ -1,5 +1,12 @@
 //! Reads frames of a WAL and proves them (SQLite's "WAL-mode File Format",
 //! sections 4.1 and 4.2).
+//!
+//! SQLite before `sqlite3WalSavepointUndo` reset `iReCksum` (3.46.0 does not,
+//! 3.54.1 does) commits frames without salts and checksum: where a transaction
+//! spilled a page twice into the WAL and went back to a savepoint before the
+//! second time. Its readers never look at either, so such a frame is as good as
+//! any while the WAL is pinned, and is recognised by the sixteen zeros that
+//! stand there; it proves nothing for a place that was stored.
 
 use lifeboat_sqlite::{Completeness, FileHandle, SqliteError};
 
@@ -77,10 +84,12 @@ pub(crate) fn read<E>(
     let frame_len = FRAME_HEADER + range.page_size as usize;
     let salts = range.after.salts;
     let sums = match range.after.checksum {
-        Some(sums) if range.after.frame > 0 => sums,
+        Some(sums) if range.after.frame > 0 => Some(sums),
         _ => first_checksum(wal, range, frame_len)?,
     };
-    let mut checksum = Checksum { sums, big_endian: range.big_endian };
+    // Whether it is known what the next frame goes on from.
+    let mut known = sums.is_some();
+    let mut checksum = Checksum { sums: sums.unwrap_or_default(), big_endian: range.big_endian };
     let mut number = range.after.frame;
     let mut ends_commit = false;
     while number < range.to {
@@ -91,45 +100,64 @@ pub(crate) fn read<E>(
         }
         for frame in buffer.chunks_exact(frame_len) {
             number += 1;
-            checksum.add(&frame[..8]);
-            checksum.add(&frame[FRAME_HEADER..]);
-            if frame[8..16] != salts {
+            let stored = (be(frame, 16), be(frame, 20));
+            if is_bare(frame) {
+                if range.must_prove {
+                    return Err(ReadError::NotContinuous("a frame has no checksum"));
+                }
+                known = false;
+            } else if frame[8..16] != salts {
                 return Err(ReadError::NotContinuous("a frame is of another life of the WAL"));
-            }
-            if checksum.sums != (be(frame, 16), be(frame, 20)) {
-                return Err(ReadError::NotContinuous("a frame does not follow the one before"));
+            } else if known {
+                checksum.add(&frame[..8]);
+                checksum.add(&frame[FRAME_HEADER..]);
+                if checksum.sums != stored {
+                    return Err(ReadError::NotContinuous("a frame does not follow the one before"));
+                }
+            } else {
+                // After one without: what it went on from is not in the WAL.
+                (checksum.sums, known) = (stored, true);
             }
             let (page, page_count) = (be(frame, 0), be(frame, 4));
             if page == 0 {
                 return Err(ReadError::NotContinuous("a frame has no page"));
             }
             ends_commit = page_count > 0;
-            let position = Position { salts, frame: number, checksum: Some(checksum.sums) };
+            let checksum = known.then_some(checksum.sums);
+            let position = Position { salts, frame: number, checksum };
             let data = &frame[FRAME_HEADER..];
             take(&Frame { page, page_count, position, data }).map_err(ReadError::Taker)?;
         }
     }
-    if !ends_commit || checksum.sums != range.checksum {
+    if !ends_commit || (known && checksum.sums != range.checksum) {
         return Err(ReadError::NotContinuous("the last frame is not the one of the index"));
     }
     Ok(())
 }
 
+/// Whether a frame has neither salts nor checksum.
+fn is_bare(frame: &[u8]) -> bool {
+    frame[8..FRAME_HEADER] == [0; 16]
+}
+
 /// The checksum that the first frame of a range goes on from: that of the
-/// header of the WAL, or of the frame before.
+/// header of the WAL, or of the frame before, if that has one.
 fn first_checksum<E>(
     wal: &FileHandle<'_>,
     range: &Range,
     frame_len: usize,
-) -> Result<(u32, u32), ReadError<E>> {
+) -> Result<Option<(u32, u32)>, ReadError<E>> {
     let salts = range.after.salts;
     if range.after.frame > 0 {
         let mut header = [0; FRAME_HEADER];
         wal.read_at(&mut header, offset(range.after.frame, frame_len))?;
+        if is_bare(&header) {
+            return Ok(None);
+        }
         if header[8..16] != salts {
             return Err(ReadError::NotContinuous("the frame before is of another life of the WAL"));
         }
-        return Ok((be(&header, 16), be(&header, 20)));
+        return Ok(Some((be(&header, 16), be(&header, 20))));
     }
     let mut header = [0; WAL_HEADER];
     wal.read_at(&mut header, 0)?;
@@ -140,7 +168,7 @@ fn first_checksum<E>(
         && header[16..24] == salts
         && checksum.sums == (be(&header, 24), be(&header, 28));
     if known {
-        Ok(checksum.sums)
+        Ok(Some(checksum.sums))
     } else {
         Err(ReadError::NotContinuous("the header of the WAL is not the one of the index"))
     }

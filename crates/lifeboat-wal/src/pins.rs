@@ -47,6 +47,8 @@ pub struct Pins {
     /// What cannot fail and is to be done before anything else.
     queue: VecDeque<Action>,
     position: Option<Position>,
+    /// Whether a place that was stored turned out to be the one.
+    proven: bool,
     /// Where the life of the WAL before this one ended.
     previous: Option<Position>,
     /// Whether, at the last look under the guard, all frames were copied: only
@@ -79,6 +81,7 @@ impl Pins {
             held: Held::default(),
             queue: VecDeque::new(),
             position: None,
+            proven: start == Start::Fresh,
             previous: None,
             clean: false,
             quiet: Duration::ZERO,
@@ -357,6 +360,7 @@ impl Pins {
             checksum,
             page_size: seen.page_size,
             big_endian: seen.big_endian,
+            must_prove: !self.proven,
         };
         self.go(Step::Capturing(seen), Action::Capture(range))
     }
@@ -371,6 +375,7 @@ impl Pins {
 
     /// Everything that was seen is taken.
     fn settle(&mut self, seen: Seen) -> Action {
+        self.proven = true;
         if self.last_look {
             return self.stop(Stop::Finished);
         }

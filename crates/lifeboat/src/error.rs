@@ -194,7 +194,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// There is too little room for a drill.
-    #[error("restore {needed} bytes to {}, where {free} are free: a tenth of the disk must stay so", path.display())]
+    #[error("restore {needed} bytes to {}, where {free} are free: a tenth of the disk, or 1 GiB, must stay so", path.display())]
     NoRoom {
         /// Where.
         path: PathBuf,

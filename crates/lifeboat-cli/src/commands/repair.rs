@@ -52,8 +52,7 @@ pub(crate) async fn run(
                 Ok(report) => {
                     damaged += report.broken.len();
                     mended += report.mended.len();
-                    let place = (destinations.len() > 1).then(|| destination.shown());
-                    exits.push(tell(reporter, (name, place), &report));
+                    exits.push(tell(reporter, (name, destination.shown()), &report));
                 }
                 Err(error) => exits.push(reporter.error(name, &error, About::Reading)),
             }
@@ -107,7 +106,7 @@ async fn origin(destination: &Destination, name: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-fn tell(reporter: &Reporter, (name, place): (&str, Option<&str>), report: &RepairReport) -> Exit {
+fn tell(reporter: &Reporter, (name, place): (&str, &str), report: &RepairReport) -> Exit {
     for finding in &report.findings {
         tell_finding(reporter, Some(name), finding, &report.called);
     }
@@ -175,9 +174,7 @@ fn tell(reporter: &Reporter, (name, place): (&str, Option<&str>), report: &Repai
         lines.push("  nothing was changed: --apply does it".to_owned());
     }
     let mut object = object(name, report);
-    if let Some(place) = place {
-        object["destination"] = place.into();
-    }
+    object["destination"] = place.into();
     reporter.found("repair", object, &lines.join("\n"));
     // What would be mended is not mended.
     let undone = !report.applied && !report.findings.is_empty();

@@ -20,6 +20,9 @@ use log::Log;
 use tell::Tell;
 pub(crate) use tell::of_refusal;
 
+const CUT_OFF: &str =
+    "a backup was interrupted; what was stored is whole, and the next run goes on from there";
+
 /// Runs until it is told to stop, or until the application ends.
 pub(crate) async fn run(arguments: &Arguments, run: &RunArguments, reporter: &Reporter) -> Exit {
     match begin(arguments, run, reporter).await {
@@ -85,13 +88,15 @@ async fn begin(
         page.close().await;
     }
     if service.shutdown().await > 0 {
-        reporter.warn(
-            "a backup was interrupted; what was stored is whole, and the next run goes on from there",
-        );
+        reporter.warn(CUT_OFF);
     }
     if child.is_some() {
-        // What the application did last.
-        service.trigger_all().await;
+        // What the application did last. Who asks for the end again means it.
+        tokio::select! {
+            _ = service.trigger_all() => {}
+            _ = signals.terminate.recv() => reporter.warn(CUT_OFF),
+            _ = signals.interrupt.recv() => reporter.warn(CUT_OFF),
+        }
     }
     tell.end(reporter).await;
     Ok(exit)

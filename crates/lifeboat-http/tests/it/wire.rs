@@ -83,6 +83,7 @@ async fn requests_within_requests_are_refused() {
     for (what, text) in [
         ("two lengths", format!("POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: {}\r\n\r\n{{}}{inner}", inner.len())),
         ("length and chunks", format!("POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}")),
+        ("length and chunks of somebody known", format!("POST /api/v1/databases/app/backups HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {RESTORE}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n")),
         ("odd coding", "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n".into()),
         ("two hosts", "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n".into()),
         ("no host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".into()),

@@ -30,6 +30,9 @@ pub struct Range {
     pub page_size: u32,
     /// Whether checksums are over big-endian words.
     pub big_endian: bool,
+    /// Whether they have to prove that the place is still the one that was
+    /// stored: then each of them needs a checksum.
+    pub must_prove: bool,
 }
 
 /// What is to be done next.

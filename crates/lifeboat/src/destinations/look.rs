@@ -116,7 +116,7 @@ impl Destinations {
     }
 
     /// Remembers what a backup came to.
-    pub(super) fn remember(&self, name: &str, outcome: Result<(), &Error>) -> Option<bool> {
+    pub(crate) fn remember(&self, name: &str, outcome: Result<(), &Error>) -> Option<bool> {
         let runs = self.runs(name)?;
         let kept = match outcome {
             Ok(()) => runs.succeeded().map(|before| before.is_some_and(|it| it.told.is_some())),

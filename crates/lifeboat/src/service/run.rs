@@ -132,7 +132,10 @@ impl Inner {
         let clock = Instant::now();
         let (places, missing) = (&watched.destinations, Missing::CreateIfLocal);
         let made = async {
-            around.before().await?;
+            around.before().await.inspect_err(|error| {
+                // A backup that was not begun is one that failed, whoever asks later.
+                destinations.remember(name, Err(error));
+            })?;
             let began = self.now();
             let placed = destinations.backup(&watched.path, &settings, places, missing).await?;
             Ok((began, placed))

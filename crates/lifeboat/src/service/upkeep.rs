@@ -242,11 +242,14 @@ fn is_readable(inventory: &Inventory) -> bool {
     inventory.listing.broken.is_empty() && inventory.listing.burnt.is_empty()
 }
 
+/// What stays free at least of a disk that is larger than ten times this, in bytes.
+const RESERVE: u64 = 1 << 30;
+
 /// Refuses to fill a disk on which others may depend.
 fn room_for(path: &Path, needed: u64) -> Result<(), Error> {
     let Ok(disk) = rustix::fs::statvfs(path) else { return Ok(()) };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let reserve = disk.f_blocks.saturating_mul(disk.f_frsize) / 10;
+    let reserve = (disk.f_blocks.saturating_mul(disk.f_frsize) / 10).min(RESERVE);
     if needed.saturating_add(reserve) > free {
         return Err(Error::NoRoom { path: path.to_owned(), needed, free });
     }

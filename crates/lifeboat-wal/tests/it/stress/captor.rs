@@ -86,7 +86,7 @@ impl Captor {
     /// ends; none if there is nothing to go on from.
     pub(crate) fn resume(mut self, proof: &mut Proof) -> Option<Self> {
         let code = self.child.wait().expect("ends").code();
-        let position = self.replay(proof).or(self.from);
+        let position = self.replay(proof).unwrap_or(self.from);
         if code == Some(GAP) {
             return None;
         }
@@ -106,8 +106,9 @@ impl Captor {
         }
     }
 
-    /// What was written down whole; the place of its last commit.
-    fn replay(&self, proof: &mut Proof) -> Option<Position> {
+    /// What was written down whole; the place of its last commit, if there was
+    /// one, and if it is one to go on from.
+    fn replay(&self, proof: &mut Proof) -> Option<Option<Position>> {
         let bytes = std::fs::read(&self.out).expect("is there");
         let mut rest = bytes.strip_prefix(b"A").unwrap_or(&[]);
         let mut position = None;
@@ -124,8 +125,8 @@ impl Captor {
                 continue;
             }
             let at = Position::from_bytes(body.try_into().expect("its length"));
-            let at = at.expect("a commit has a place");
-            proof.commit(a as usize, b, at.salts).unwrap_or_else(|e| panic!("{e}"));
+            let salts = at.map_or([0; 8], |at| at.salts);
+            proof.commit(a as usize, b, salts).unwrap_or_else(|e| panic!("{e}"));
             position = Some(at);
         }
         proof.forget();
@@ -148,7 +149,9 @@ impl CommitSink for ToFile {
         self.1.push(b'C');
         self.1.extend_from_slice(&commit.page_size.bytes().to_le_bytes());
         self.1.extend_from_slice(&commit.page_count.to_le_bytes());
-        self.1.extend_from_slice(&commit.position.to_bytes().ok_or("a commit has a place")?);
+        // Zeros are no place: from there nobody can go on.
+        let place = commit.position.to_bytes().unwrap_or([0; Position::LEN]);
+        self.1.extend_from_slice(&place);
         self.0.write_all(&self.1)?;
         self.1.clear();
         Ok(())
