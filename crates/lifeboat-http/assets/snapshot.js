@@ -28,7 +28,9 @@ export async function oneSnapshot(name, id) {
         button("restore", "Restore…", () => restore(info), "main-button"),
         button("restore", "Download", () => begin(snapshot(name, info.snapshot_id, "download"))),
         button("operate", info.pinned ? "Unpin" : "Pin", pin),
-        button("restore", "Forget…", () => forget(info, () => { location.href = to("db", name, "trash"); }), "danger"))),
+        info.next
+          ? button("restore", "Forget…", () => forget(info, () => { location.href = to("db", name, "trash"); }), "danger")
+          : h("button", { type: "button", "aria-disabled": "true", title: "The latest snapshot is never forgotten.", onclick: () => say("The latest snapshot is never forgotten.") }, "Forget…"))),
     info.damage && note("bad", "Something is wrong with this snapshot.", h("p", null, sentence(info.damage), ".")),
     h("section", { class: "card", "aria-label": "Facts" },
       facts([
