@@ -300,22 +300,17 @@ fn downloads_take_little_memory() {
     drop(stalled);
 }
 
-/// Whether Python has a module; without it a test says that it was left out.
-fn has(module: &str) -> bool {
+/// Without it there is no test.
+fn needs(module: &str) {
     let found = Command::new("python3").args(["-c", &format!("import {module}")]).output();
     let found = found.is_ok_and(|ran| ran.status.success());
-    if !found {
-        println!("LEFT OUT: python3 has no {module}");
-    }
-    found
+    assert!(found, "install it: pip install {module}");
 }
 
 #[test]
 fn the_page_in_a_browser() {
-    if !has("playwright") || !Path::new("/usr/bin/chromium").exists() {
-        println!("LEFT OUT: chromium or its driver is missing");
-        return;
-    }
+    needs("playwright");
+    assert!(Path::new("/usr/bin/chromium").exists(), "install Debian's package chromium");
     let folder = with_tokens();
     let served = Served::start(&folder, &[]);
     served.job("/api/v1/databases/app/backups", &json!({}));
@@ -334,9 +329,7 @@ fn the_page_in_a_browser() {
 /// Whatever the document allows is answered as it says, for tokens of each role.
 #[test]
 fn a_fuzzer_finds_nothing() {
-    if !has("schemathesis") {
-        return;
-    }
+    needs("schemathesis");
     let folder = with_tokens();
     let served = Served::start(&folder, &[]);
     served.job("/api/v1/databases/app/backups", &json!({}));
