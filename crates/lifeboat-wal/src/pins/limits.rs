@@ -51,6 +51,6 @@ pub enum Start {
     /// with the commits that were seen until it was finished.
     Fresh,
     /// Where it ended, if that can be proven; else it stops with
-    /// [`Stop::NotContinuous`].
+    /// [`Stop::NotContinuous`](super::Stop::NotContinuous).
     Resume(Position),
 }
