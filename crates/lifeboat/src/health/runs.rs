@@ -57,8 +57,13 @@ impl Runs {
         })
     }
 
-    /// Remembers that one failed. Whoever is killed here remembers one less.
+    /// Remembers that one failed. Whoever is killed here remembers one less. Where
+    /// nothing was ever done that left a trace, this leaves none: no backup is what
+    /// `health` says there.
     pub(crate) fn failed(&self, at: OffsetDateTime, error: &str) -> std::io::Result<()> {
+        if self.path.ancestors().nth(2).is_some_and(|state| !state.is_dir()) {
+            return Ok(());
+        }
         let before = self.failing();
         let told = before.as_ref().and_then(|before| before.told);
         let failures = before.map_or(0, |before| before.failures).saturating_add(1);
