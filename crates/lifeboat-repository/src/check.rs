@@ -191,7 +191,7 @@ impl Database {
         survey: &Survey,
     ) -> Result<Vec<String>, ReadError> {
         let harmless: Vec<&Finding> =
-            findings.iter().filter(|finding| self.is_harmless(finding, survey)).collect();
+            findings.iter().filter(|one| self.is_harmless(one, findings, survey)).collect();
         if harmless.is_empty() {
             return Ok(Vec::new());
         }
@@ -213,11 +213,19 @@ impl Database {
     /// Whether nothing depends on an object, now or later: a result of a check or
     /// a repair that cannot be read, or a record that others followed and that is
     /// of no snapshot that there is.
-    fn is_harmless(&self, finding: &Finding, survey: &Survey) -> bool {
+    fn is_harmless(&self, finding: &Finding, all: &[Finding], survey: &Survey) -> bool {
         let followed = |number| survey.last_good.is_some_and(|last| number < last);
         let key = format!("{}/{}", self.keys.root(), finding.object);
         let passed_over = self.keys.record_number(&key).is_some_and(followed);
-        let is_result = ["checks/", "repairs/"].iter().any(|part| finding.object.starts_with(part));
+        // Where the content of a pack lies now matters while snapshots lack it.
+        let lacked = |pack: &str| {
+            all.iter().any(|one| !one.snapshots.is_empty() && one.object.contains(pack))
+        };
+        let is_result = match finding.object.split('/').collect::<Vec<_>>()[..] {
+            ["checks", ..] => true,
+            ["repairs", pack, ..] => !lacked(pack),
+            _ => false,
+        };
         // A hole in the log is where it ends for whoever looks for its end.
         let is_there = finding.what != GONE;
         finding.snapshots.is_empty() && is_there && (is_result || passed_over)
