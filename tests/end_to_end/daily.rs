@@ -142,6 +142,12 @@ impl Story {
         self.command(arguments).output().expect("the binary runs").into()
     }
 
+    /// When it was last looked for what the policy does not keep, as it is noted.
+    fn pruned(&self) -> Option<String> {
+        let noted = fs::read_to_string(self.folder.path("state/upkeep/app")).ok()?;
+        noted.lines().find(|line| line.starts_with("prune ")).map(str::to_owned)
+    }
+
     fn snapshots(&self) -> Vec<Value> {
         let mut listed = self.run(&["--json", "snapshots"]).ok().json();
         listed.pop();
@@ -195,11 +201,13 @@ fn ten_days_of_which_seven_remain() {
         });
         seen = newest();
         // Half a day later what the policy does not keep is gone.
+        let before = story.pruned();
         story.clock.set(morning + 12 * 60);
         let alive = usize::try_from(day.min(7)).expect("small");
         until("seven", || {
             look(&service);
-            story.snapshots().len() == alive
+            // Each day in its evening: else that of the next would not be due then.
+            story.pruned() != before && story.snapshots().len() == alive
         });
         // The store reads its clock once a second, and may be half a day behind till then.
         until("healthy", || story.run(&["--json", "health"]).json()[0]["status"] == "healthy");
