@@ -1,4 +1,4 @@
-//! The release binary, for `build`, `demo` and `dist`.
+//! The release binary, for whoever hands it on, shows it or measures it.
 
 use std::path::PathBuf;
 
@@ -25,6 +25,17 @@ pub(crate) fn release_binary() -> Result<PathBuf> {
         "the build made no binary named `lifeboat`: lifeboat-cli needs a `[[bin]]` of that name"
     );
     Ok(binary)
+}
+
+/// Builds the release binary and runs one end-to-end test against it, which is told
+/// by a variable how much it measures.
+pub(crate) fn measure(test: &str, variable: &str, amount: u32) -> Result<()> {
+    release_binary()?;
+    let package = ["test", "--release", "--package", "lifeboat-end-to-end"];
+    let mut command = process::cargo(&package);
+    command.args(["--", "--nocapture", "--exact", test]);
+    command.current_dir(process::root()?).env(variable, amount.to_string());
+    process::run(&mut command)
 }
 
 /// What cargo says of the workspace, without its dependencies.

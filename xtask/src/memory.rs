@@ -5,23 +5,10 @@
 
 use anyhow::Result;
 
-use crate::{build, process};
+use crate::build;
 
 /// Builds the release binary and measures it with a database of so many GiB,
 /// which takes three times that of the temporary directory.
 pub(crate) fn run(gibibytes: u32) -> Result<()> {
-    build::release_binary()?;
-    let arguments = [
-        "test",
-        "--release",
-        "--package",
-        "lifeboat-end-to-end",
-        "--",
-        "--nocapture",
-        "--exact",
-        "memory::backup_and_restore_of_a_gibibyte",
-    ];
-    let mut command = process::cargo(&arguments);
-    command.current_dir(process::root()?).env("LIFEBOAT_TEST_GIB", gibibytes.to_string());
-    process::run(&mut command)
+    build::measure("memory::backup_and_restore_of_a_gibibyte", "LIFEBOAT_TEST_GIB", gibibytes)
 }
