@@ -168,6 +168,34 @@ async fn names_anywhere(arguments: &Arguments, name: Option<&str>) -> Result<Vec
     }
 }
 
+/// Every place that can be opened, what became of the others, and the databases that
+/// are meant. What a place needs to be opened at all is put back first if `reopen`
+/// says so.
+async fn each_place(
+    arguments: &Arguments,
+    name: Option<&str>,
+    reopen: bool,
+) -> Result<(Vec<Destination>, Healed, Vec<String>), Error> {
+    if !has_several(arguments) {
+        let destination = open(arguments, Missing::Refuse).await?;
+        let names = names(arguments, &destination, name).await?;
+        return Ok((vec![destination], Healed::default(), names));
+    }
+    let (destinations, others) = destinations(arguments).each_helped(reopen).await?;
+    Ok((destinations, others, names_anywhere(arguments, name).await?))
+}
+
+/// Says which of several places is meant from here on; not where a database is one of
+/// other places.
+async fn announce(reporter: &Reporter, destination: &Destination, name: &str) -> bool {
+    let is_there =
+        !matches!(destination.snapshots(name).await, Ok(listing) if listing.newest.is_none());
+    if is_there {
+        reporter.say(&format!("{}:", destination.shown()));
+    }
+    is_there
+}
+
 /// The databases that were meant: the one that was named, or all.
 async fn names(
     arguments: &Arguments,

@@ -3,7 +3,7 @@
 use lifeboat::format::check::Finding;
 use lifeboat::format::numbers::{NumberSet, RecordNo};
 use lifeboat::repository::{Called, CheckOptions, CheckReport, Depth};
-use lifeboat::{Destination, Error, ErrorKind, Missing};
+use lifeboat::{Destination, Error, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, CheckArguments};
@@ -18,20 +18,12 @@ pub(crate) async fn run(
     check: &CheckArguments,
     reporter: &Reporter,
 ) -> Exit {
-    let opened = async {
-        if !super::has_several(arguments) {
-            let destination = super::open(arguments, Missing::Refuse).await?;
-            let names = super::names(arguments, &destination, check.name.as_deref()).await?;
-            return Ok((vec![destination], vec![], names));
-        }
-        let (destinations, unopened) = super::destinations(arguments).each_helped(false).await?;
-        let names = super::names_anywhere(arguments, check.name.as_deref()).await?;
-        Ok((destinations, unopened.troubles, names))
-    };
-    let (destinations, unopened, names) = match opened.await {
+    let opened = super::each_place(arguments, check.name.as_deref(), false).await;
+    let (destinations, unopened, names) = match opened {
         Ok(opened) => opened,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
+    let unopened = unopened.troubles;
     let mut exits = Vec::new();
     for cause in &unopened {
         reporter.warn(&format!("not checked: {cause}"));
@@ -54,12 +46,8 @@ pub(crate) async fn run(
             }
         }
         for name in &names {
-            if several {
-                match destination.snapshots(name).await {
-                    // It is a database of other places.
-                    Ok(listing) if listing.newest.is_none() => continue,
-                    _ => reporter.say(&format!("{}:", destination.shown())),
-                }
+            if several && !super::announce(reporter, destination, name).await {
+                continue;
             }
             match one(destination, name, check, reporter).await {
                 Ok(report) => {

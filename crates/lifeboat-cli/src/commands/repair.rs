@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lifeboat::format::check::Finding;
 use lifeboat::format::numbers::RecordNo;
 use lifeboat::repository::{CollectOptions, MendedPack, RepairReport, Selector};
-use lifeboat::{Destination, Error, Healed, Missing};
+use lifeboat::{Destination, Error};
 use serde_json::{Value, json};
 
 use super::check::{list, names, tell_finding};
@@ -20,18 +20,8 @@ pub(crate) async fn run(
     repair: &RepairArguments,
     reporter: &Reporter,
 ) -> Exit {
-    let opened = async {
-        if !super::has_several(arguments) {
-            let destination = super::open(arguments, Missing::Refuse).await?;
-            let names = super::names(arguments, &destination, repair.name.as_deref()).await?;
-            return Ok((vec![destination], Healed::default(), names));
-        }
-        let all = super::destinations(arguments);
-        let (destinations, reopened) = all.each_helped(repair.apply).await?;
-        let names = super::names_anywhere(arguments, repair.name.as_deref()).await?;
-        Ok((destinations, reopened, names))
-    };
-    let (destinations, reopened, names) = match opened.await {
+    let opened = super::each_place(arguments, repair.name.as_deref(), repair.apply).await;
+    let (destinations, reopened, names) = match opened {
         Ok(opened) => opened,
         Err(error) => return reporter.error("", &error, About::Reading),
     };
@@ -40,12 +30,8 @@ pub(crate) async fn run(
     exits.extend(reopened.troubles.iter().map(|cause| Exit::of(cause.error.kind())));
     for destination in &destinations {
         for name in &names {
-            if destinations.len() > 1 {
-                match destination.snapshots(name).await {
-                    // It is a database of other places.
-                    Ok(listing) if listing.newest.is_none() => continue,
-                    _ => reporter.say(&format!("{}:", destination.shown())),
-                }
+            if destinations.len() > 1 && !super::announce(reporter, destination, name).await {
+                continue;
             }
             let options = arguments.setup().collecting(name);
             match one(destination, name, repair, options, reporter).await {
