@@ -3,6 +3,7 @@
 mod agent;
 mod archives;
 mod beside;
+mod budgets;
 mod command;
 mod configuration;
 mod conformance;
