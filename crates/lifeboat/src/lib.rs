@@ -96,4 +96,4 @@ pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
 pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
 pub use salvage::SalvageReport;
 pub use single_file::{ExportForm, FileError, FileForm, decrypt};
-pub use take::{BackupReport, BackupSettings, Explanation, open_source};
+pub use take::{BackupReport, BackupSettings, Compression, Explanation, open_source};

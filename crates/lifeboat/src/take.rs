@@ -40,10 +40,36 @@ pub struct BackupSettings {
     pub adopt: bool,
     /// The newest record that is meant, where it is not the highest seen.
     pub expect: Option<u64>,
+    /// How much work is put into making it small.
+    pub compression: Compression,
     /// How the database is read.
     pub source: OpenOptions,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+}
+
+/// How much work is put into making backups small. A snapshot may differ in that
+/// from the one before: what is there already stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// To be done soon: zstd level 1.
+    Fast,
+    /// Little time for most of what can be saved: zstd level 3.
+    #[default]
+    Balanced,
+    /// To store and send as little as can be: zstd level 12.
+    Small,
+}
+
+impl Compression {
+    fn level(self) -> i32 {
+        match self {
+            Self::Fast => 1,
+            Self::Balanced => 3,
+            Self::Small => 12,
+        }
+    }
 }
 
 impl std::fmt::Debug for BackupSettings {
@@ -140,6 +166,7 @@ impl Destination {
         options.full = settings.full;
         options.always = settings.always;
         options.note_changes = settings.explain;
+        options.level = settings.compression.level();
         options.progress.clone_from(&settings.progress);
         options.expect = settings.expect.map(lifeboat_format::numbers::RecordNo);
         options.ownership = match settings.take_over {

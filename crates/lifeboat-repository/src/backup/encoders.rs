@@ -14,10 +14,10 @@ const MOST_THREADS: usize = 4;
 /// database makes the same packs everywhere.
 const WINDOW: usize = MOST_THREADS + 2;
 
-/// The least urgent that a thread can be; it still gets all the time that nobody
-/// else wants.
+/// Enough for others to go first; but on a busy machine a backup must get on as well,
+/// because as long as it reads, the WAL grows.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+const NICENESS: i32 = 5;
 
 type Encoded = Result<EncodedFrame, PackError>;
 type Jobs = (RawFrame, SyncSender<Encoded>);
