@@ -59,8 +59,8 @@ pub use family::MediaBucket;
 pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
-    Database, Destination, Drill, Encryption, Event, Health, Hooks, Http, Links, LocalDisk, Mail,
-    MailTls, Metrics, Notify, Objects, Options, PageRole, Ping, Retention, Role, Schedule,
+    Continuous, Database, Destination, Drill, Encryption, Event, Health, Hooks, Http, Links,
+    LocalDisk, Mail, MailTls, Metrics, Mode, Notify, Objects, Options, PageRole, Ping, Retention, Role, Schedule,
     SecretText, Settings, TakeOver,
 };
 pub use show::Shown;

@@ -128,6 +128,9 @@ impl Inner {
         let destinations = asked.destinations.as_ref().unwrap_or(&plan.destinations);
         settings.name = Some(name.to_owned());
         settings.adopt |= plan.adopt;
+        if settings.following.is_none() && asked.destinations.is_none() {
+            settings.following = self.keepers.of(name).and_then(|shared| shared.followed_by());
+        }
         let around = Around::new(self, &plan, watched, asked.cause);
         let clock = Instant::now();
         let (places, missing) = (&watched.destinations, Missing::CreateIfLocal);
