@@ -466,8 +466,11 @@ fn read_kind(error: &ReadError) -> ErrorKind {
 fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
-        WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
-        WriteError::Unfit { .. } => ErrorKind::Storage,
+        WriteError::HeldByOther { .. }
+        | WriteError::Twin { .. }
+        | WriteError::EpochEnded { .. }
+        | WriteError::SegmentTaken { .. } => ErrorKind::HeldByOther,
+        WriteError::Unfit { .. } | WriteError::NoConditions { .. } => ErrorKind::Storage,
         WriteError::OtherOrigin { .. }
         | WriteError::OtherRepository { .. }
         | WriteError::NotPossible { .. } => ErrorKind::Usage,
