@@ -49,6 +49,8 @@ pub struct LogEnd {
     /// Until when everything is stored that was committed; none before the first
     /// segment.
     pub observed_until: Option<OffsetDateTime>,
+    /// Whether this installation owns the database: nobody else may add to its log.
+    pub is_ours: bool,
 }
 
 /// A segment that is stored.
@@ -77,7 +79,9 @@ impl Database {
     /// None where there never was one.
     pub async fn log_end(&self) -> Result<Option<LogEnd>, ReadError> {
         let head = self.head(None).await?;
-        let Some(id) = head.state().log.last().map(|epoch| epoch.id) else { return Ok(None) };
+        let state = head.state();
+        let Some(id) = state.log.last().map(|epoch| epoch.id) else { return Ok(None) };
+        let is_ours = state.owner.as_ref() == Some(self.local().installation()?);
         let Some((epoch, last)) = self.last_segment(&head, id).await? else { return Ok(None) };
         let Some(last) = last else {
             return Ok(Some(LogEnd {
@@ -89,6 +93,7 @@ impl Database {
                 continues: false,
                 mark: Vec::new(),
                 observed_until: None,
+                is_ours,
             }));
         };
         Ok(Some(LogEnd {
@@ -100,6 +105,7 @@ impl Database {
             continues: last.is_open(),
             mark: last.mark().to_vec(),
             observed_until: Some(last.observed_until()),
+            is_ours,
         }))
     }
 

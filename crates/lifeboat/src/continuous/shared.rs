@@ -34,6 +34,8 @@ struct State {
     spool_limit: u64,
     gaps: u64,
     is_flushed: bool,
+    /// It is not to be followed any more.
+    is_for_good: bool,
     /// Of the session that goes on.
     now: Option<Session>,
     /// The position of the destination that has the log.
@@ -171,6 +173,15 @@ impl Shared {
         });
         drop(state);
         self.changed();
+    }
+
+    /// Whoever stops does not mean to come back.
+    pub(crate) fn for_good(&self) {
+        self.state().is_for_good = true;
+    }
+
+    pub(crate) fn is_for_good(&self) -> bool {
+        self.state().is_for_good
     }
 
     /// The log goes to the destination at this position.

@@ -82,6 +82,7 @@ impl Service {
                 (path, follow, destinations) == (&one.path, &one.follow, &one.destinations)
             });
             if !stays {
+                kept.shared.for_good();
                 let _ = kept.stop.send(true);
             }
             stays

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tokio::sync::{oneshot, watch};
 
 use super::Keeper;
-use crate::continuous::shared::Here;
+use crate::continuous::shared::{Here, Shared};
 use crate::continuous::spool::{Spool, SpoolError, Ticket};
 use crate::continuous::writer::{Place, SpoolFull, Writer};
 use crate::error::{Error, ErrorKind, causes_of};
@@ -310,7 +310,7 @@ impl Keeper {
         let stop = follower.stop_handle();
         let shared = Arc::clone(&self.shared);
         let work = move || {
-            let done = run(follower, writer);
+            let done = run(follower, writer, &shared);
             shared.over();
             // Whoever began it may be gone.
             let _ = say.send(done);
@@ -335,11 +335,15 @@ enum Resume {
 
 /// Follows until it is told to stop or something is wrong, and puts aside what was
 /// handed over in either case.
-fn run(follower: Follower, mut writer: Writer) -> Result<(), FollowError> {
+fn run(follower: Follower, mut writer: Writer, shared: &Shared) -> Result<(), FollowError> {
     match follower.run(&mut writer) {
         Ok(followed) => {
             writer.finish().map_err(FollowError::Sink)?;
-            followed.detach();
+            if shared.is_for_good() {
+                followed.detach();
+            }
+            // Else the WAL stays, also where nobody else has the database open: it is
+            // what proves to the next start that nothing is missing.
             Ok(())
         }
         Err(error @ FollowError::Sink(_)) => Err(error),
