@@ -68,6 +68,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
     key("drill", Table(DRILL)),
+    key("continuous", Table(CONTINUOUS)),
     key("health", Table(HEALTH)),
     key("notify", Table(NOTIFY)),
     key("hooks", Table(HOOKS)),
@@ -80,6 +81,7 @@ pub(crate) const ROOT: &[Key] = &[
 const DATABASE: &[Key] = &[
     key("name", Text),
     key("path", Path),
+    key("mode", Word(&["scheduled", "continuous"])),
     key("destinations", Texts),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
@@ -138,6 +140,8 @@ const RETENTION: &[Key] = &[
 ];
 
 const DRILL: &[Key] = &[key("every", Duration), key("enabled", Flag), key("assert", Texts)];
+
+const CONTINUOUS: &[Key] = &[key("interval", Duration), key("spool", Size), key("keep", Duration)];
 
 const HEALTH: &[Key] = &[
     key("warn_age", Duration),

@@ -1,5 +1,6 @@
 //! The settings, after all layers.
 
+mod continuous;
 mod notify;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::cron::Cron;
+pub use continuous::{Continuous, Mode};
 pub use notify::{Event, Hooks, Mail, MailTls, Metrics, Notify, Ping};
 
 /// A text that is never shown.
@@ -71,6 +73,9 @@ pub struct Settings {
     /// What a drill must show.
     #[serde(default)]
     pub drill: Drill,
+    /// How commits are followed.
+    #[serde(default)]
+    pub continuous: Continuous,
     /// When to worry.
     #[serde(default)]
     pub health: Health,
@@ -140,6 +145,9 @@ pub struct Database {
     pub name: Option<String>,
     /// Its path, or a pattern such as `data/*/app.db`.
     pub path: String,
+    /// Whether every commit is backed up, or snapshots alone.
+    #[serde(default)]
+    pub mode: Mode,
     /// The destinations it goes to, by name; all if there are none.
     #[serde(default)]
     pub destinations: Vec<String>,

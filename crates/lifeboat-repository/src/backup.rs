@@ -28,6 +28,7 @@ use lifeboat_format::record::{Record, SnapshotBody, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
 use crate::error::{BackupError, WriteError};
+use crate::following::{Follower, Following};
 use crate::log::Head;
 use crate::ownership::Ownership;
 use crate::progress::{Listener, Progress};
@@ -68,6 +69,8 @@ pub struct BackupOptions {
     pub note_changes: bool,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+    /// Who follows the database commit by commit: what the snapshot is a base for.
+    pub following: Option<Arc<dyn Following>>,
 }
 
 impl BackupOptions {
@@ -87,7 +90,14 @@ impl BackupOptions {
             grace: Duration::from_secs(24 * 3600),
             note_changes: false,
             progress: None,
+            following: None,
         }
+    }
+}
+
+impl BackupOptions {
+    pub(crate) fn follower(&self) -> Option<Follower> {
+        self.following.clone().map(Follower)
     }
 }
 
@@ -199,6 +209,10 @@ impl Database {
         let listener = Listener(options.progress.clone());
         let mut head = self.head(options.expect).await?;
         let damaged_records = head.burnt.clone();
+        let follower = options.follower();
+        if follower.is_some() {
+            self.check_can_keep_log()?;
+        }
         self.check_origin(&head, &options).await?;
         let adopted_from = self.own(&mut head, &options.ownership).await?;
         for attempt in 0..MAX_TRIES {
@@ -210,7 +224,9 @@ impl Database {
             let base = self.base(&head, options.full, &listener).await?;
             let fingerprint;
             (source, fingerprint) = upload::fingerprint(source).await?;
-            let known = base.unchanged(fingerprint.as_ref()).filter(|_| !options.always);
+            let known = base.unchanged(fingerprint.as_ref()).filter(|_| {
+                !options.always && !follower.as_ref().is_some_and(|f| f.opens_after(&head))
+            });
             let mut report = if let Some(report) = known {
                 report
             } else {

@@ -29,6 +29,7 @@
 //! - `log`: the record log; every change of state is a commit there.
 //! - `archive`: snapshots that are one file each.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
+//! - `segments`: the commit log. [`Following`]: snapshots of who is followed.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
@@ -51,6 +52,7 @@ mod copy;
 mod doubts;
 mod elsewhere;
 mod error;
+mod following;
 mod heal;
 mod heartbeats;
 mod images;
@@ -67,6 +69,7 @@ mod proofs;
 mod repairs;
 mod repository;
 mod restore;
+mod segments;
 mod snapshots;
 mod stats;
 mod store;
@@ -80,6 +83,7 @@ pub use elsewhere::FromElsewhere;
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
+pub use following::Following;
 pub use heal::{HealExtent, HealReport};
 pub use heartbeats::Pulse;
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
@@ -91,6 +95,7 @@ pub use progress::{Event, Progress};
 pub use proofs::{FailedDrill, Proof, Proofs};
 pub use repository::{Database, Repository};
 pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
+pub use segments::{Appended, LogEnd};
 pub use snapshots::{Listing, Selector, Snapshot};
 pub use stats::{SnapshotStats, Stats};
 pub use trash::TrashedSnapshot;

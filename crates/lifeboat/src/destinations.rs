@@ -250,6 +250,28 @@ impl Destinations {
         Err(self.nowhere(names, causes))
     }
 
+    /// Opens the primary of those with these names, or of all: where the log of a
+    /// database lies, whatever else works.
+    pub(crate) async fn first(&self, names: &[String]) -> Result<(usize, Destination), Error> {
+        let is_meant = |member: &Member| {
+            let settings = &member.settings;
+            let named = names.is_empty() || names.contains(&settings.name);
+            named && settings.role != Role::Mirror
+        };
+        let mut meant = self.inner.members.iter().enumerate().filter(|(_, one)| is_meant(one));
+        let Some((at, member)) = meant.next() else { return Err(self.nowhere(names, vec![])) };
+        match self.open(at, Missing::CreateIfLocal, false).await {
+            Ok(destination) => Ok((at, destination)),
+            Err(trouble) => {
+                member.failed(&trouble.reason());
+                Err(match trouble {
+                    Trouble::Is(error) => error,
+                    Trouble::Silent => Error::Silent { place: member.shown.clone() },
+                })
+            }
+        }
+    }
+
     fn choice(&self, names: &[String]) -> Choice {
         let now = Instant::now();
         let candidates = self.inner.members.iter().map(|member| {

@@ -39,10 +39,12 @@
 //! - `http` (a feature of that name): the admin interface over a service.
 //! - [`doctor`]: whether backups can work here.
 //! - [`notify`]: whom the agent tells.
+//! - [`continuous`]: every commit, as it comes.
 
 mod builder;
 pub mod choice;
 mod compare;
+pub mod continuous;
 mod destination;
 mod destinations;
 mod directories;

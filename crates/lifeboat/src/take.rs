@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lifeboat_format::record::Trigger;
-use lifeboat_repository::{BackupOptions, BackupReport as Stored, Ownership, Progress};
+use lifeboat_repository::{
+    BackupOptions, BackupReport as Stored, Following, Ownership, Progress,
+};
 use lifeboat_snapshot::{ChangedObject, LiveDatabase, Notice, OpenOptions, default_name};
 
 use crate::destination::Destination;
@@ -46,6 +48,18 @@ pub struct BackupSettings {
     pub source: OpenOptions,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+    /// Who follows the database meanwhile.
+    pub(crate) following: Option<FollowedBy>,
+}
+
+/// Who follows a database commit by commit.
+#[derive(Clone)]
+pub(crate) struct FollowedBy {
+    /// It says where an image stands in the log.
+    pub(crate) following: Arc<dyn Following>,
+    /// The position of the destination that has the log. Snapshots that go elsewhere
+    /// know nothing of it.
+    pub(crate) at: usize,
 }
 
 /// How much work is put into making backups small. A snapshot may differ in that
@@ -168,6 +182,7 @@ impl Destination {
         options.note_changes = settings.explain;
         options.level = settings.compression.level();
         options.progress.clone_from(&settings.progress);
+        options.following = settings.following.as_ref().map(|one| Arc::clone(&one.following));
         options.expect = settings.expect.map(lifeboat_format::numbers::RecordNo);
         options.ownership = match settings.take_over {
             Some(number) => Ownership::TakeOver(lifeboat_format::numbers::RecordNo(number)),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::Epoch;
 use crate::digest::Digest;
 use crate::id::{DatabaseName, InstallationId, Nonce, RepositoryId};
 use crate::list::PackListRef;
@@ -101,6 +102,9 @@ pub struct State {
     /// The partial upload that no snapshot has superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<RecordNo>,
+    /// The epochs of the commit log, oldest first; only the last may be open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<Epoch>,
 }
 
 /// A snapshot in the trash.

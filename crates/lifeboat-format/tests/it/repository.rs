@@ -256,6 +256,7 @@ impl Writer {
             tags: BTreeMap::new(),
             sqlite: SqliteFacts::default(),
             statistics: Statistics::default(),
+            log: None,
         }
     }
 

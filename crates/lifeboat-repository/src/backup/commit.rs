@@ -101,14 +101,22 @@ impl Database {
         body.content = Content::Pages { packs_digest: packs_digest(&taken.packs) };
         body.statistics.pages_changed = pages_changed(&taken);
         body.statistics.bytes_sent = taken.new_bytes + list_len;
+        body.log = taken.place;
+        let follower = options.follower();
         for _ in 0..MAX_TRIES {
             let list_is_gone =
                 new_list.as_ref().is_some_and(|(key, _)| base.condemned.contains(key));
             if list_is_gone || !base.may_be_referenced(&taken.packs, head) {
                 return Ok(None);
             }
+            if let Some(follower) = &follower {
+                self.end_other_epoch(head, follower).await?;
+            }
             let mut state = head.state();
             let number = head.next();
+            if let Some(follower) = &follower {
+                follower.open(&mut state, number);
+            }
             body.generation = self.next_generation(&state)?;
             state.generation = body.generation;
             state.owner = Some(self.local().installation()?.clone());
@@ -166,6 +174,7 @@ pub(crate) fn describe(image: &CapturedImage, options: &BackupOptions) -> Snapsh
         tags: options.tags.clone(),
         sqlite: image.sqlite.clone(),
         statistics: Statistics { bytes_read: image.bytes_read, ..Statistics::default() },
+        log: None,
     }
 }
 

@@ -94,6 +94,7 @@ impl Database {
                     newest: Some(number),
                     record: Some(Arc::clone(&record)),
                     burnt: Vec::new(),
+                    ended: None,
                 };
                 Ok(Committed::Done(record))
             }

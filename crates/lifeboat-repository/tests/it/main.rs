@@ -12,4 +12,5 @@ mod round_trip;
 mod rounds;
 mod rules;
 mod sealed;
+mod segments;
 mod world;

@@ -105,7 +105,9 @@ impl Destinations {
                 None => open_source(path, &cache, settings).await?,
             };
             let before = destination.repository().remote().requests();
-            let error = match destination.backup_source(live, path, settings).await {
+            let mut here = settings.clone();
+            here.following = here.following.filter(|following| following.at == at);
+            let error = match destination.backup_source(live, path, &here).await {
                 Ok(report) => {
                     let position = at;
                     let requests = destination.repository().remote().requests() - before;

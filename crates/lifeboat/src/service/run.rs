@@ -131,6 +131,9 @@ impl Inner {
         if settings.compression == Compression::default() {
             settings.compression = plan.compression;
         }
+        if settings.following.is_none() && asked.destinations.is_none() {
+            settings.following = self.keepers.of(name).and_then(|shared| shared.followed_by());
+        }
         let around = Around::new(self, &plan, watched, asked.cause);
         let clock = Instant::now();
         let (places, missing) = (&watched.destinations, Missing::CreateIfLocal);
