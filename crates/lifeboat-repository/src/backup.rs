@@ -21,12 +21,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_format::attached::Attachments;
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Record, SnapshotBody, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
+use crate::attached::Attach;
 use crate::error::{BackupError, WriteError};
 use crate::log::Head;
 use crate::ownership::Ownership;
@@ -68,6 +70,8 @@ pub struct BackupOptions {
     pub note_changes: bool,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+    /// Who knows which files belong to the snapshot, where some do.
+    pub attach: Option<Arc<dyn Attach>>,
 }
 
 impl BackupOptions {
@@ -87,6 +91,7 @@ impl BackupOptions {
             grace: Duration::from_secs(24 * 3600),
             note_changes: false,
             progress: None,
+            attach: None,
         }
     }
 }
@@ -146,6 +151,8 @@ pub struct BackupReport {
     pub damaged_objects: Vec<String>,
     /// The name of the archive, if the snapshot is one.
     pub archive: Option<String>,
+    /// The files that the snapshot has beside the database, if it has any.
+    pub attachments: Option<Attachments>,
 }
 
 impl BackupReport {
@@ -173,6 +180,7 @@ impl BackupReport {
             damaged_records: Vec::new(),
             damaged_objects: Vec::new(),
             archive: None,
+            attachments: None,
         }
     }
 }
