@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::arguments::{Arguments, ConfigCommand, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
-use crate::unused;
 
 pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Reporter) -> Exit {
     let configuration = arguments.setup().configuration();
@@ -22,10 +21,6 @@ pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Repo
             }
             for notice in configuration.notices() {
                 reporter.warn(notice);
-            }
-            for unused in unused::find(configuration) {
-                let words = unused.words();
-                reporter.warn(&format!("{words}; meanwhile: {}", unused.instead));
             }
             reporter.told(json!({ "file": file, "code": 0 }), &[line]);
         }
