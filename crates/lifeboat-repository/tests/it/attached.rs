@@ -212,7 +212,7 @@ async fn what_no_snapshot_needs_is_collected_and_nothing_else() {
     bucket.0.remove(&("s3://media".to_owned(), "large".to_owned()));
     bucket.put("small/00001", "another".into());
     let mut later = image.later(1);
-    later.write(1, 1);
+    later.write(1, 1000);
     let second = back_up(&database, &later, &bucket).await.expect("backs up");
     let none = Duration::ZERO;
     let options = CollectOptions::default().with_times(none, none).with_floor(1, none);
@@ -241,7 +241,7 @@ async fn a_backup_with_files_killed_at_every_step() {
         let before = bucket.clone();
         bucket.put("small/00000", "another".into());
         let mut later = image.later(1);
-        later.write(1, 1);
+        later.write(1, 1000);
         world.crash_after("W", changes);
         let died = back_up(&database, &later, &bucket).await.is_err();
         world.revive("W");
@@ -300,7 +300,7 @@ async fn a_file_that_is_condemned_meanwhile_is_put_again() {
     let slow = Slow { bucket: bucket.clone(), other, world: world.clone(), times: AtomicUsize::new(0) };
     options.attach = Some(Arc::new(slow));
     let mut later = image.later(1);
-    later.write(1, 1);
+    later.write(1, 1000);
     let done = database.backup(later, options).await.expect("backs up in the end");
     check_holds(&database, &first, &Bucket::default()).await;
     check_holds(&database, &done.report, &bucket).await;
