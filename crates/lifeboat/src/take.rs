@@ -13,6 +13,7 @@ use lifeboat_snapshot::{ChangedObject, LiveDatabase, Notice, OpenOptions, defaul
 
 use crate::destination::Destination;
 use crate::error::Error;
+use crate::media::{Media, MediaReport};
 
 /// How a database is backed up.
 #[derive(Clone, Default)]
@@ -46,6 +47,9 @@ pub struct BackupSettings {
     pub compression: Compression,
     /// How the database is read.
     pub source: OpenOptions,
+    /// The files that are kept with it; by default what the settings of the
+    /// destinations ask for.
+    pub media: Option<Arc<Media>>,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
     /// Who follows the database meanwhile.
@@ -104,6 +108,8 @@ pub struct BackupReport {
     pub notices: Vec<Notice>,
     /// Which tables changed, if that was asked for.
     pub explanation: Option<Explanation>,
+    /// What became of the files beside the database, where some are kept.
+    pub media: Option<MediaReport>,
 }
 
 impl Deref for BackupReport {
@@ -157,19 +163,41 @@ impl Destination {
     ) -> Result<BackupReport, Error> {
         let name = settings.name.clone().unwrap_or_else(|| default_name(path));
         let database = self.database(&name)?;
-        let options = self.options(source.path(), settings);
+        let mut options = self.options(source.path(), settings);
+        let media = settings.media.as_deref();
+        if let Some(media) = &settings.media {
+            options.attach = Some(Arc::clone(media) as Arc<dyn lifeboat_repository::Attach>);
+            // What could not be copied then is, though no page has changed.
+            let there = database.attachments_now().await?;
+            options.always |= there.is_none_or(|there| there.pending > 0);
+            if settings.archive {
+                media.all_at_once();
+            }
+        }
         let done = if settings.archive {
-            database.archive(source, options).await?
+            database.archive(source, options.clone()).await?
         } else {
-            database.backup(source, options).await?
+            database.backup(source, options.clone()).await?
         };
-        let (source, stored) = (done.source, done.report);
+        let (mut source, mut stored) = (done.source, done.report);
+        while !stored.unchanged && !settings.archive && media.is_some_and(Media::goes_on) {
+            let mut options = options.clone();
+            (options.always, options.full) = (true, false);
+            (options.expect, options.ownership) = (None, Ownership::Refuse);
+            let more = database.backup(source, options).await?;
+            source = more.source;
+            stored.bytes_sent += more.report.bytes_sent;
+            stored.objects_written += more.report.objects_written;
+            stored.attachments = more.report.attachments;
+            (stored.snapshot_id, stored.number) = (more.report.snapshot_id, more.report.number);
+        }
+        let media = media.filter(|_| !stored.unchanged).map(Media::report);
         let explain = settings.explain && !stored.unchanged && !settings.archive;
         let (source, explanation) =
             if explain { explain_changes(source, &stored).await } else { (source, None) };
         let notices = source.notices().to_vec();
         drop_off_thread(source).await;
-        Ok(BackupReport { name, stored, notices, explanation })
+        Ok(BackupReport { name, stored, notices, explanation, media })
     }
 
     fn options(&self, path: &Path, settings: &BackupSettings) -> BackupOptions {

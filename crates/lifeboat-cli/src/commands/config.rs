@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::arguments::{Arguments, ConfigCommand, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
-use crate::unused;
 
 pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Reporter) -> Exit {
     let configuration = arguments.setup().configuration();
@@ -28,10 +27,6 @@ pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Repo
             }
             if let Some(line) = cost(configuration.settings()) {
                 reporter.note(&line);
-            }
-            for unused in unused::find(configuration) {
-                let words = unused.words();
-                reporter.warn(&format!("{words}; meanwhile: {}", unused.instead));
             }
             reporter.told(json!({ "file": file, "code": 0 }), &[line]);
         }

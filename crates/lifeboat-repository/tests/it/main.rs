@@ -1,6 +1,7 @@
 //! The repository through its public API, with images in memory.
 
 mod archives;
+mod attached;
 mod checks;
 mod consolidation;
 mod heartbeats;
