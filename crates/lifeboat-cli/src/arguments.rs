@@ -208,6 +208,12 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write that of every command to a directory
+    Man {
+        /// Write all of them there, as lifeboat.1, lifeboat-backup.1 and so on
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -387,7 +393,7 @@ impl Arguments {
         output::check(&self.command)?;
         let needs_nothing = matches!(
             self.command,
-            Command::Completions { .. } | Command::Key(KeyCommand::Generate)
+            Command::Completions { .. } | Command::Man { .. } | Command::Key(KeyCommand::Generate)
         );
         if needs_nothing {
             return Ok(());
