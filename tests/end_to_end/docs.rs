@@ -1,8 +1,9 @@
 //! The documentation, executed: every command of every page runs, in order, and prints
 //! what the page says; settings are settings, and programs are those that are compiled.
 //!
-//! `docs/documentation.md` says how blocks are marked.
+//! CONTRIBUTING.md says how blocks are marked.
 
+mod before;
 mod blocks;
 mod page;
 mod shape;
@@ -30,6 +31,9 @@ fn the_readme() {
 fn storage() {
     let moto = Moto::start(&["my-backups", "backups"]);
     let page = Page::new("docs/storage.md");
+    let r2 = "r2://0123456789abcdef0123456789abcdef/my-backups/app";
+    // Its endpoint follows from the account, and there is one account.
+    let page = page.instead(r2, &format!("'{r2}-on-r2?endpoint={}'", moto.url()));
     check(&page.with_store(&moto, &["https://storage.example.org"]));
 }
 
@@ -39,10 +43,16 @@ fn local_development() {
     check(&Page::new("docs/local-development.md").instead("9200", &port));
 }
 
+#[test]
+fn http() {
+    let port = free_port().to_string();
+    check(&Page::new("docs/http.md").instead("8484", &port));
+}
+
 /// All others; a new page is among them.
 #[test]
 fn the_guide() {
-    let apart = ["README.md", "docs/storage.md", "docs/local-development.md"];
+    let apart = ["README.md", "docs/http.md", "docs/local-development.md", "docs/storage.md"];
     let troubles: Vec<String> = std::thread::scope(|scope| {
         let pages = all().into_iter().filter(|name| !apart.contains(&name.as_str()));
         let running: Vec<_> =

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use lifeboat_testing::databases::open;
 
+use super::before;
 use super::blocks::{self, Block, Kind, Step};
 use super::shape::differs;
 use crate::command::{Folder, binary};
@@ -124,7 +125,9 @@ impl Page {
         for name in ["http-token", "operate-token", "read-token"] {
             fs::write(folder.path("etc").join(name), format!("{name}-of-a-test")).expect("writes");
         }
-        let instead = vec![("/etc/lifeboat".into(), etc), ("=…".into(), "=made-up".into())];
+        let mut instead = vec![("/etc/lifeboat".into(), etc), ("=…".into(), "=made-up".into())];
+        let own = before::instead(name).iter();
+        instead.extend(own.map(|(stands, runs)| (stands.to_string(), runs.to_string())));
         let variables = vec![("AWS_EC2_METADATA_DISABLED".into(), "true".into())];
         Self { path: root().join(name), name: name.to_owned(), folder, variables, instead }
     }
@@ -163,6 +166,10 @@ impl Page {
         troubles
     }
 
+    fn expected(&self, step: &Step) -> Vec<String> {
+        step.prints.iter().map(|line| self.translated(line)).collect()
+    }
+
     fn run_steps(&self, blocks: &[Block]) -> Vec<String> {
         let steps: Vec<(usize, Step)> = blocks
             .iter()
@@ -176,6 +183,10 @@ impl Page {
             fs::read_to_string(self.folder.path(&format!("steps/{at}.{what}"))).unwrap_or_default()
         };
         let mut troubles = Vec::new();
+        if !self.folder.path("steps/0.code").exists() {
+            let why = fs::read_to_string(self.folder.path("steps/before.err")).unwrap_or_default();
+            return vec![format!("{}: what comes before it failed: {why}", self.name)];
+        }
         for (at, (line, step)) in steps.iter().enumerate() {
             let (code, printed) = (read(at, "code"), read(at, "out"));
             let place = format!("{}:{line}: {}", self.name, step.command);
@@ -185,7 +196,7 @@ impl Page {
             }
             let home = self.folder.path("").to_string_lossy().trim_end_matches('/').to_owned();
             if !step.prints.is_empty()
-                && let Some(missing) = differs(&step.prints, &printed, &home)
+                && let Some(missing) = differs(&self.expected(step), &printed, &home)
             {
                 troubles.push(format!("{place}\nshall print: {missing}\nprints:\n{printed}"));
             }
@@ -195,7 +206,8 @@ impl Page {
 
     fn run_shell(&self, steps: &[(usize, Step)]) {
         fs::create_dir_all(self.folder.path("steps")).expect("is made");
-        let mut script = String::new();
+        let first = self.translated(before::before(&self.name));
+        let mut script = format!("exec 2> steps/before.err\nset -e\n{first}\nset +e\n");
         for (at, (_, step)) in steps.iter().enumerate() {
             let command = self.translated(&step.command);
             let (file, wait) = (format!("$HOME/steps/{at}"), wait(&command));
@@ -214,6 +226,7 @@ impl Page {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut shell = self.folder.under(Command::new("bash"));
         shell.arg(self.folder.path("steps/all.sh")).process_group(0);
+        shell.env("READER", root().join("tests/reader"));
         shell.env("PATH", format!("{}:{path}", self.folder.path("bin").display()));
         shell.envs(self.variables.iter().map(|(name, value)| (name, value)));
         // Beside the databases, as anybody would have them.
@@ -234,7 +247,14 @@ impl Page {
                 let whole = root().join(path);
                 let whole = fs::read_to_string(&whole)
                     .map_err(|error| format!("{}: {error}", whole.display()))?;
-                let mut lines = whole.lines().map(str::trim);
+                let bare = |line: &str| {
+                    // The examples in documentation are compiled as well.
+                    let line = line.trim();
+                    let line =
+                        line.strip_prefix("//!").or(line.strip_prefix("///")).unwrap_or(line);
+                    line.trim().to_owned()
+                };
+                let mut lines = whole.lines().map(bare);
                 let wanted = block.text.lines().map(str::trim).filter(|line| !line.is_empty());
                 for line in wanted {
                     if !lines.any(|there| there == line) {
