@@ -40,7 +40,8 @@ fn storage() {
 #[test]
 fn local_development() {
     let port = free_port().to_string();
-    check(&Page::new("docs/local-development.md").instead("9200", &port));
+    let page = Page::new("docs/local-development.md").instead("9200", &port);
+    check(&page.instead("moto_server ", "python3 -m moto.server "));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The built binary and the public API, as their users run them.
 
 mod agent;
+mod answers;
 mod archives;
 mod beside;
 mod command;
