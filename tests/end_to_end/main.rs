@@ -1,6 +1,7 @@
 //! The built binary and the public API, as their users run them.
 
 mod agent;
+mod answers;
 mod archives;
 mod beside;
 mod budgets;
@@ -14,9 +15,11 @@ mod daily;
 mod destinations;
 mod detours;
 mod disabled;
+mod docs;
 mod doctor;
 mod embedding;
 mod errors;
+mod examples;
 mod failover;
 mod families;
 mod faults;

@@ -115,7 +115,13 @@ impl Checker<'_> {
             (kind, _) => single(node, kind, self.base),
         };
         if value.is_none() && !explained(node, kind) {
-            self.refuse(node, path, kind.expected());
+            match (kind, text(node)) {
+                (Kind::Cron, Some(text)) if Cron::never_comes(&text) => {
+                    let what = What::NeverComes { key: written(path) };
+                    self.checked.problems.push(Problem { place: node.place.clone(), what });
+                }
+                _ => self.refuse(node, path, kind.expected()),
+            }
         }
         value
     }

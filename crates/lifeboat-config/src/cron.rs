@@ -16,18 +16,33 @@ impl Cron {
     /// Reads the fields; nothing where they are none, or name a day that never
     /// comes, such as 30 February.
     pub fn parse(text: &str) -> Option<Self> {
-        let parser =
-            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(text).ok()?;
-        let some_day = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-        cron.find_next_occurrence(&some_day, false).ok()?;
-        Some(Self(text.trim().to_owned()))
+        let cron = fields(text)?;
+        comes(&cron).then(|| Self(text.trim().to_owned()))
+    }
+
+    /// Whether these are fields of cron that name a day which never comes.
+    pub(crate) fn never_comes(text: &str) -> bool {
+        fields(text).is_some_and(|cron| !comes(&cron))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn fields(text: &str) -> Option<croner::Cron> {
+    CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .build()
+        .parse(text)
+        .ok()
+}
+
+fn comes(cron: &croner::Cron) -> bool {
+    let some_day = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    cron.find_next_occurrence(&some_day, false).is_ok()
 }
 
 impl fmt::Display for Cron {
@@ -87,6 +102,8 @@ mod tests {
             "0 0 31 4,6 *",
         ] {
             assert!(Cron::parse(text).is_none(), "{text}");
+            let has_no_day = ["0 0 30 2 *", "0 0 31 4,6 *"].contains(&text);
+            assert_eq!(Cron::never_comes(text), has_no_day, "{text}");
         }
     }
 }

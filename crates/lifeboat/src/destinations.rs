@@ -291,6 +291,22 @@ impl Destinations {
         }
     }
 
+    /// Makes the repository at the destination of this name, whatever its role, also
+    /// where one was before and is gone for good. It is that of the others, where any
+    /// of them can be read.
+    ///
+    /// Cancelled or killed, it is made whole by the next call.
+    pub async fn begin(&self, name: &str) -> Result<Destination, Error> {
+        let named = |member: &Member| member.settings.name == name;
+        let Some(at) = self.inner.members.iter().position(named) else {
+            return Err(Error::NoRepository { place: name.to_owned() });
+        };
+        self.open(at, Missing::Create, false).await.map_err(|trouble| match trouble {
+            Trouble::Is(error) => error,
+            Trouble::Silent => Error::Silent { place: self.inner.members[at].shown.clone() },
+        })
+    }
+
     fn choice(&self, names: &[String]) -> Choice {
         let now = Instant::now();
         let candidates = self.inner.members.iter().map(|member| {
