@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lifeboat_format::record::Trigger;
-use lifeboat_repository::{
-    BackupOptions, BackupReport as Stored, Following, Ownership, Progress,
-};
+use lifeboat_repository::{BackupOptions, BackupReport as Stored, Following, Ownership, Progress};
 use lifeboat_snapshot::{ChangedObject, LiveDatabase, Notice, OpenOptions, default_name};
 
 use crate::destination::Destination;
