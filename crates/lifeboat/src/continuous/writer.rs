@@ -210,7 +210,7 @@ impl CommitSink for Writer {
             && let Some(page_size) = self.page_size
             && until - self.place.from >= self.idle
         {
-            self.idle = (self.idle * 2).min(LONG_IDLE);
+            self.idle = self.idle.saturating_mul(2).min(LONG_IDLE);
             self.open(page_size)?;
             self.close(until)?;
         }
