@@ -9,6 +9,7 @@ mod command;
 mod configuration;
 mod conformance;
 mod consolidation;
+mod continuous;
 mod crashes;
 mod credentials;
 mod daily;

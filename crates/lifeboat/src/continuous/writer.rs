@@ -23,6 +23,12 @@ const LEVEL: i32 = 1;
 /// The size at which a segment is full: it is in memory up to four times.
 const TARGET: u32 = 4 << 20;
 
+/// After so long without a commit it is said that there was none: what was seen to be
+/// so can be restored, such as the state of ten minutes ago. Each time twice as long,
+/// up to the second.
+const IDLE: time::Duration = time::Duration::minutes(5);
+const LONG_IDLE: time::Duration = time::Duration::HOUR;
+
 /// Where a log goes on.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -65,6 +71,9 @@ pub(crate) struct Writer {
     asked: u64,
     /// Bytes of the pages of the present commit.
     bytes: u64,
+    /// Of the last segment.
+    page_size: Option<PageSize>,
+    idle: time::Duration,
 }
 
 /// A segment that is being filled.
@@ -94,6 +103,8 @@ impl Writer {
             segment: None,
             asked: 0,
             bytes: 0,
+            page_size: None,
+            idle: IDLE,
         }
     }
 
@@ -113,6 +124,7 @@ impl Writer {
             };
             let writer = self.database.segment(head, self.options)?;
             let newest = self.place.from;
+            self.page_size = Some(page_size);
             self.segment = Some(Open { writer, oldest: None, newest });
         }
         Ok(self.segment.as_mut().expect("it was begun"))
@@ -170,6 +182,7 @@ impl CommitSink for Writer {
             self.close(until)?;
         }
         self.cutter.wrote(self.clock.elapsed());
+        self.idle = IDLE;
         let open = self.open(page_size)?;
         open.writer.page(page, data)?;
         self.bytes += data.len() as u64;
@@ -195,6 +208,14 @@ impl CommitSink for Writer {
     fn observed(&mut self, until: OffsetDateTime) -> Result<(), SinkError> {
         let until = until.max(self.place.from);
         let is_asked = self.shared.is_waited_for(self.asked);
+        if self.segment.is_none()
+            && let Some(page_size) = self.page_size
+            && until - self.place.from >= self.idle
+        {
+            self.idle = self.idle.saturating_mul(2).min(LONG_IDLE);
+            self.open(page_size)?;
+            self.close(until)?;
+        }
         let is_full = self.segment.as_ref().is_some_and(|open| open.writer.is_full());
         if is_asked || is_full || self.cutter.is_due(self.clock.elapsed()) {
             self.close(until)?;

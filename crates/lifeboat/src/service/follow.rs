@@ -252,7 +252,7 @@ impl Keeper {
                 End::Over(error) => return self.over(&error),
                 End::Cannot(why) => self.cannot(&why).await,
                 End::Gap(why) => {
-                    tracing::info!(database = self.watched.name, "following begins anew: {why}");
+                    tracing::warn!(database = self.watched.name, "following begins anew: {why}");
                     self.shared.is_now(FollowState::Beginning);
                 }
                 End::Later(error) => {
