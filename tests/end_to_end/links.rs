@@ -1,5 +1,6 @@
 //! Links: rows and the objects they mention, on a store that speaks S3.
 
+mod media;
 mod restored;
 
 use std::collections::BTreeSet;
