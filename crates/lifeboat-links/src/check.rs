@@ -250,13 +250,13 @@ impl Group {
                     counts.elsewhere += 1;
                     Ok(())
                 }
-                Err(Passed::Unusable { value, why }) => {
+                Err(Passed::Unusable { row, why }) => {
                     counts.unusable += 1;
                     let detail = why.to_owned();
                     let finding = Finding {
                         kind: Kind::Unusable,
-                        key: value,
-                        mention: None,
+                        key: row.key.clone(),
+                        mention: Some(*row),
                         seen: None,
                         rule: Some(at),
                         detail,

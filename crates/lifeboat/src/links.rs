@@ -155,14 +155,23 @@ impl StoreLinks {
         Ok(off_thread(async move { group.check().await }).await?)
     }
 
-    /// Moves orphaned objects to quarantine, or deletes them.
+    /// The name under which what is moved to quarantine now can be brought back: to be
+    /// told before anything is moved.
+    pub async fn next_run(&self) -> Result<String, Error> {
+        Ok(self.group.name_of_run(stamp()).await?)
+    }
+
+    /// Moves orphaned objects to quarantine, under a name, or deletes them.
+    ///
+    /// Killed, each object is in its place, in quarantine or in both, and can be
+    /// brought back under that name.
     pub async fn clean(
         &self,
         checked: Checked,
         removal: Removal,
+        run: &str,
     ) -> Result<(CleanReport, Checked), Error> {
-        let group = self.group.clone();
-        let run = stamp();
+        let (group, run) = (self.group.clone(), run.to_owned());
         let cleaned = off_thread(async move {
             let mut checked = checked;
             let report = group.clean(&mut checked, removal, &run).await?;
