@@ -59,6 +59,8 @@ use self::rule::Rules;
 #[derive(Clone, Debug)]
 pub struct ScriptedStore {
     inner: Arc<dyn ObjectStore>,
+    /// The same, where it is in memory: that can be forked.
+    memory: Option<Arc<InMemory>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -78,12 +80,37 @@ impl ScriptedStore {
     /// An empty one, in memory.
     #[expect(clippy::new_without_default, reason = "a world is made on purpose")]
     pub fn new() -> Self {
-        Self::over(Arc::new(InMemory::new()))
+        Self::in_memory(InMemory::new())
+    }
+
+    fn in_memory(memory: InMemory) -> Self {
+        let memory = Arc::new(memory);
+        Self { inner: memory.clone(), memory: Some(memory), state: Arc::default() }
     }
 
     /// Over another store. What lies there already counts as put at [`START`].
     pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, state: Arc::default() }
+        Self { inner, memory: None, state: Arc::default() }
+    }
+
+    /// Another world with the same objects, the same time, and listings that lie
+    /// in the same way. What happens there does not happen here; rules, calls and
+    /// deaths stay behind.
+    ///
+    /// # Panics
+    ///
+    /// Where the store is not in memory.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let memory = self.memory.as_ref().expect("only a world in memory is forked");
+        let fork = Self::in_memory(memory.fork());
+        {
+            let (here, mut there) = (self.state(), fork.state());
+            there.clock = here.clock.clone();
+            there.listings.clone_from(&here.listings);
+            (there.careless, there.turns) = (here.careless, here.turns);
+        }
+        fork
     }
 
     /// A handle whose calls bear a name: one for each actor of a test.
@@ -116,6 +143,11 @@ impl ScriptedStore {
     /// word, as some stores do.
     pub fn ignore_conditions(&self) {
         self.state().careless = true;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_careless(&self) -> bool {
+        self.state().careless
     }
 
     /// From now on each call lets others go first, none to three times: calls that

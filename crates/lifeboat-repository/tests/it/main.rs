@@ -3,6 +3,7 @@
 mod archives;
 mod checks;
 mod consolidation;
+mod crashes;
 mod heartbeats;
 mod image;
 mod mending;

@@ -27,6 +27,17 @@ impl ScriptedStore {
         stored.bytes().await.expect("the store below reads").to_vec()
     }
 
+    /// The bytes of all objects.
+    pub async fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut contents = BTreeMap::new();
+        for key in self.keys("").await {
+            let stored = self.inner.get(&Path::from(key.as_str())).await.expect("it is there");
+            let bytes = stored.bytes().await.expect("the store below reads");
+            contents.insert(key, bytes.to_vec());
+        }
+        contents
+    }
+
     /// All objects, each with its version: another one after every put, whoever
     /// put it and with whatever bytes. An object of the same version has the same
     /// bytes.
