@@ -170,6 +170,7 @@ async fn disturbed(scene: &Scene, fault: Fault, n: usize, at: &str) -> Option<Po
         run_again(scene, &world, &host, at).await;
         pause.release();
         acknowledged |= asleep.await.is_ok();
+        scene.judge(&world, acknowledged, at).await;
         calls
     } else {
         arm(&world, fault, n).await;
@@ -181,9 +182,9 @@ async fn disturbed(scene: &Scene, fault: Fault, n: usize, at: &str) -> Option<Po
         for client in [NEXT, READER] {
             world.fresh_listing(client);
         }
+        scene.judge_the_effect(&world, at).await;
         calls
     };
-    scene.judge(&world, acknowledged, at).await;
     scene.go_on(&world, &host, at).await;
     Some(Point::of(&calls, fault))
 }

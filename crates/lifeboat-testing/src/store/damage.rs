@@ -23,19 +23,13 @@ impl ScriptedStore {
         let mut keys = self.keys(end).await;
         keys.retain(|key| key.ends_with(end));
         let [key] = &keys[..] else { panic!("{end}: {keys:?}") };
-        let stored = self.inner.get(&Path::from(key.as_str())).await.expect("it is there");
-        stored.bytes().await.expect("the store below reads").to_vec()
+        self.object(key).await
     }
 
-    /// The bytes of all objects.
-    pub async fn contents(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut contents = BTreeMap::new();
-        for key in self.keys("").await {
-            let stored = self.inner.get(&Path::from(key.as_str())).await.expect("it is there");
-            let bytes = stored.bytes().await.expect("the store below reads");
-            contents.insert(key, bytes.to_vec());
-        }
-        contents
+    /// The bytes of the object under a key.
+    pub async fn object(&self, key: &str) -> Vec<u8> {
+        let stored = self.inner.get(&Path::from(key)).await.expect("it is there");
+        stored.bytes().await.expect("the store below reads").to_vec()
     }
 
     /// All objects, each with its version: another one after every put, whoever

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use lifeboat_format::numbers::RecordNo;
+use lifeboat_remote::Fencing;
 use lifeboat_repository::{
     BackupError, BackupOptions, CheckOptions, CollectOptions, Database, Depth, HealExtent,
     Ownership, Repository, RestoreOptions, Selector, Share, WriteError,
 };
 use lifeboat_testing::script::{Op, World};
 
-use super::scene::{FALLBACK, PRIMARY, Scene, open, other_name, secret, with_page};
+use super::scene::{FALLBACK, PRIMARY, Scene, open, other_name, secret};
 use crate::image::{Image, Restored};
 use crate::world::{Host, name, options};
 
@@ -124,7 +125,10 @@ impl Scene {
         if !self.operation.is_raced() || again {
             return self.act(world, host, client, again).await;
         }
-        let pause = world.pause(client, Op::Put, "/records/");
+        // Before anything is decided: where writers agree in rounds, it is by then
+        // that a record is put.
+        let first = if self.fencing == Fencing::Rounds { "/bodies/" } else { "/records/" };
+        let pause = world.pause(client, Op::Put, first);
         let meanwhile = async {
             pause.reached().await;
             let told = open(world, host, "between", PRIMARY, &secret(1)).await;
@@ -299,9 +303,4 @@ async fn bring(from: &Database, to: &Database) -> Told {
         to.copy_from(from, &snapshot, &Ownership::Refuse).await?;
     }
     Ok(())
-}
-
-/// What is backed up after everything: something that was never there.
-pub(super) fn afterwards(scene: &Scene) -> Image {
-    with_page(&with_page(&scene.next, 9, 2000), 10, 2001)
 }

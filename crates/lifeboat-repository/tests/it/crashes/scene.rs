@@ -1,7 +1,7 @@
 //! What is there before an operation: a sealed repository with a past, at two
 //! places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_format::id::{DatabaseName, SnapshotId};
 use lifeboat_format::numbers::RecordNo;
@@ -43,6 +43,7 @@ pub(super) fn with_page(image: &Image, page: u32, seed: u64) -> Image {
 
 pub(super) struct Scene {
     pub(super) operation: Operation,
+    pub(super) fencing: Fencing,
     pub(super) world: World,
     pub(super) host: Host,
     /// The installation that comes from elsewhere: another one, or a twin.
@@ -59,6 +60,10 @@ pub(super) struct Scene {
     pub(super) last: Image,
     pub(super) next: Image,
     pub(super) between: Image,
+    /// What is backed up after everything: something that was never there.
+    pub(super) after: Image,
+    /// The keys of all objects.
+    pub(super) keys: BTreeSet<String>,
     pub(super) newest: RecordNo,
 }
 
@@ -93,6 +98,7 @@ impl Scene {
         }
         let mut scene = Self {
             operation,
+            fencing,
             world,
             other: Host::new("b"),
             host,
@@ -102,12 +108,16 @@ impl Scene {
             trash: Vec::new(),
             last: image.clone(),
             next: image.clone(),
-            between: image,
+            between: image.clone(),
+            after: image,
+            keys: BTreeSet::new(),
             newest: RecordNo(0),
         };
         if operation != Operation::Init {
             scene.live().await;
         }
+        scene.after = with_page(&with_page(&scene.next, 9, 2000), 10, 2001);
+        scene.keys = scene.world.keys("").await.into_iter().collect();
         scene.host.advance(DAY);
         scene.world.advance(DAY);
         scene
@@ -129,14 +139,14 @@ impl Scene {
         self.archive(&database, PRIMARY).await;
         self.back_up(&database, PRIMARY, 1).await;
         if self.operation.needs_many() {
-            for _ in 0..22 {
-                self.back_up(&database, PRIMARY, 1).await;
-            }
+            self.ripen(&database).await;
         }
         if self.operation == Operation::TwinBackup {
             self.other = self.host.fork();
         }
-        self.back_up(&database, PRIMARY, 1).await;
+        if !self.operation.needs_many() {
+            self.back_up(&database, PRIMARY, 1).await;
+        }
         database.pin(&[RecordNo(2)]).await.expect("pins");
         database.forget(&[RecordNo(1), RecordNo(4)]).await.expect("forgets");
         self.trash = vec![self.at_primary[0].clone(), self.at_primary[3].clone()];
@@ -176,10 +186,26 @@ impl Scene {
         if other { self.other.fork() } else { self.host.fork() }
     }
 
+    /// Backs up until the next backup is one that sends pages again.
+    async fn ripen(&mut self, database: &Database) {
+        for _ in 0..40 {
+            self.back_up(database, PRIMARY, 1).await;
+            let (world, host) = (self.world.fork(), self.host.fork());
+            let there = open(&world, &host, "past", PRIMARY, &secret(1)).await.expect("opens");
+            let next = with_page(&self.last, 7, 1000);
+            let next = there.backup(next, options()).await.expect("backs up");
+            if next.report.pages_resent > 0 {
+                return;
+            }
+        }
+        panic!("no backup consolidates");
+    }
+
     async fn back_up(&mut self, database: &Database, place: &str, pages: u32) {
         let seed = self.known.len() as u64;
+        let all = self.last.geometry().page_count();
         for page in 0..pages {
-            self.last = with_page(&self.last, (seed as u32 + page) % 12, 100 + seed);
+            self.last = with_page(&self.last, (3 * seed as u32 + page) % all, 100 + seed);
         }
         let done = database.backup(self.last.clone(), options()).await.expect("backs up");
         self.note(done.report.snapshot_id, place);
@@ -205,9 +231,9 @@ impl Scene {
             return;
         }
         let mut packs: Vec<(usize, String)> = Vec::new();
-        for (key, bytes) in self.world.contents().await {
-            if key.starts_with(PRIMARY) && key.contains("/packs/") {
-                packs.push((bytes.len(), key));
+        for key in self.world.keys("/packs/").await {
+            if key.starts_with(PRIMARY) {
+                packs.push((self.world.object(&key).await.len(), key));
             }
         }
         packs.sort();
