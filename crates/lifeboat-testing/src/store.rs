@@ -39,7 +39,7 @@ mod pause;
 mod rule;
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use object_store::ObjectStore;
@@ -72,6 +72,10 @@ struct State {
     clock: Clock,
     /// Conditions of puts are accepted and ignored.
     careless: bool,
+    /// Clients of which every call waits until it is let go.
+    gates: BTreeMap<String, Pause>,
+    /// Folders that nobody reaches.
+    down: BTreeSet<String>,
     /// What the next number of turns that a call waits for comes from.
     turns: Option<u64>,
 }
@@ -154,6 +158,21 @@ impl ScriptedStore {
     /// are made at once mix, in an order that follows from the seed.
     pub fn interleave(&self, seed: u64) {
         self.state().turns = Some(seed);
+    }
+
+    /// From now on every call of a client waits before anything becomes of it: each
+    /// [`Pause::release`] lets one go. Rules that are made meanwhile hold for it.
+    pub fn gate(&self, client: &str) -> Pause {
+        let pause = Pause::new();
+        self.state().gates.insert(client.to_owned(), pause.clone());
+        pause
+    }
+
+    /// Nobody reaches this folder any more, or everybody does again.
+    pub fn set_down(&self, folder: &str, down: bool) {
+        let state = &mut self.state();
+        let folder = format!("{folder}/");
+        let _ = if down { state.down.insert(folder) } else { state.down.remove(&folder) };
     }
 
     /// Forgets the calls so far.

@@ -213,7 +213,7 @@ impl Whole {
         let mut numbers = BTreeSet::new();
         for number in (1..=self.newest()).filter(|number| *number != FORGET) {
             let keys =
-                crate::model::reference::closure(&self.world, &self.database, RecordNo(number));
+                crate::model::reference::closure(&self.world.client("model"), &self.database, RecordNo(number));
             if keys.await.iter().any(|needed| needed == named) {
                 numbers.insert(number);
             }

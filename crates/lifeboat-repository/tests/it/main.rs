@@ -13,4 +13,5 @@ mod round_trip;
 mod rounds;
 mod rules;
 mod sealed;
+mod simulation;
 mod world;
