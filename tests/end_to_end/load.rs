@@ -49,7 +49,8 @@ fn many_databases_and_a_store_that_fails() {
         .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(20000))")
         .expect("writes");
     (1..count).for_each(|n| drop(fs::copy(path(0), path(n)).expect("copies")));
-    let settings = "[[database]]\npath = \"data/*.db\"\n\n[schedule]\nevery = \"2s\"\njitter = \"1s\"\n";
+    let settings =
+        "[[database]]\npath = \"data/*.db\"\n\n[schedule]\nevery = \"2s\"\njitter = \"1s\"\n";
     fs::write(folder.path("lifeboat.toml"), settings).expect("writes");
     break_things(&folder);
     let mut command = folder.command();
@@ -59,7 +60,8 @@ fn many_databases_and_a_store_that_fails() {
     let (stop, commits) = (AtomicBool::new(false), AtomicU64::new(0));
     let records = |n: usize| {
         let folder = folder.repository().join(format!("databases/{n:05}/records"));
-        fs::read_dir(folder).map_or(0, |all| all.flatten().filter(|one| !is_draft(&one.path())).count())
+        fs::read_dir(folder)
+            .map_or(0, |all| all.flatten().filter(|one| !is_draft(&one.path())).count())
     };
     let (mut early, mut most) = (0, 0);
     std::thread::scope(|threads| {

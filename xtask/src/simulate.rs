@@ -25,7 +25,11 @@ pub(crate) fn seed(seed: &str) -> Result<()> {
 /// Builds the release binary and has it back so many databases up, from a store that
 /// fails.
 pub(crate) fn load(databases: u32) -> Result<()> {
-    build::measure("load::many_databases_and_a_store_that_fails", "LIFEBOAT_TEST_DATABASES", databases)
+    build::measure(
+        "load::many_databases_and_a_store_that_fails",
+        "LIFEBOAT_TEST_DATABASES",
+        databases,
+    )
 }
 
 /// Runs tests of the repository, optimised: they are what takes the time.

@@ -168,7 +168,8 @@ impl ScriptedStore {
         pause
     }
 
-    /// Nobody reaches this folder any more, or everybody does again.
+    /// Nobody whose calls wait at a [gate](Self::gate) reaches this folder any more, or
+    /// everybody does again: whoever only looks is not held up.
     pub fn set_down(&self, folder: &str, down: bool) {
         let state = &mut self.state();
         let folder = format!("{folder}/");

@@ -231,7 +231,8 @@ impl Reader<'_> {
     }
 
     fn is_not_ours(&self, name: &str, first: i64, second: Option<i64>) {
-        let ours = [Some(first), second].into_iter().flatten().any(|fd| self.open.contains_key(&fd));
+        let ours =
+            [Some(first), second].into_iter().flatten().any(|fd| self.open.contains_key(&fd));
         assert!(!ours, "{name} is not recorded");
     }
 

@@ -149,7 +149,9 @@ impl Client {
     }
 
     fn is_down(&self, key: &str) -> bool {
-        self.world.state().down.iter().any(|folder| key.starts_with(folder))
+        let state = self.world.state();
+        let reaches = |folder: &String| key.starts_with(folder) || *folder == format!("{key}/");
+        state.gates.contains_key(&self.name) && state.down.iter().any(reaches)
     }
 
     async fn listed(&self, prefix: Option<&Path>) -> Result<Vec<ObjectMeta>> {

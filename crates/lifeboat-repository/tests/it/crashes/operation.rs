@@ -169,7 +169,9 @@ impl Scene {
                 assert!(done.report.pages_resent > 0 || again, "{:?}", done.report);
                 Ok(())
             }
-            Operation::Backup | Operation::RacedBackup | Operation::TwinBackup => done(database.backup(next, options()).await),
+            Operation::Backup | Operation::RacedBackup | Operation::TwinBackup => {
+                done(database.backup(next, options()).await)
+            }
             Operation::UnchangedBackup => {
                 let mut image = self.last_at_primary().clone();
                 image.recognisable = true;
@@ -235,7 +237,8 @@ impl Scene {
             Operation::Restore => {
                 let latest = database.resolve(&Selector::Latest(0), None).await?;
                 let options = RestoreOptions::default();
-                let (restored, _) = database.restore(&latest, Restored::default(), &options).await?;
+                let (restored, _) =
+                    database.restore(&latest, Restored::default(), &options).await?;
                 assert!(restored.finish() == self.last_at_primary().bytes);
                 Ok(())
             }

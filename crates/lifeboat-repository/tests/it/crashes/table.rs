@@ -92,10 +92,11 @@ points! {
     restore: Restore, 1, 1;
 }
 
-const _: () = assert!(POINTS >= 66);
+const _: () = assert!(POINTS[0] >= 33);
 
-/// The number that is published.
+/// The numbers that are published: in continuous integration, and on request.
 #[test]
 fn all_points() {
-    eprintln!("{POINTS} crash points");
+    let [often, all] = POINTS;
+    println!("{often} crash points, and {all} with `cargo xtask crashes`");
 }

@@ -147,9 +147,7 @@ impl Scene {
             Operation::RemoveKey => {
                 open(world, &Host::new("x"), READER, PRIMARY, &secret(3)).await.is_err()
             }
-            Operation::Replicate => {
-                open(world, host, READER, FALLBACK, &secret(1)).await.is_ok()
-            }
+            Operation::Replicate => open(world, host, READER, FALLBACK, &secret(1)).await.is_ok(),
             _ => true,
         }
     }
@@ -188,7 +186,8 @@ impl Scene {
         let mut orphans = finds_nothing(&database, at).await;
         // What heals a pack is spared as long as that pack is needed, by its id, also
         // where two repairs made one each.
-        orphans.retain(|(key, _)| self.operation != Operation::Repair || !key.starts_with("packs/"));
+        orphans
+            .retain(|(key, _)| self.operation != Operation::Repair || !key.starts_with("packs/"));
         assert!(orphans.is_empty(), "{at}: nobody collects {orphans:?}");
         let listing = database.snapshots(None).await.expect("lists");
         let there: BTreeSet<&SnapshotId> = listing.snapshots.iter().map(Snapshot::id).collect();

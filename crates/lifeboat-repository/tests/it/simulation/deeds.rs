@@ -15,12 +15,18 @@ pub(super) type Done = Result<Option<SnapshotId>, String>;
 
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
-    Backup { image: Image, ownership: Ownership, archive: bool },
+    Backup {
+        image: Image,
+        ownership: Ownership,
+        archive: bool,
+    },
     Forget(RecordNo),
     Undelete(RecordNo),
     Pin(RecordNo),
     Unpin(RecordNo),
-    Collect { trash: Duration },
+    Collect {
+        trash: Duration,
+    },
     /// Copies what this place missed from the other one.
     Bring,
 }

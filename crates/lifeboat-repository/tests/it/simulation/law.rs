@@ -125,9 +125,8 @@ impl Law {
 
     /// Under which number a snapshot was recorded here.
     pub(super) fn number_of(&self, id: &SnapshotId) -> Option<RecordNo> {
-        let is_it = |record: &Record| {
-            record.body.as_ref().is_some_and(|body| body.snapshot_id == *id)
-        };
+        let is_it =
+            |record: &Record| record.body.as_ref().is_some_and(|body| body.snapshot_id == *id);
         let found = self.records.iter().find(|(_, record)| is_it(record));
         found.map(|(number, _)| RecordNo(*number))
     }
