@@ -147,7 +147,7 @@ fn in_place_killed(attached: bool) {
 }
 
 /// All rows, as an application reads them.
-fn rows(path: &std::path::Path) -> Vec<(i64, Vec<u8>)> {
+pub(crate) fn rows(path: &std::path::Path) -> Vec<(i64, Vec<u8>)> {
     let connection = rusqlite::Connection::open(path).expect("opens");
     let mut rows = connection.prepare("SELECT id, content FROM page ORDER BY id").expect("good");
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("reads");
