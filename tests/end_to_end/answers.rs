@@ -4,7 +4,6 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::command::Folder;
 use crate::configuration::{run, with_databases, write};
 
 /// `config check` refuses what `run` would refuse.
