@@ -16,13 +16,21 @@ impl Cron {
     /// Reads the fields; nothing where they are none, or name a day that never
     /// comes, such as 30 February.
     pub fn parse(text: &str) -> Option<Self> {
-        let cron = fields(text)?;
-        comes(&cron).then(|| Self(text.trim().to_owned()))
+        Self::understand(text).ok()
     }
 
-    /// Whether these are fields of cron that name a day which never comes.
-    pub(crate) fn never_comes(text: &str) -> bool {
-        fields(text).is_some_and(|cron| !comes(&cron))
+    /// The same, and why it is none. To find no day takes a look at all of them.
+    pub(crate) fn understand(text: &str) -> Result<Self, NoCron> {
+        let parser =
+            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        // The parser takes an empty list for one of nothing.
+        if text.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(NoCron::Fields);
+        }
+        let cron = parser.parse(text).map_err(|_| NoCron::Fields)?;
+        let some_day = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+        cron.find_next_occurrence(&some_day, false).map_err(|_| NoCron::NeverComes)?;
+        Ok(Self(text.trim().to_owned()))
     }
 
     /// The text.
@@ -31,18 +39,13 @@ impl Cron {
     }
 }
 
-fn fields(text: &str) -> Option<croner::Cron> {
-    CronParser::builder()
-        .seconds(Seconds::Disallowed)
-        .year(Year::Disallowed)
-        .build()
-        .parse(text)
-        .ok()
-}
-
-fn comes(cron: &croner::Cron) -> bool {
-    let some_day = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-    cron.find_next_occurrence(&some_day, false).is_ok()
+/// Why a text is no cron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCron {
+    /// These are no five fields.
+    Fields,
+    /// They name a day that no month has.
+    NeverComes,
 }
 
 impl fmt::Display for Cron {
@@ -101,9 +104,11 @@ mod tests {
             "0 0 30 2 *",
             "0 0 31 4,6 *",
         ] {
-            assert!(Cron::parse(text).is_none(), "{text}");
-            let has_no_day = ["0 0 30 2 *", "0 0 31 4,6 *"].contains(&text);
-            assert_eq!(Cron::never_comes(text), has_no_day, "{text}");
+            let why = match text {
+                "0 0 30 2 *" | "0 0 31 4,6 *" => NoCron::NeverComes,
+                _ => NoCron::Fields,
+            };
+            assert_eq!(Cron::understand(text), Err(why), "{text}");
         }
     }
 }

@@ -114,7 +114,7 @@ fn steps(text: &str, prompt: Option<&str>, terminal: bool) -> Vec<Step> {
                     Some(step) if goes_on => step.command.push_str(&format!("\n{typed}")),
                     _ => steps.push(Step {
                         command: typed.to_owned(),
-                        code: code(typed),
+                        code: 0,
                         prints: Vec::new(),
                         terminal,
                     }),
@@ -127,6 +127,7 @@ fn steps(text: &str, prompt: Option<&str>, terminal: bool) -> Vec<Step> {
         }
     }
     for step in &mut steps {
+        step.code = code(&step.command);
         // What separates a command from the next says nothing.
         while step.prints.last().is_some_and(|line| line.trim().is_empty()) {
             step.prints.pop();
@@ -154,7 +155,7 @@ fn blocks_and_steps_are_found() {
     };
     assert_eq!(
         commands(&blocks[0]),
-        [("a \\\n  b   # exit code 4".into(), 0, 1), ("c".into(), 0, 0)]
+        [("a \\\n  b   # exit code 4".into(), 4, 1), ("c".into(), 0, 0)]
     );
     assert_eq!(code("b   # exit code 4, because"), 4);
     assert_eq!(commands(&blocks[1]), [("d".into(), 0, 0), ("e |\n  f".into(), 0, 0)]);

@@ -16,7 +16,6 @@ use crate::command::{Folder, binary};
 
 /// A page, and what a reader of it has before the first command.
 pub(super) struct Page {
-    path: PathBuf,
     name: String,
     folder: Folder,
     variables: Vec<(String, String)>,
@@ -31,7 +30,9 @@ impl Drop for Group {
     fn drop(&mut self) {
         // Its number is that of the group, which it began itself.
         let group = format!("-{}", self.0.id());
-        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
+        let mut kill = Command::new("kill");
+        // Most often nothing is left of it.
+        let _ = kill.args(["-s", "KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.0.wait();
     }
 }
@@ -129,7 +130,7 @@ impl Page {
         let own = before::instead(name).iter();
         instead.extend(own.map(|(stands, runs)| (stands.to_string(), runs.to_string())));
         let variables = vec![("AWS_EC2_METADATA_DISABLED".into(), "true".into())];
-        Self { path: root().join(name), name: name.to_owned(), folder, variables, instead }
+        Self { name: name.to_owned(), folder, variables, instead }
     }
 
     /// The variables of those who use a store, and that store for those of the page.
@@ -263,8 +264,10 @@ impl Page {
                 }
                 Ok(())
             }
-            Kind::Json => serde_json::from_str::<serde_json::Value>(&block.text)
-                .map(drop)
+            // One, or one after the other.
+            Kind::Json => serde_json::Deserializer::from_str(&block.text)
+                .into_iter::<serde_json::Value>()
+                .try_for_each(|value| value.map(drop))
                 .map_err(|error| error.to_string()),
             Kind::Python => {
                 let program = "import ast, sys; ast.parse(sys.argv[1])";
@@ -298,10 +301,4 @@ fn wait(command: &str) -> String {
     let port = words.by_ref().find(|word| *word == "-p").and_then(|_| words.next());
     let Some(port) = port else { return String::new() };
     format!("until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.1; done\n")
-}
-
-impl std::fmt::Debug for Page {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.path.display())
-    }
 }
