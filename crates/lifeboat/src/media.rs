@@ -365,8 +365,9 @@ impl Copier<'_> {
         let facts = FileFacts {
             store: self.store.to_owned(),
             key: key.to_owned(),
-            modified: seen.map(|seen| seen.modified),
-            etag: object.info.etag.clone().or_else(|| seen.and_then(|seen| seen.etag.clone())),
+            // Of what is read now, which may be newer than what was listed.
+            modified: object.info.modified.or_else(|| seen.map(|seen| seen.modified)),
+            etag: object.info.etag.as_deref().map(as_listed),
             content_type: object.info.content_type.clone(),
         };
         let size = object.info.size;
@@ -378,6 +379,11 @@ impl Copier<'_> {
             put => put.map(Some),
         })
     }
+}
+
+/// An ETag as listings have it: without quotes.
+fn as_listed(etag: &str) -> String {
+    etag.trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
 /// The store that a rule is about, by the name that people are shown.
