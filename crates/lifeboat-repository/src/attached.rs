@@ -101,8 +101,11 @@ impl Database {
 
     /// What the latest living snapshot says of its files: none where there is no
     /// snapshot, or one without.
-    pub async fn attachments_now(&self) -> Result<Option<Attachments>, ReadError> {
-        let head = self.head(None).await?;
+    pub async fn attachments_now(
+        &self,
+        expect: Option<RecordNo>,
+    ) -> Result<Option<Attachments>, ReadError> {
+        let head = self.head(expect).await?;
         let Some(latest) = head.state().latest else { return Ok(None) };
         match self.record_below(&head, latest.number).await {
             Ok(record) => Ok(record.envelope.attachments),

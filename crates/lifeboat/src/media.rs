@@ -30,11 +30,14 @@ pub use back::{PutBack, put_back};
 const BATCH: usize = 64;
 /// So many are copied at once.
 const TOGETHER: usize = 12;
-/// So much of them is in memory, in pieces of 64 KiB: what is read, and what is put.
+/// So much of them is in memory, in pieces of 64 KiB: a part that is read, one that is
+/// complete, and one that is sealed. A large file is copied alone.
 const PIECE: u64 = 64 * 1024;
 const PIECES: u32 = 384;
-/// What one file takes at most of that: a part that is read, and one that is sealed.
-const MOST: u64 = 8 * 1024 * 1024;
+/// How often a byte of a file is in memory.
+const TIMES: u64 = 3;
+/// A file of which the listing says nothing is taken for one of this size.
+const UNKNOWN: u64 = 8 * 1024 * 1024;
 /// The memory for sorting, for each of rows and objects.
 const SORTING: usize = 6 * 1024 * 1024;
 /// After so many that a store did not hand out it is asked no more.
@@ -161,7 +164,12 @@ impl Media {
                 return Ok(());
             }
         };
-        self.told().unusable = mentioned.unusable.clone();
+        if mentioned.unusable.count > 0 {
+            let mut told = self.told();
+            let known = std::mem::take(&mut told.unusable);
+            told.unusable = mentioned.unusable.clone();
+            told.unusable.count += known.count;
+        }
         if let Some(why) = &mentioned.unlisted {
             tracing::info!("{} is not listed: {why}", store.shown);
         }
@@ -334,8 +342,9 @@ impl Copier<'_> {
             }
             Todo::Copy => {}
         }
-        let size = seen.as_ref().map_or(MOST, |seen| seen.size * 2).clamp(PIECE, MOST * 2);
-        let pieces = u32::try_from(size / PIECE).unwrap_or(PIECES).clamp(1, PIECES);
+        let size = seen.as_ref().map_or(UNKNOWN, |seen| seen.size);
+        let pieces = size.saturating_mul(TIMES).div_ceil(PIECE).max(1);
+        let pieces = u32::try_from(pieces).unwrap_or(PIECES).min(PIECES);
         let _room = self.room.acquire_many(pieces).await.expect("it is never closed");
         // One that is replaced while it is read is read once more.
         for again in [true, false] {
@@ -365,8 +374,9 @@ impl Copier<'_> {
         let facts = FileFacts {
             store: self.store.to_owned(),
             key: key.to_owned(),
-            modified: seen.map(|seen| seen.modified),
-            etag: object.info.etag.clone().or_else(|| seen.and_then(|seen| seen.etag.clone())),
+            // Of what is read now, which may be newer than what was listed.
+            modified: object.info.modified.or_else(|| seen.map(|seen| seen.modified)),
+            etag: object.info.etag.as_deref().map(as_listed),
             content_type: object.info.content_type.clone(),
         };
         let size = object.info.size;
@@ -378,6 +388,11 @@ impl Copier<'_> {
             put => put.map(Some),
         })
     }
+}
+
+/// An ETag as listings have it: without quotes.
+fn as_listed(etag: &str) -> String {
+    etag.trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
 /// The store that a rule is about, by the name that people are shown.

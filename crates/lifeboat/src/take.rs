@@ -166,7 +166,7 @@ impl Destination {
         if let Some(media) = &settings.media {
             options.attach = Some(Arc::clone(media) as Arc<dyn lifeboat_repository::Attach>);
             // What could not be copied then is, though no page has changed.
-            let there = database.attachments_now().await?;
+            let there = database.attachments_now(options.expect).await?;
             options.always |= there.is_none_or(|there| there.pending > 0);
             if settings.archive {
                 media.all_at_once();
