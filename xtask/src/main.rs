@@ -15,6 +15,7 @@ mod layers;
 mod memory;
 mod package;
 mod process;
+mod simulate;
 mod suite;
 mod tidy;
 
@@ -40,6 +41,10 @@ Usage: cargo xtask COMMAND
   bench                  what backups cost, beside other tools (heavy: gigabytes and minutes);
                          `bench --help` has the options
   idle [DATABASES]       what databases cost that do nothing (1,000 if not said; takes minutes)
+  crashes                every crash point, also those of stores that ignore conditions
+  simulate --minutes N   histories of several writers, faults and deaths, one seed after the
+                         other; `simulate --seed S` repeats one
+  load [DATABASES]       so many databases, writers, and a store that fails (1,000 if not said)
   consolidation          simulate three years of backups: the table and the plot of
                          docs/consolidation.md
   conformance --with STORE
@@ -86,6 +91,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["idle"] => idle::run(1000),
         ["idle", databases] => match databases.parse() {
             Ok(databases) => idle::run(databases),
+            Err(_) => bail!("`{databases}` is no number of databases"),
+        },
+        ["crashes"] => simulate::crashes(),
+        ["simulate", "--minutes", minutes] => simulate::minutes(minutes),
+        ["simulate", "--seed", seed] => simulate::seed(seed),
+        ["load"] => simulate::load(1000),
+        ["load", databases] => match databases.parse() {
+            Ok(databases) => simulate::load(databases),
             Err(_) => bail!("`{databases}` is no number of databases"),
         },
         ["consolidation"] => consolidation::run(),

@@ -11,7 +11,6 @@ mod report;
 mod secrets;
 mod targets;
 mod text;
-mod unused;
 mod when;
 
 use clap::Parser;

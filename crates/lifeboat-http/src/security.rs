@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-pub(crate) use guard::{guard, headers};
+pub(crate) use guard::{guard, headers, wrong_token};
 pub(crate) use limits::Limits;
 pub(crate) use sessions::Sessions;
 
@@ -53,6 +53,14 @@ pub struct Caller {
     pub name: String,
     /// What they may do.
     pub role: Role,
+}
+
+/// A caller, and the address they ask from, where it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) from: Option<String>,
 }
 
 /// How a caller was known.
@@ -266,7 +274,7 @@ pub enum WeakToken {
 macro_rules! callers {
     ($($(#[$doc:meta])* $name:ident: $role:expr;)*) => {$(
         $(#[$doc])*
-        pub(crate) struct $name(pub(crate) Caller);
+        pub(crate) struct $name(pub(crate) Asker);
 
         impl<S: Send + Sync> FromRequestParts<S> for $name {
             type Rejection = Problem;
@@ -287,7 +295,7 @@ callers! {
     Restorer: Role::Restore;
 }
 
-fn caller(parts: &Parts, role: Role) -> Result<Caller, Problem> {
+fn caller(parts: &Parts, role: Role) -> Result<Asker, Problem> {
     let Some(caller) = parts.extensions.get::<Caller>() else {
         return Err(Problem::unknown_caller());
     };
@@ -298,7 +306,9 @@ fn caller(parts: &Parts, role: Role) -> Result<Caller, Problem> {
             .with_hint("use a token of that role")
             .with_status(StatusCode::FORBIDDEN));
     }
-    Ok(caller.clone())
+    let from = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip().to_canonical());
+    let Caller { name, role } = caller.clone();
+    Ok(Asker { name, role, from: from.map(|ip| ip.to_string()) })
 }
 
 #[cfg(test)]

@@ -246,6 +246,16 @@ fn of_write(error: &WriteError) -> Option<String> {
                 .into()
         }
         WriteError::Contention { .. } => "run the command again".into(),
+        WriteError::EpochEnded { .. } | WriteError::SegmentTaken { .. } => {
+            "another installation has taken over, or another process writes this log: let one of \
+             them follow the database, and take a snapshot there"
+                .into()
+        }
+        WriteError::NoConditions { .. } => {
+            "keep the log on a storage that honours conditional creates; scans at an interval \
+             work here (`lifeboat storage probe` says what it does)"
+                .into()
+        }
         WriteError::Unfit { .. } => {
             "allow to list the bucket, or take another storage; `lifeboat storage probe` says what \
              this one does"

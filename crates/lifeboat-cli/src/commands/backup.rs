@@ -131,6 +131,7 @@ impl Run<'_> {
         settings.explain = backup.explain;
         settings.take_over = backup.take_over;
         settings.adopt = self.arguments.setup().adopts();
+        settings.compression = self.arguments.setup().compression();
         settings.expect = backup.expect;
         settings.progress = progress::show(self.reporter.progress(), name);
         settings

@@ -82,10 +82,13 @@ async fn begin(
     };
     let exit = match &mut child {
         Some(child) => child.wait(&mut signals, again).await,
-        None => {
-            stopped(&mut signals, again).await;
-            Exit::Ok
-        }
+        None => tokio::select! {
+            () = stopped(&mut signals, again) => Exit::Ok,
+            () = service.lost() => {
+                reporter.warn("all databases belong to other installations now: nothing is left to do");
+                Exit::HeldByOther
+            }
+        },
     };
     stopping();
     if let Some(page) = page {
@@ -97,7 +100,7 @@ async fn begin(
     if child.is_some() {
         // What the application did last. Who asks for the end again means it.
         tokio::select! {
-            _ = service.trigger_all() => {}
+            _ = service.trigger_rest() => {}
             _ = signals.terminate.recv() => reporter.warn(CUT_OFF),
             _ = signals.interrupt.recv() => reporter.warn(CUT_OFF),
         }
