@@ -3,7 +3,7 @@
 /// The commands, by the path of the page.
 pub(super) fn before(page: &str) -> &'static str {
     match page {
-        "docs/agent.md" => AGENT,
+        "docs/agent.md" | "docs/continuous.md" => AGENT,
         "docs/configuration.md" => CONFIGURATION,
         "docs/destinations.md" => DESTINATIONS,
         "docs/http.md" => HTTP,

@@ -116,9 +116,8 @@ impl Page {
         application
             .execute_batch(
                 "CREATE TABLE note(id INTEGER PRIMARY KEY, text, lost);
-                 CREATE INDEX note_text ON note(text);
                  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
-                 INSERT INTO note(text) SELECT hex(randomblob(40)) FROM n;",
+                 INSERT INTO note(text) SELECT randomblob(150) FROM n;",
             )
             .expect("writes");
         let etc = folder.path("etc").to_string_lossy().into_owned();
