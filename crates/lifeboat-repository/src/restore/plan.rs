@@ -16,7 +16,7 @@ use super::held::ReadPack;
 use crate::repository::Database;
 
 /// The most bytes that one request fetches.
-const CHUNK_LEN: u64 = 4 * 1024 * 1024;
+pub(super) const CHUNK_LEN: u64 = 4 * 1024 * 1024;
 
 /// The blocks of an image that no pack has given yet: one bit each.
 #[derive(Debug)]
@@ -50,6 +50,15 @@ impl Wanted {
             wanted.take(absent);
         }
         wanted
+    }
+
+    /// Those blocks of an image of which something is still wanted.
+    pub(super) fn those_of(geometry: Geometry, wanted: impl Fn(BlockNo) -> bool) -> Self {
+        let mut these = Self::all_of(geometry);
+        for block in (0..geometry.block_count()).map(BlockNo).filter(|block| !wanted(*block)) {
+            these.take(block);
+        }
+        these
     }
 
     pub(super) fn remaining(&self) -> Remaining {
