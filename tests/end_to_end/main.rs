@@ -32,6 +32,7 @@ mod live;
 mod locks;
 mod logs;
 mod memory;
+mod moments;
 mod notify;
 mod objects;
 mod one_repository;
