@@ -11,12 +11,12 @@ use crate::place::{Place, in_every_place};
 
 in_every_place!(several_databases_one_of_them_bad);
 
-fn fields(object: &Value) -> BTreeSet<String> {
+pub(crate) fn fields(object: &Value) -> BTreeSet<String> {
     object.as_object().expect("an object").keys().cloned().collect()
 }
 
 /// The fields that a section of the document lists, one a row.
-fn documented(section: &str) -> BTreeSet<String> {
+pub(crate) fn documented(section: &str) -> BTreeSet<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/json.md");
     let text = std::fs::read_to_string(root).expect("docs/json.md");
     let heading = format!("## {section}\n");
@@ -257,6 +257,8 @@ fn fields_of_keeping_and_proving() {
     let snapshots = ["stats: one object a snapshot"; 2];
     let stats = [&snapshots[..], &both("stats")].concat();
     check(&["stats"], 0, &stats);
+    let one = "timeline: one object a snapshot, `snapshot`";
+    check(&["timeline", "app"], 0, &[one, one, "timeline: summary"]);
     check(&["status"], 0, &both("status"));
     let packs = folder.objects_of("/packs/");
     std::fs::remove_file(&packs[0]).expect("removes");

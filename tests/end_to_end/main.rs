@@ -38,6 +38,7 @@ mod load;
 mod locks;
 mod logs;
 mod memory;
+mod moments;
 mod notify;
 mod objects;
 mod one_repository;

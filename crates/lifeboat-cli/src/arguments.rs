@@ -25,7 +25,7 @@ use crate::exit::Exit;
 use crate::secrets;
 pub(crate) use backup::{BackupArguments, InitArguments};
 use lifeboat::setup::{Disabled, Setup, SetupError};
-pub(crate) use restore::RestoreArguments;
+pub(crate) use restore::{RestoreArguments, TimelineArguments};
 pub(crate) use run::{HealthArguments, RunArguments};
 
 pub(crate) use elsewhere::{CopyArguments, ExportArguments};
@@ -166,6 +166,8 @@ pub(crate) enum Command {
         /// The name of a database, or the path of its file [default: all]
         name: Option<String>,
     },
+    /// Show which states can be restored: every commit, gaps, snapshots
+    Timeline(TimelineArguments),
     /// Show how the backups of every database are
     Status,
     /// Back up by the schedule until told to stop; with a command, for as long as that runs

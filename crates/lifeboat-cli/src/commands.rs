@@ -27,6 +27,7 @@ pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod storage;
 pub(crate) mod sync;
+pub(crate) mod timeline;
 pub(crate) mod trash;
 
 use lifeboat::config::TakeOver;

@@ -43,6 +43,7 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         | Command::Pin(_)
         | Command::Unpin(_)
         | Command::Diff(_)
+        | Command::Timeline(_)
         | Command::Copy(_)
         | Command::Sync { .. }
         | Command::Key(_) => {

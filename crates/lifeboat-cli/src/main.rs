@@ -124,6 +124,7 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         Command::Unpin(pick) => commands::trash::pin(arguments, pick, false, reporter).await,
         Command::Prune(prune) => commands::prune::run(arguments, prune, reporter).await,
         Command::Diff(diff) => commands::diff::run(arguments, diff, reporter).await,
+        Command::Timeline(timeline) => commands::timeline::run(arguments, timeline, reporter).await,
         Command::Stats { name } => commands::stats::run(arguments, name.as_deref(), reporter).await,
         Command::Run(run) => commands::run::run(arguments, run, reporter).await,
         Command::Health(asked) => commands::health::run(arguments, asked, reporter).await,

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lifeboat::remote::Fencing;
-use lifeboat::repository::Snapshot;
+use lifeboat::repository::{Resolved, Snapshot};
 use lifeboat::snapshot::Replaced;
 use lifeboat::{
     BackupReport, Error, InPlaceReport, Merged, OneOfAll, RestoreReport, SalvageReport,
@@ -322,6 +322,15 @@ impl Reporter {
     pub(crate) fn will_restore(&self, name: &str, snapshot: &Snapshot) {
         if self.prose() {
             people::will_restore(name, snapshot);
+        }
+    }
+
+    /// A snapshot or a state between snapshots was found and is about to be restored.
+    pub(crate) fn will_restore_state(&self, name: &str, meant: &Resolved) {
+        match meant.moment() {
+            None => self.will_restore(name, meant.base()),
+            Some(moment) if self.prose() => people::will_restore_moment(name, moment),
+            Some(_) => {}
         }
     }
 

@@ -10,11 +10,13 @@ use crate::log::{Committed, Draft};
 use crate::repository::Database;
 
 impl Database {
-    /// Moves snapshots to the trash. The latest, the latest that was verified
-    /// and the pinned are refused.
+    /// Moves snapshots to the trash. The latest, the latest that was verified, the
+    /// pinned, and those with which the commit log begins are refused.
     pub async fn forget(&self, numbers: &[RecordNo]) -> Result<(), WriteError> {
         let since = self.local().now();
-        let protected = self.latest_verified(&self.head(None).await?.state()).await?;
+        let head = self.head(None).await?;
+        let protected = self.latest_verified(&head.state()).await?;
+        let bases = self.log_bases(&head).await?;
         self.change(RecordKind::Forget, numbers, |state, number| {
             if !state.alive.contains(number) {
                 return Err("is not there");
@@ -29,6 +31,9 @@ impl Database {
             }
             if protected == Some(number) {
                 return Err("is the latest that was verified, which is never forgotten");
+            }
+            if bases.contains(number) {
+                return Err("is what the commit log begins with, as long as that is kept");
             }
             state.alive.remove(number);
             state.trash.push(Trashed { number, since });

@@ -7,6 +7,7 @@
 
 mod depth;
 mod keys;
+mod log;
 mod read;
 mod survey;
 
@@ -81,6 +82,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// The share of the data objects that was to be read was read to its end.
     pub complete: bool,
+    /// How many segments of the commit log there are.
+    pub segments: u64,
 }
 
 /// What people call snapshots: findings have only their numbers.
@@ -245,6 +248,7 @@ impl Database {
         if options.depth != Depth::References {
             orphans = self.check_presence(&mut survey).await?;
         }
+        let log = self.check_log(&mut survey, options.depth, &listener).await?;
         let mut reading = Reading { complete: true, ..Reading::default() };
         if let Depth::Data(share) = options.depth {
             let deadline = options.max_duration.map(|most| started + most);
@@ -270,7 +274,9 @@ impl Database {
         let verified = whole.filter(|_| read_all).collect();
         let (objects, bytes) = survey.sizes();
         result.findings = std::mem::take(&mut survey.findings).into_list();
-        (result.objects_read, result.bytes_read) = (reading.objects, reading.bytes);
+        let segments_read = if log.bytes > 0 { log.segments } else { 0 };
+        (result.objects_read, result.bytes_read) =
+            (reading.objects + segments_read, reading.bytes + log.bytes);
         result.read = reading.ranges;
         let report = CheckReport {
             result,
@@ -284,6 +290,7 @@ impl Database {
             objects,
             bytes,
             complete: reading.complete,
+            segments: log.segments,
         };
         Ok((report, survey, files))
     }

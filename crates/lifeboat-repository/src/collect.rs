@@ -5,6 +5,7 @@
 //! condemned: a writer that was about to reference a condemned pack loses the
 //! race for that number, and reads the record.
 
+mod log;
 mod needed;
 
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use lifeboat_format::numbers::{NumberSet, RecordNo};
-use lifeboat_format::record::{RecordKind, State};
+use lifeboat_format::record::{Epoch, RecordKind, State};
 use lifeboat_remote::Fencing;
 use time::OffsetDateTime;
 
@@ -21,6 +22,7 @@ use crate::error::{ReadError, WriteError};
 use crate::log::{Committed, Draft, Head};
 use crate::proofs::Proofs;
 use crate::repository::Database;
+pub(crate) use log::floor_of;
 pub(crate) use needed::Object;
 use needed::{Listed, Needed};
 
@@ -45,12 +47,15 @@ pub struct CollectOptions {
     /// Snapshots that were taken later than this are never dropped, however long
     /// a record says that they lie in the trash. 7 days.
     pub floor_age: Duration,
+    /// How long every commit is kept of a database that is followed: back to the
+    /// newest snapshot that was taken before that. 7 days.
+    pub log: Duration,
 }
 
 impl Default for CollectOptions {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Self { trash: day * 7, grace: day, floor_snapshots: 3, floor_age: day * 7 }
+        Self { trash: day * 7, grace: day, floor_snapshots: 3, floor_age: day * 7, log: day * 7 }
     }
 }
 
@@ -70,6 +75,15 @@ impl CollectOptions {
     }
 }
 
+impl CollectOptions {
+    /// These options with another time for which every commit is kept.
+    #[must_use]
+    pub fn with_log(mut self, log: Duration) -> Self {
+        self.log = log;
+        self
+    }
+}
+
 /// What a collection did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -85,6 +99,10 @@ pub struct CollectReport {
     /// The newest record is damaged: nobody knows what it says, and nothing is
     /// deleted before the next backup.
     pub stopped_by_damage: bool,
+    /// How many of the deleted objects are segments of the commit log.
+    pub segments: u64,
+    /// The epochs of the log after it.
+    log: Vec<Epoch>,
 }
 
 /// A snapshot that lies in the trash.
@@ -114,6 +132,7 @@ impl Database {
                 return Ok(plan);
             }
             let mut state = head.state();
+            state.log.clone_from(&plan.log);
             state.trash.retain(|trashed| !plan.dropped.contains(&trashed.number));
             for number in &plan.dropped {
                 state.pins.remove(*number);
@@ -191,12 +210,19 @@ impl Database {
             .filter(|object| is_older(object.modified, now, options.grace))
             .take(MAX_CONDEMNED)
             .collect();
+        let (most, cutoff) = (MAX_CONDEMNED - condemned.len(), now - options.log);
+        let log = self.plan_log(head, &stays, cutoff, (now, options.grace), most).await?;
+        let mut deleted: Vec<String> = condemned.iter().map(|object| object.object.key()).collect();
+        let freed: u64 = condemned.iter().map(|object| object.size).sum();
+        deleted.extend(log.segments.iter().map(|(key, _)| key.clone()));
         Ok(CollectReport {
             left_in_trash: (trash.len() - dropped.len()) as u64,
-            deleted: condemned.iter().map(|object| object.object.key()).collect(),
-            bytes_freed: condemned.iter().map(|object| object.size).sum(),
+            deleted,
+            bytes_freed: freed + log.segments.iter().map(|(_, size)| size).sum::<u64>(),
             dropped,
             stopped_by_damage: false,
+            segments: log.segments.len() as u64,
+            log: log.epochs,
         })
     }
 

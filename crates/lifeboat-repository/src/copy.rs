@@ -1,6 +1,8 @@
 //! Copying a snapshot to another destination (rule R7): the packs and the body
 //! as they are, under the next free number there.
 
+mod log;
+
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use lifeboat_format::list::{PackEntry, packs_digest};
 use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::pack::PackIndex;
-use lifeboat_format::record::{Content, Latest, RecordKind, SnapshotBody, State, body_text};
+use lifeboat_format::record::{Content, Epoch, Latest, RecordKind, SnapshotBody, State, body_text};
 use lifeboat_remote::Created;
 
 use crate::attached::Attached;
@@ -79,8 +81,9 @@ impl Database {
                 sent.insert(own.pack, own);
                 packs.push(own);
             }
+            let opening = self.opening(source, snapshot, &mut head).await?;
             let attached = self.copy_attached(source, snapshot, &head).await?;
-            if self.commit_copy(&here, &packs, &attached, snapshot, &mut head).await? {
+            if self.commit_copy(&here, &packs, &attached, snapshot, opening, &mut head).await? {
                 journal.end();
                 return Ok(head.newest.expect("a record was just created"));
             }
@@ -186,9 +189,10 @@ impl Database {
                 self.fetch_and_put_archive(source, snapshot, &relative).await?;
                 stored = true;
             }
+            let opening = self.opening(source, snapshot, &mut head).await?;
             let attached = self.copy_attached(source, snapshot, &head).await?;
             let none = PackList::default();
-            if self.commit_copy(&none, &[], &attached, snapshot, &mut head).await? {
+            if self.commit_copy(&none, &[], &attached, snapshot, opening, &mut head).await? {
                 return Ok(head.newest.expect("a record was just created"));
             }
             let news = self.advance(&mut head).await?;
@@ -290,6 +294,7 @@ impl Database {
         packs: &[PackEntry],
         attached: &Attached,
         snapshot: &Snapshot,
+        opening: Option<Epoch>,
         head: &mut Head,
     ) -> Result<bool, WriteError> {
         let body = snapshot.body();
@@ -304,6 +309,7 @@ impl Database {
         let number = head.next();
         state.owner = Some(self.local().installation()?.clone());
         state.alive.insert(number);
+        state.log.extend(opening);
         state.generation = state.generation.max(body.generation);
         if self.is_later(head, &state, body).await? {
             state.latest = Some(Latest { number, generation: body.generation });

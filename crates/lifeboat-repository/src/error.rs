@@ -9,6 +9,8 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_remote::RemoteError;
 
+use crate::moments::{NearState, NotCovered};
+
 /// The state or cache directory of this installation cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing} {}", path.display())]
@@ -437,6 +439,16 @@ pub enum ResolveError {
         asked: String,
         /// The nearest that there are.
         nearest: Vec<SnapshotId>,
+    },
+    /// No snapshot and no commit log has the state that is meant.
+    #[error("find the state {asked}: {why}")]
+    NotCovered {
+        /// What was asked for.
+        asked: String,
+        /// Why there is none.
+        why: NotCovered,
+        /// The nearest states that there are.
+        nearest: Vec<NearState>,
     },
     /// Several are meant.
     #[error("tell which snapshot {asked} means: there are {}", matches.len())]

@@ -31,6 +31,7 @@
 //!   has beside the database.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - `segments`: the commit log. [`Following`]: snapshots of who is followed.
+//! - `moments`, `timeline`: which states can be restored, and how one is put together.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
@@ -64,6 +65,7 @@ mod local;
 mod log;
 mod mend;
 mod missed;
+mod moments;
 mod ownership;
 mod packs;
 mod progress;
@@ -75,6 +77,7 @@ mod segments;
 mod snapshots;
 mod stats;
 mod store;
+mod timeline;
 mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
@@ -93,12 +96,14 @@ pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
 pub use lifeboat_crypto::{CryptoError, Passphrase, RawKey, Secret};
 pub use local::{Clock, Local, LocalOptions, Scratch, random_hex};
 pub use mend::{MendedObject, MendedPack, RepairReport};
+pub use moments::{MomentPlan, NearState, NotCovered, Resolved};
 pub use ownership::Ownership;
 pub use progress::{Event, Progress};
 pub use proofs::{FailedDrill, Proof, Proofs};
 pub use repository::{Database, Repository};
-pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
+pub use restore::{Held, MomentReport, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
 pub use segments::{Appended, LogEnd};
 pub use snapshots::{Listing, Selector, Snapshot};
 pub use stats::{SnapshotStats, Stats};
+pub use timeline::{Stretch, Timeline};
 pub use trash::TrashedSnapshot;

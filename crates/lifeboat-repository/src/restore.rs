@@ -7,6 +7,8 @@
 
 mod estimate;
 mod held;
+mod moment;
+mod overlay;
 mod plan;
 mod salvage;
 
@@ -28,6 +30,7 @@ use crate::repository::Database;
 use crate::snapshots::Snapshot;
 pub use estimate::RestorePlan;
 pub use held::Held;
+pub use moment::MomentReport;
 use plan::{CHUNK_LEN, Chunk, Wanted, chunks};
 pub use salvage::Salvaged;
 
@@ -110,8 +113,10 @@ impl Database {
         let held = held.map(held::share);
         let mut looked_for_repairs = false;
         loop {
+            listener.tell(Event::Restoring { bytes: geometry.file_size() });
+            let wanted = Wanted::all_of(geometry);
             let (back, restored) =
-                self.restore_from(&list, geometry, held.clone(), sink, options).await;
+                self.restore_from(&list, geometry, wanted, held.clone(), sink, options).await;
             sink = back;
             let (wanted, mut report) = match restored {
                 Ok(restored) => restored,
@@ -136,24 +141,24 @@ impl Database {
         }
     }
 
-    /// Hands all blocks that packs give to a sink, which comes back.
+    /// Hands the wanted blocks that packs give to a sink, which comes back.
     async fn restore_from<S: PageSink + 'static>(
         &self,
         list: &Healed,
         geometry: Geometry,
+        wanted: Wanted,
         held: Option<held::Shared>,
         mut sink: S,
         options: &RestoreOptions,
     ) -> (S, Result<(Wanted, RestoreReport), RestoreError<S::Error>>) {
         let progress = Listener(options.progress.clone());
-        progress.tell(Event::Restoring { bytes: geometry.file_size() });
         let (sender, receiver) = mpsc::channel(1);
         let piece = options.piece.unwrap_or(CHUNK_LEN);
         let writer = tokio::task::spawn_blocking(move || {
             let result = write(&mut sink, geometry, receiver, &progress);
             (sink, result)
         });
-        let fetched = self.fetch(list, geometry, held, piece, sender).await;
+        let fetched = self.fetch(list, geometry, wanted, held, piece, sender).await;
         let (sink, written) = match writer.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -194,11 +199,11 @@ impl Database {
         &self,
         list: &Healed,
         geometry: Geometry,
+        mut wanted: Wanted,
         held: Option<held::Shared>,
         piece: u64,
         sender: mpsc::Sender<Fetched>,
     ) -> Result<(Wanted, RestoreReport), ReadError> {
-        let mut wanted = Wanted::all_of(geometry);
         let mut report = RestoreReport { geometry, bytes_fetched: 0, packs: 0, blocks_kept: 0 };
         {
             let remaining = wanted.remaining();

@@ -5,6 +5,7 @@
 //! later, and its record comes before anything is deleted.
 
 mod end;
+mod find;
 mod read;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use lifeboat_format::log::{
 };
 use lifeboat_format::record::LastSegment;
 use lifeboat_remote::Created;
+pub(crate) use read::ReadSegment;
 use time::OffsetDateTime;
 
 use crate::error::{ReadError, WriteError};
@@ -154,7 +156,11 @@ impl Database {
     }
 
     /// What stands in the way of a segment.
-    async fn taken(&self, epoch: EpochId, number: SegmentNo) -> Result<WriteError, ReadError> {
+    pub(crate) async fn taken(
+        &self,
+        epoch: EpochId,
+        number: SegmentNo,
+    ) -> Result<WriteError, ReadError> {
         let there = self.read_segment(epoch, number).await?.segment;
         Ok(match there.head().kind {
             SegmentKind::Seal => WriteError::EpochEnded { epoch, segment: Some(number) },

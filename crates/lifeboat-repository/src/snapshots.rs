@@ -5,13 +5,15 @@ use std::sync::Arc;
 use futures::StreamExt;
 use lifeboat_format::attached::Attachments;
 use lifeboat_format::id::SnapshotId;
-use lifeboat_format::numbers::RecordNo;
+use lifeboat_format::log::CommitNo;
+use lifeboat_format::numbers::{NumberSet, RecordNo};
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_format::record::{Record, SnapshotBody, Trashed};
 use time::OffsetDateTime;
 
 use crate::error::{ReadError, ResolveError};
 use crate::log::Head;
+use crate::moments::first_bases;
 use crate::repository::Database;
 
 /// How many records are read at once.
@@ -75,6 +77,9 @@ pub struct Listing {
     pub burnt: Vec<RecordNo>,
     /// Those in the trash.
     pub trash: Vec<Trashed>,
+    /// Those with which the commit log begins that is kept: they are not forgotten
+    /// before it is.
+    pub log_bases: NumberSet,
     /// The newest record.
     pub newest: Option<RecordNo>,
 }
@@ -87,8 +92,17 @@ pub enum Selector {
     Latest(usize),
     /// The one whose id begins like this.
     Prefix(String),
-    /// The newest that was taken at this time or before.
+    /// The state at a time: that which a commit log has, or the newest snapshot
+    /// that was taken then or before.
     At(OffsetDateTime),
+    /// The state after a commit, which only a commit log has
+    /// ([`Database::resolve_moment`]).
+    Commit(CommitNo),
+    /// The newest snapshot whose description has these words.
+    Before(String),
+    /// The newest state that there is: the last commit of the commit log, or the
+    /// latest snapshot where that is newer, or there is no log.
+    Newest,
 }
 
 impl Selector {
@@ -112,6 +126,9 @@ impl std::fmt::Display for Selector {
             Self::Latest(0) => f.write_str("latest"),
             Self::Latest(back) => write!(f, "latest~{back}"),
             Self::Prefix(prefix) => f.write_str(prefix),
+            Self::Commit(commit) => write!(f, "of the state after commit {commit}"),
+            Self::Before(words) => write!(f, "that was described as {words:?}"),
+            Self::Newest => f.write_str("with the newest state"),
             Self::At(time) => {
                 let time = time.replace_nanosecond(0).unwrap_or(*time);
                 let text = time.format(&time::format_description::well_known::Rfc3339);
@@ -130,7 +147,7 @@ impl Database {
 
     /// The end of the log, for whoever wants to know all there is: one listing
     /// more tells a log that ends from one with a gap.
-    async fn whole_head(&self, expect: Option<RecordNo>) -> Result<Head, ReadError> {
+    pub(crate) async fn whole_head(&self, expect: Option<RecordNo>) -> Result<Head, ReadError> {
         let mut head = self.head(expect).await?;
         if expect.is_none() && self.to_the_end(head.newest).await? != head.newest {
             self.advance(&mut head).await?;
@@ -138,13 +155,14 @@ impl Database {
         Ok(head)
     }
 
-    async fn list(&self, head: &Head) -> Result<Listing, ReadError> {
+    pub(crate) async fn list(&self, head: &Head) -> Result<Listing, ReadError> {
         let state = head.state();
         let mut listing = Listing {
             snapshots: Vec::new(),
             broken: Vec::new(),
             burnt: head.burnt.clone(),
             trash: state.trash.clone(),
+            log_bases: NumberSet::default(),
             newest: head.newest,
         };
         let mut records = std::pin::pin!(
@@ -169,6 +187,8 @@ impl Database {
             }
         }
         listing.snapshots.sort_by_key(|snapshot| (snapshot.body().generation, snapshot.number()));
+        let bases = first_bases(&state.log, &listing.snapshots);
+        listing.log_bases = bases;
         Ok(listing)
     }
 
@@ -181,6 +201,8 @@ impl Database {
         selector: &Selector,
         expect: Option<RecordNo>,
     ) -> Result<Snapshot, ResolveError> {
+        // Of snapshots the newest state is the latest.
+        let selector = if *selector == Selector::Newest { &Selector::Latest(0) } else { selector };
         let head = self.whole_head(expect).await?;
         let burnt = |number: RecordNo| {
             let error = DecodeError::Damaged { kind: ObjectKind::Record, what: "newest record" };
@@ -212,7 +234,7 @@ impl Database {
 
 /// Picks the snapshot that is meant; pure. Where a damaged record may be the
 /// one, that is the error: another must not pass for it.
-fn select(mut listing: Listing, selector: &Selector) -> Result<Snapshot, ResolveError> {
+pub(crate) fn select(mut listing: Listing, selector: &Selector) -> Result<Snapshot, ResolveError> {
     let all = std::mem::take(&mut listing.snapshots);
     let asked = selector.to_string();
     let ids = |snapshots: &[&Snapshot]| snapshots.iter().map(|s| s.id().clone()).collect();
@@ -227,11 +249,21 @@ fn select(mut listing: Listing, selector: &Selector) -> Result<Snapshot, Resolve
             let before = all.iter().filter(|s| s.body().taken_at <= *time);
             before.max_by_key(|s| (s.body().generation, s.number())).into_iter().collect()
         }
+        Selector::Before(words) => {
+            let words = words.to_lowercase();
+            let described = |s: &&Snapshot| {
+                let text = s.body().description.as_ref().map(|text| text.to_lowercase());
+                text.is_some_and(|text| text.contains(&words))
+            };
+            all.iter().rev().find(described).into_iter().collect()
+        }
+        // No snapshot says after which commit exactly it was taken.
+        Selector::Commit(_) | Selector::Newest => Vec::new(),
     };
     let may_be_meant = |number: RecordNo| match (selector, &found[..]) {
         // An id says which it is, whatever became of the others.
         (Selector::Prefix(_), found) => found.is_empty(),
-        (Selector::Latest(_), [one]) => number > one.number(),
+        (Selector::Latest(_) | Selector::Before(_), [one]) => number > one.number(),
         (Selector::At(time), [one]) => {
             let later = all.iter().filter(|s| s.body().taken_at > *time).map(Snapshot::number);
             number > one.number() && later.min().is_none_or(|later| number < later)
@@ -248,7 +280,10 @@ fn select(mut listing: Listing, selector: &Selector) -> Result<Snapshot, Resolve
             let mut nearest: Vec<&Snapshot> = all.iter().rev().collect();
             match selector {
                 Selector::Latest(_) => nearest.reverse(),
-                Selector::Prefix(_) => {}
+                Selector::Prefix(_)
+                | Selector::Commit(_)
+                | Selector::Before(_)
+                | Selector::Newest => {}
                 Selector::At(_) => nearest.sort_by_key(|s| s.body().taken_at),
             }
             nearest.truncate(if matches!(selector, Selector::Latest(_)) { 1 } else { NAMED });

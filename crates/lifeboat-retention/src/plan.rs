@@ -41,6 +41,8 @@ pub struct Candidate {
     pub tags: BTreeMap<String, String>,
     /// Whether it is protected.
     pub pinned: bool,
+    /// Whether a commit log begins with it, and needs it for as long as it is kept.
+    pub begins_log: bool,
     /// Whether its data was read and proven.
     pub verified: bool,
 }
@@ -92,6 +94,7 @@ impl Candidate {
             class: Class::Regular,
             tags: BTreeMap::new(),
             pinned: false,
+            begins_log: false,
             verified: false,
         }
     }
@@ -208,6 +211,9 @@ fn protect(rows: &mut [Row<'_>]) {
         verified.reasons.push(Reason::LatestVerified);
     }
     for row in rows {
+        if row.candidate.begins_log {
+            row.reasons.push(Reason::BeginsLog);
+        }
         if row.candidate.pinned {
             row.reasons.push(Reason::Pinned);
         }

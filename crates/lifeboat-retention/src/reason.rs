@@ -16,6 +16,8 @@ pub enum Reason {
     LatestVerified,
     /// Kept: pinned.
     Pinned,
+    /// Kept: the commit log begins with it, as long as that is kept.
+    BeginsLog,
     /// Kept, and worth a look: taken in the future, so that no rule about time
     /// can be applied.
     Future,
@@ -62,6 +64,7 @@ impl Reason {
             Self::Latest
             | Self::LatestVerified
             | Self::Pinned
+            | Self::BeginsLog
             | Self::Future
             | Self::Within(_)
             | Self::StartOf(_)
@@ -83,6 +86,7 @@ impl fmt::Display for Reason {
             Self::Latest => f.write_str("latest"),
             Self::LatestVerified => f.write_str("latest verified"),
             Self::Pinned => f.write_str("pinned"),
+            Self::BeginsLog => f.write_str("begins the commit log"),
             Self::Future => f.write_str("taken in the future"),
             Self::Last(n) => write!(f, "last {n}"),
             Self::Newest { unit, of } => write!(f, "newest of {unit} {of}"),

@@ -1,12 +1,13 @@
 //! What to do next, and whether data is safe: the two lines under an error.
 
 mod links;
+mod states;
 
 use std::path::Path;
 
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_remote::objects::ObjectError;
-use lifeboat_repository::{BackupError, KeyError, ReadError, ResolveError, WriteError};
+use lifeboat_repository::{BackupError, KeyError, ReadError, WriteError};
 use lifeboat_snapshot::{
     CaptureFailure, OpenError, PublishError, ReplaceError, StageError, UndoError,
 };
@@ -59,7 +60,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Plan(_) => {
             "`lifeboat snapshots` shows the tags in its last column; nothing was forgotten".into()
         }
-        Error::Resolve(error) => return of_resolve(error),
+        Error::Resolve(error) => return states::of_resolve(error),
         Error::Stage(StageError::TargetExists { .. })
         | Error::Publish(PublishError::TargetExists { .. }) => {
             "name a file that does not exist, or add --force: what is there is then set aside"
@@ -372,25 +373,6 @@ fn of_key(error: &KeyError) -> Option<String> {
         KeyError::NoSuchHolder { .. } => "`lifeboat key list` shows their ids".into(),
         KeyError::SeveralHolders { .. } => "give the whole id".into(),
         KeyError::Label => "shorten it; the default is none".into(),
-        _ => return None,
-    })
-}
-
-fn of_resolve(error: &ResolveError) -> Option<String> {
-    Some(match error {
-        ResolveError::NoSnapshots { known, .. } if known.is_empty() => {
-            "the repository has no databases".into()
-        }
-        ResolveError::NoSnapshots { known, .. } => format!("there is: {}", known.join(", ")),
-        ResolveError::NotFound { nearest, .. } if nearest.is_empty() => return None,
-        ResolveError::NotFound { nearest, .. } => {
-            let ids: Vec<&str> = nearest.iter().map(|id| id.as_str()).collect();
-            format!("the nearest: {}", ids.join(", "))
-        }
-        ResolveError::Ambiguous { matches, .. } => {
-            let ids: Vec<&str> = matches.iter().map(|id| id.as_str()).collect();
-            format!("it could be {}", ids.join(", "))
-        }
         _ => return None,
     })
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{SnapshotBody, Trigger};
-use lifeboat_repository::{Database, Progress, Selector, Snapshot};
+use lifeboat_repository::{Database, Progress, Resolved, Selector};
 use lifeboat_snapshot::{Replaced, StagedFile, is_no_database, stage_undo, undo_target};
 
 use crate::destination::Destination;
 use crate::error::Error;
 use crate::restore::{
-    PlannedRestore, RestoreReport, RestoreSettings, fetch, off_thread, replace, replace_if,
+    PlannedRestore, RestoreReport, RestoreSettings, fetch_meant, off_thread, replace, replace_if,
 };
 use crate::take::{BackupReport, BackupSettings};
 
@@ -99,21 +99,22 @@ impl Destination {
         selector: &Selector,
         place: &Place,
         settings: &InPlaceSettings,
-        announce: impl FnOnce(&Snapshot, &Path),
+        announce: impl FnOnce(&Resolved, &Path),
     ) -> Result<InPlaceReport, Error> {
         let database = self.database(name)?;
-        let snapshot = choose(&database, selector, settings.expect).await?;
+        let meant = choose(&database, selector, settings.expect).await?;
+        let snapshot = meant.base();
         let target = target(place, snapshot.body())?;
         // Staged first: what stands in the way is said before anything is read.
         let staged = StagedFile::resume_beside(&target)?;
-        announce(&snapshot, &target);
+        announce(&meant, &target);
         let safety = self.safety(name, &target, settings).await;
         let restoring = RestoreSettings {
             check: !settings.skip_check,
             progress: settings.progress.clone(),
             ..RestoreSettings::default()
         };
-        let fetched = fetch(&database, &snapshot, staged, Some(&target), &restoring).await?;
+        let fetched = fetch_meant(&database, &meant, staged, Some(&target), &restoring).await?;
         let proven = fetched.proven;
         let alone = settings.alone;
         let replaced = off_thread(move || replace_if(proven, alone)).await?;
@@ -121,6 +122,7 @@ impl Destination {
             snapshot_id: snapshot.id().clone(),
             number: snapshot.number(),
             body: snapshot.body().clone(),
+            moment: fetched.moment,
             bytes_fetched: fetched.bytes_fetched,
             bytes_kept: fetched.bytes_kept,
             resumed: fetched.resumed,
@@ -141,9 +143,9 @@ impl Destination {
         expect: Option<u64>,
     ) -> Result<PlannedRestore, Error> {
         let database = self.database(name)?;
-        let snapshot = choose(&database, selector, expect).await?;
-        let target = target(place, snapshot.body())?;
-        self.plan_of(&database, snapshot, &target).await
+        let meant = choose(&database, selector, expect).await?;
+        let target = target(place, meant.base().body())?;
+        self.plan_of_meant(&database, meant, &target).await
     }
 
     /// A snapshot of what is there, as far as that is possible.
@@ -184,20 +186,20 @@ pub async fn undo(aside: &Path) -> Result<(PathBuf, Replaced), Error> {
     .await
 }
 
-/// The snapshot that is meant, which for `latest` is none that a restore took.
+/// The state that is meant, which for `latest` is none that a restore took.
 async fn choose(
     database: &Database,
     selector: &Selector,
     expect: Option<u64>,
-) -> Result<Snapshot, Error> {
+) -> Result<Resolved, Error> {
     let expect = expect.map(RecordNo);
-    let snapshot = database.resolve(selector, expect).await?;
-    if *selector != Selector::Latest(0) || snapshot.body().trigger != Trigger::Safety {
-        return Ok(snapshot);
+    let meant = database.resolve_moment(selector, expect).await?;
+    if *selector != Selector::Latest(0) || meant.base().body().trigger != Trigger::Safety {
+        return Ok(meant);
     }
     let mut listing = database.snapshots(expect).await?.snapshots;
     listing.retain(|snapshot| snapshot.body().trigger != Trigger::Safety);
-    Ok(listing.pop().unwrap_or(snapshot))
+    Ok(listing.pop().map_or(meant, Resolved::Snapshot))
 }
 
 /// Where a snapshot goes.

@@ -38,6 +38,7 @@ impl Inventory {
             candidate.bytes = body.statistics.bytes_sent;
             candidate.tags.clone_from(&body.tags);
             candidate.pinned = snapshot.is_pinned();
+            candidate.begins_log = self.listing.log_bases.contains(snapshot.number());
             candidate.verified = self.proofs.of(snapshot.number()).verified_at.is_some();
             candidate
         };
@@ -115,7 +116,9 @@ impl Destination {
         for class in [Class::Regular, Class::Before] {
             let all = listing.snapshots.iter().rev();
             let of_it = all.filter(|one| class_of(one.body().trigger) == class).skip(keep);
-            old.extend(of_it.filter(|one| !one.is_pinned()).map(|one| one.number()));
+            let free =
+                of_it.filter(|one| !one.is_pinned() && !listing.log_bases.contains(one.number()));
+            old.extend(free.map(|one| one.number()));
         }
         if !old.is_empty() {
             database.forget(&old).await?;

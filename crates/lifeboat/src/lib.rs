@@ -96,7 +96,7 @@ pub use health::{Expected, Look};
 pub use import::{ForeignBackup, ForeignBackups, Imported};
 pub use in_place::{InPlaceReport, InPlaceSettings, Place, Safety, undo};
 pub use keep::{Inventory, Keeping, KeepingError};
-pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
+pub use restore::{PlannedRestore, RestoreReport, RestoreSettings, RestoredMoment};
 pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
 pub use salvage::SalvageReport;
 pub use single_file::{ExportForm, FileError, FileForm, decrypt};

@@ -3,17 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lifeboat_format::digest::HashKey;
+use lifeboat_format::digest::{Digest, HashKey};
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
+use lifeboat_format::log::CommitNo;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Content, SnapshotBody};
 use lifeboat_format::source::PageSink;
 use lifeboat_repository::{
-    Database, FromElsewhere, Held, Progress, RestoreError, RestoreOptions, RestorePlan, Selector,
-    Snapshot,
+    Database, FromElsewhere, Held, MomentPlan, Progress, Resolved, RestoreError, RestoreOptions,
+    RestorePlan, Selector, Snapshot,
 };
 use lifeboat_snapshot::{HeldBlocks, ProvenFile, ReplaceOptions, Replaced, StageError, StagedFile};
+
+use time::OffsetDateTime;
 
 use crate::destination::Destination;
 use crate::error::Error;
@@ -50,6 +53,8 @@ pub struct RestoreReport {
     pub number: RecordNo,
     /// What its record says of it.
     pub body: SnapshotBody,
+    /// The state after a commit that it was, where a commit log has it.
+    pub moment: Option<RestoredMoment>,
     /// How many bytes were fetched.
     pub bytes_fetched: u64,
     /// How many bytes of the database the target held already, or a restore that
@@ -65,12 +70,32 @@ pub struct RestoreReport {
     pub replaced: Option<Replaced>,
 }
 
+/// A state between snapshots that was restored.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RestoredMoment {
+    /// The last commit in it.
+    pub commit: CommitNo,
+    /// When that was first seen; none where it is the snapshot's own state.
+    pub seen_at: Option<OffsetDateTime>,
+    /// How many commits were applied to the snapshot.
+    pub commits: u64,
+    /// How many segments of the log were read.
+    pub segments: u64,
+    /// The shape of the image.
+    pub geometry: Geometry,
+    /// The digest of the image.
+    pub image_digest: Digest,
+}
+
 /// What a restore would do.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlannedRestore {
     /// The snapshot.
     pub snapshot: Snapshot,
+    /// What a commit log adds to it, where a state between snapshots is meant.
+    pub moment: Option<MomentPlan>,
     /// What it would take.
     pub plan: RestorePlan,
     /// Where it would go.
@@ -94,7 +119,7 @@ impl Destination {
         selector: &Selector,
         target: &Path,
         settings: &RestoreSettings,
-        announce: impl FnOnce(&Snapshot),
+        announce: impl FnOnce(&Resolved),
     ) -> Result<RestoreReport, Error> {
         let database = self.database(name)?;
         // Staged first: what stands in the way is said before anything is read.
@@ -108,10 +133,11 @@ impl Destination {
         } else {
             (StagedFile::resume(target)?, target.to_owned())
         };
-        let snapshot = database.resolve(selector, settings.expect.map(RecordNo)).await?;
-        announce(&snapshot);
+        let meant = database.resolve_moment(selector, settings.expect.map(RecordNo)).await?;
+        announce(&meant);
         let present = settings.force.then_some(target.as_path());
-        let fetched = fetch(&database, &snapshot, staged, present, settings).await?;
+        let fetched = fetch_meant(&database, &meant, staged, present, settings).await?;
+        let snapshot = meant.base();
         let force = settings.force;
         let proven = fetched.proven;
         let replaced = off_thread(move || -> Result<_, Error> {
@@ -122,6 +148,7 @@ impl Destination {
             snapshot_id: snapshot.id().clone(),
             number: snapshot.number(),
             body: snapshot.body().clone(),
+            moment: fetched.moment,
             bytes_fetched: fetched.bytes_fetched,
             bytes_kept: fetched.bytes_kept,
             resumed: fetched.resumed,
@@ -141,8 +168,25 @@ impl Destination {
         expect: Option<u64>,
     ) -> Result<PlannedRestore, Error> {
         let database = self.database(name)?;
-        let snapshot = database.resolve(selector, expect.map(RecordNo)).await?;
-        self.plan_of(&database, snapshot, target).await
+        let meant = database.resolve_moment(selector, expect.map(RecordNo)).await?;
+        self.plan_of_meant(&database, meant, target).await
+    }
+
+    pub(crate) async fn plan_of_meant(
+        &self,
+        database: &Database,
+        meant: Resolved,
+        target: &Path,
+    ) -> Result<PlannedRestore, Error> {
+        match meant {
+            Resolved::Moment(moment) => {
+                let plan = database.plan_restore_moment(&moment).await.map_err(Error::of_plan)?;
+                let (snapshot, target) = (moment.base.clone(), target.to_owned());
+                let moment = Some(moment);
+                Ok(PlannedRestore { snapshot, moment, plan, target, resumes: false })
+            }
+            meant => self.plan_of(database, meant.base().clone(), target).await,
+        }
     }
 
     pub(crate) async fn plan_of(
@@ -176,7 +220,7 @@ impl Destination {
             })),
         };
         let plan = database.plan_restore(&snapshot, held).await.map_err(Error::of_plan)?;
-        Ok(PlannedRestore { snapshot, plan, target: target.to_owned(), resumes })
+        Ok(PlannedRestore { snapshot, moment: None, plan, target: target.to_owned(), resumes })
     }
 }
 
@@ -186,6 +230,72 @@ pub(crate) struct FetchedFile {
     pub(crate) bytes_fetched: u64,
     pub(crate) bytes_kept: u64,
     pub(crate) resumed: bool,
+    pub(crate) moment: Option<RestoredMoment>,
+}
+
+/// Fetches a snapshot or a state between snapshots, proves all of it, and has it
+/// checked.
+pub(crate) async fn fetch_meant(
+    database: &Database,
+    meant: &Resolved,
+    staged: StagedFile,
+    present: Option<&Path>,
+    settings: &RestoreSettings,
+) -> Result<FetchedFile, Error> {
+    match meant.moment() {
+        Some(moment) => fetch_moment(database, moment, staged, settings).await,
+        None => fetch(database, meant.base(), staged, present, settings).await,
+    }
+}
+
+/// Fetches a state between snapshots, proves that the disk has what its frames gave,
+/// and has it checked. What the target holds, or an earlier attempt left, is not used.
+async fn fetch_moment(
+    database: &Database,
+    moment: &MomentPlan,
+    mut staged: StagedFile,
+    settings: &RestoreSettings,
+) -> Result<FetchedFile, Error> {
+    let key = database.repository().hash_key().clone();
+    let path = staged.path().to_owned();
+    let cleared = off_thread(move || {
+        staged.keep(false);
+        staged.clear().map(|()| staged)
+    });
+    let staged = cleared.await.map_err(|source| Error::Path { path, source })?;
+    let mut options = RestoreOptions::default();
+    options.progress.clone_from(&settings.progress);
+    let (staged, report) = database.restore_moment(moment, staged, &options).await?;
+    let check = settings.check;
+    let proven = off_thread(move || prove(staged, &key, &report.image_digest, check)).await?;
+    let restored = RestoredMoment {
+        commit: moment.commit,
+        seen_at: moment.seen_at,
+        commits: report.commits,
+        segments: report.segments,
+        geometry: report.geometry,
+        image_digest: report.image_digest,
+    };
+    let bytes_fetched = report.bytes_fetched;
+    let moment = Some(restored);
+    Ok(FetchedFile { proven, bytes_fetched, bytes_kept: 0, resumed: false, moment })
+}
+
+/// Reads a staged file again, and has SQLite check it if that is wanted. Blocks.
+fn prove(
+    staged: StagedFile,
+    key: &HashKey,
+    digest: &Digest,
+    check: bool,
+) -> Result<ProvenFile, Error> {
+    let proven = staged.prove(key, digest)?;
+    if check {
+        let report = proven.check()?;
+        if !report.is_ok() {
+            return Err(Error::Unsound { report });
+        }
+    }
+    Ok(proven)
 }
 
 /// Fetches what neither the database at `present` holds nor an earlier attempt
@@ -225,19 +335,10 @@ pub(crate) async fn fetch(
     let staged = Arc::into_inner(staged.0).expect("what it was lent to has ended");
     let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (digest, check) = (snapshot.body().image_digest, settings.check);
-    let proven = off_thread(move || -> Result<ProvenFile, Error> {
-        let proven = staged.prove(&key, &digest)?;
-        if check {
-            let report = proven.check()?;
-            if !report.is_ok() {
-                return Err(Error::Unsound { report });
-            }
-        }
-        Ok(proven)
-    })
-    .await?;
+    let proven = off_thread(move || prove(staged, &key, &digest, check)).await?;
     let bytes_kept = report.blocks_kept * u64::from(geometry.block_size());
-    Ok(FetchedFile { proven, bytes_fetched: report.bytes_fetched, bytes_kept, resumed })
+    let bytes_fetched = report.bytes_fetched;
+    Ok(FetchedFile { proven, bytes_fetched, bytes_kept, resumed, moment: None })
 }
 
 /// Has a staged file hold what there is already. Blocks.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use lifeboat_format::id::DatabaseName;
-use lifeboat_repository::{Progress, Selector, Snapshot};
+use lifeboat_repository::{Progress, Resolved, Selector, Snapshot};
 use lifeboat_snapshot::has_image;
 
 use crate::destination::Destination;
@@ -117,7 +117,10 @@ impl Destination {
         settings: &RestoreAllSettings,
     ) -> Result<Outcome, Error> {
         let database = self.of_name(name.clone());
-        let snapshot = database.resolve(selector, None).await?;
+        let snapshot = match database.resolve_moment(selector, None).await? {
+            Resolved::Snapshot(snapshot) => snapshot,
+            meant => return self.moment_of_all(name, target, selector, &meant, settings).await,
+        };
         if std::fs::symlink_metadata(target).is_ok() {
             let (path, key) = (target.to_owned(), self.repository().hash_key().clone());
             let (geometry, digest) = (snapshot.body().geometry(), snapshot.body().image_digest);
@@ -126,15 +129,37 @@ impl Destination {
                 return Ok(Outcome::AlreadyThere(Box::new(snapshot)));
             }
         }
-        let restoring = RestoreSettings {
-            check: settings.check,
-            force: settings.force,
-            progress: settings.progress.as_ref().and_then(|make| make(name.as_str())),
-            ..RestoreSettings::default()
-        };
+        let restoring = of_all(name, settings);
         // Exactly the one that was compared.
         let chosen = Selector::Prefix(snapshot.id().as_str().to_owned());
         let report = self.restore(name.as_str(), &chosen, target, &restoring, |_| ()).await?;
         Ok(Outcome::Restored(Box::new(report)))
+    }
+
+    /// A state between snapshots: whether a file that is there has it is not known
+    /// before all of it was put together.
+    async fn moment_of_all(
+        &self,
+        name: &DatabaseName,
+        target: &Path,
+        selector: &Selector,
+        meant: &Resolved,
+        settings: &RestoreAllSettings,
+    ) -> Result<Outcome, Error> {
+        // The same commit, should more come meanwhile.
+        let commit = meant.moment().map(|moment| Selector::Commit(moment.commit));
+        let selector = commit.as_ref().unwrap_or(selector);
+        let restoring = of_all(name, settings);
+        let report = self.restore(name.as_str(), selector, target, &restoring, |_| ()).await?;
+        Ok(Outcome::Restored(Box::new(report)))
+    }
+}
+
+fn of_all(name: &DatabaseName, settings: &RestoreAllSettings) -> RestoreSettings {
+    RestoreSettings {
+        check: settings.check,
+        force: settings.force,
+        progress: settings.progress.as_ref().and_then(|make| make(name.as_str())),
+        ..RestoreSettings::default()
     }
 }

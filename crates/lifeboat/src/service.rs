@@ -303,7 +303,7 @@ impl Service {
         if plan.disabled.is_some() {
             return Ok(FirstStart::NoBackupYet);
         }
-        let (latest, settings) = (Selector::Latest(0), RestoreSettings::default());
+        let (latest, settings) = (Selector::Newest, RestoreSettings::default());
         let path = &watched.path;
         let restore = || plan.destinations.restore(database, &latest, path, &settings, |_| ());
         let mut restored = restore().await;

@@ -11,7 +11,7 @@ use lifeboat_format::archive::{
     read_head,
 };
 use lifeboat_format::object::{DecodeError, ObjectKind};
-use lifeboat_repository::{ArchiveSeal, Selector, Snapshot, open_archive};
+use lifeboat_repository::{ArchiveSeal, Resolved, Selector, Snapshot, open_archive};
 
 use crate::destination::Destination;
 use crate::error::Error;
@@ -126,10 +126,12 @@ impl Destination {
             return Err(FileError::NothingToSealWith.into());
         }
         if form == ExportForm::Plain {
+            let announce = |meant: &Resolved| announce(meant.base());
             return self.restore(name, selector, out, settings, announce).await;
         }
         refuse_existing(out)?;
         let image = Temporary::beside(out);
+        let announce = |meant: &Resolved| announce(meant.base());
         let report = self.restore(name, selector, image.path(), settings, announce).await?;
         let seal = match form {
             ExportForm::Sealed => self.database(name)?.export_seal(&report.snapshot_id).await?,

@@ -11,8 +11,9 @@ pub(crate) struct RestoreArguments {
     #[arg(value_name = "NAME|PATH", required_unless_present_any = ["all", "undo"])]
     pub(crate) name: Option<String>,
 
-    /// Which one: latest, latest~N, an id or the beginning of one [default: latest]
-    #[arg(conflicts_with = "at")]
+    /// Which one: latest, latest~N, an id or the beginning of one, or newest for the last commit of
+    /// the commit log [default: latest]
+    #[arg(conflicts_with_all = ["at", "commit", "before"])]
     pub(crate) snapshot: Option<String>,
 
     /// The file to make; it must not exist, unless --force or --in-place says otherwise
@@ -32,10 +33,19 @@ pub(crate) struct RestoreArguments {
     #[arg(long)]
     pub(crate) in_place: bool,
 
-    /// The newest taken at this time or before, as in 2026-11-20T10:15:00Z,
-    /// "2026-11-20 10:15" (local time), "yesterday 14:00", "10 minutes ago"
-    #[arg(long, value_name = "TIME")]
+    /// The state at this time, exactly where a commit log covers it, else the newest snapshot taken
+    /// then or before: as in 2026-11-20T10:15:00Z, "2026-11-20 10:15" (local time),
+    /// "yesterday 14:00", "10 minutes ago"
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["commit", "before"])]
     pub(crate) at: Option<String>,
+
+    /// The state after commit N of the commit log
+    #[arg(long, value_name = "N", conflicts_with_all = ["before", "all", "undo", "salvage"])]
+    pub(crate) commit: Option<u64>,
+
+    /// The newest snapshot whose description has these words: what was there before that operation
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["all", "undo"])]
+    pub(crate) before: Option<String>,
 
     /// Only if record N is the newest
     #[arg(long, value_name = "N", conflicts_with_all = ["all", "undo"])]
@@ -103,4 +113,16 @@ pub(crate) struct RestoreArguments {
         conflicts_with_all = ["name", "snapshot", "target", "in_place", "at"]
     )]
     pub(crate) undo: Option<PathBuf>,
+}
+
+/// Which database's states are shown.
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArguments {
+    /// The name of the database, or the path of its file
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) name: String,
+
+    /// Only if record N is the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) expect: Option<u64>,
 }

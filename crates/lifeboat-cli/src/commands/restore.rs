@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use lifeboat::format::id::SnapshotId;
+use lifeboat::format::log::CommitNo;
 use lifeboat::repository::{HealExtent, Selector};
 use lifeboat::{
     Destination, Error, Missing, Place, PlannedRestore, ReadAs, RestoreSettings, Whole,
@@ -102,7 +103,7 @@ impl Command<'_> {
 
     async fn to_file(&self) -> Result<Exit, Error> {
         let started = Instant::now();
-        let announce = |snapshot: &_| self.reporter.will_restore(&self.name, snapshot);
+        let announce = |meant: &_| self.reporter.will_restore_state(&self.name, meant);
         let (target, settings) = (self.target(), self.settings());
         let (name, selector) = (&self.name, &self.selector);
         let several = super::has_several(self.arguments) && self.restore.expect.is_none();
@@ -217,6 +218,15 @@ fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector,
         })?;
         reporter.say(&format!("at {}", moment.echo));
         return Ok(Selector::At(moment.time));
+    }
+    if let Some(commit) = restore.commit {
+        return Ok(Selector::Commit(CommitNo(commit)));
+    }
+    if let Some(words) = &restore.before {
+        return Ok(Selector::Before(words.clone()));
+    }
+    if restore.snapshot.as_deref() == Some("newest") {
+        return Ok(Selector::Newest);
     }
     named(restore.snapshot.as_deref())
 }

@@ -1,5 +1,6 @@
 //! One JSON object a line, on standard output.
 
+use lifeboat::RestoredMoment;
 use lifeboat::doctor::{Finding, Level};
 use lifeboat::repository::{Proof, Snapshot};
 use serde_json::{Value, json};
@@ -195,6 +196,17 @@ pub(super) fn snapshots(all: &[Listed], destination: &str, exit: Exit) {
     );
 }
 
+/// What is another than the snapshot says, where a state between snapshots was
+/// restored.
+pub(super) fn add_moment(object: &mut Value, moment: Option<&RestoredMoment>) {
+    let Some(moment) = moment else { return };
+    object["commit"] = moment.commit.0.into();
+    object["seen_at"] = moment.seen_at.map(utc).into();
+    object["commits_applied"] = moment.commits.into();
+    object["size"] = moment.geometry.file_size().into();
+    object["image_digest"] = moment.image_digest.to_string().into();
+}
+
 pub(super) fn restore(done: &Brought<'_>) -> Value {
     let body = &done.report.body;
     let mut object = json!({
@@ -213,6 +225,7 @@ pub(super) fn restore(done: &Brought<'_>) -> Value {
         "requests": done.requests,
         "duration_seconds": done.duration.as_secs_f64(),
     });
+    add_moment(&mut object, done.report.moment.as_ref());
     add_replacement(&mut object, done.report.replaced.as_ref());
     object
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use lifeboat::doctor::Finding;
 use lifeboat::format::record::Trigger;
-use lifeboat::repository::Snapshot;
+use lifeboat::repository::{MomentPlan, Snapshot};
 use lifeboat::{Everywhere, Explanation, Merged};
 use time::OffsetDateTime;
 
@@ -227,11 +227,46 @@ pub(super) fn will_restore(name: &str, snapshot: &Snapshot) {
     );
 }
 
+pub(super) fn will_restore_moment(name: &str, moment: &MomentPlan) {
+    outln!("{name}: restoring {}", of_moment(moment));
+}
+
+/// A state between snapshots, and what it is put together from.
+pub(super) fn of_moment(moment: &MomentPlan) -> String {
+    let base = &moment.base;
+    let seen = moment.seen_at.map_or_else(String::new, |seen_at| {
+        let age = age(seen_at, OffsetDateTime::now_utc());
+        format!(", seen {} ({age})", local_time(seen_at))
+    });
+    format!(
+        "the state after commit {}{seen}, {}: snapshot {}, record {}, and {} of the log",
+        count(moment.commit.0),
+        size(moment.geometry.file_size()),
+        base.id(),
+        base.number(),
+        several(moment.commits(), "commit"),
+    )
+}
+
 pub(super) fn restored(done: &Brought<'_>) {
+    let report = done.report;
+    if let Some(moment) = &report.moment {
+        outln!(
+            "{}: {} restored to {}: the state after commit {}, {} applied, all proven ({:.2} s){}",
+            done.name,
+            several(u64::from(moment.geometry.page_count()), "page"),
+            done.target.display(),
+            count(moment.commit.0),
+            several(moment.commits, "commit"),
+            done.duration.as_secs_f64(),
+            if report.checked { "; SQLite's own checks found nothing wrong" } else { "" },
+        );
+        return;
+    }
     outln!(
         "{}: {} restored to {} and proven against the snapshot{} ({:.2} s){}",
         done.name,
-        several(u64::from(done.report.body.page_count), "page"),
+        several(u64::from(report.body.page_count), "page"),
         done.target.display(),
         super::restored::kept(done.report.bytes_kept, done.report.resumed),
         done.duration.as_secs_f64(),

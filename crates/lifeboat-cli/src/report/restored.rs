@@ -9,7 +9,7 @@ use lifeboat::{OneOfAll, Outcome, PlannedRestore, Safety};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::people::{causes, chain, warn};
+use super::people::{causes, chain, of_moment, warn};
 use super::{AllBrought, BroughtInPlace, Reporter, Saved, Undone, json};
 use crate::exit::Exit;
 use crate::out::outln;
@@ -131,7 +131,7 @@ impl Reporter {
         let kept = plan.blocks_kept * u64::from(plan.geometry.block_size());
         let now = OffsetDateTime::now_utc();
         if self.json {
-            let object = json!({
+            let mut object = json!({
                 "dry_run": true,
                 "database": name,
                 "snapshot_id": snapshot.id().as_str(),
@@ -148,16 +148,27 @@ impl Reporter {
                 "requests": plan.requests,
                 "estimated_seconds": plan.estimate.as_secs_f64(),
             });
+            if let Some(moment) = &planned.moment {
+                object["commit"] = moment.commit.0.into();
+                object["seen_at"] = moment.seen_at.map(utc).into();
+                object["commits_applied"] = moment.commits().into();
+            }
             json::line("summary", object);
             return;
         }
+        let what = match &planned.moment {
+            Some(moment) => of_moment(moment),
+            None => format!(
+                "{}, record {}, taken {} ({}), {}",
+                snapshot.id(),
+                snapshot.number(),
+                local_time(body.taken_at),
+                age(body.taken_at, now),
+                size(plan.geometry.file_size()),
+            ),
+        };
         outln!(
-            "{name}: would restore {}, record {}, taken {} ({}), {}, to {}{}",
-            snapshot.id(),
-            snapshot.number(),
-            local_time(body.taken_at),
-            age(body.taken_at, now),
-            size(plan.geometry.file_size()),
+            "{name}: would restore {what}, to {}{}",
             planned.target.display(),
             if in_place { "; the database there would be set aside" } else { "" },
         );
@@ -344,6 +355,7 @@ fn in_place(done: &BroughtInPlace<'_>) -> Value {
         "duration_seconds": done.duration.as_secs_f64(),
         "safety_snapshot_id": null,
     });
+    json::add_moment(&mut object, restored.moment.as_ref());
     match &report.safety {
         Safety::Taken(safety) => object["safety_snapshot_id"] = safety.snapshot_id.as_str().into(),
         Safety::Failed(error) => object["safety_error"] = chain("", error).into(),

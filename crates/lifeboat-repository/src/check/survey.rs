@@ -32,6 +32,7 @@ pub(crate) struct Survey {
     pub(crate) newest: Option<RecordNo>,
     /// The highest record that can be read.
     pub(crate) last_good: Option<RecordNo>,
+    last_record: Option<Arc<Record>>,
     /// The state that the last readable record says.
     pub(crate) state: State,
     /// The records of snapshots, alive and in the trash, that can be read.
@@ -111,6 +112,11 @@ impl Survey {
             all.insert(trashed.number);
         }
         all
+    }
+
+    /// The newest record, where it can be read.
+    pub(crate) fn newest_record(&self) -> Option<Arc<Record>> {
+        self.last_record.clone()
     }
 
     pub(crate) fn called(&self) -> Called {
@@ -207,6 +213,7 @@ impl Database {
             let trouble = match found {
                 Ok(Found::Good(record)) => {
                     survey.last_good = Some(number);
+                    survey.last_record = Some(Arc::clone(&record));
                     let follows = record.envelope.previous == before || before.is_none();
                     before = Some(record.digest());
                     if record.envelope.kind == RecordKind::Mend {

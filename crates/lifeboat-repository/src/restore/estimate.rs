@@ -77,14 +77,15 @@ impl Database {
     ) -> Result<Planned, RestoreError<std::convert::Infallible>> {
         let (geometry, list) = self.packs_of(snapshot).await?;
         let held = held.map(share);
-        let planned = match self.plan_from(&list, geometry, held.clone()).await {
+        let wanted = || Wanted::all_of(geometry);
+        let planned = match self.plan_from(&list, geometry, wanted(), held.clone()).await {
             // As a restore does.
             Err(error) if error.is_damage() => {
                 let healed = self.with_repairs(&list, snapshot).await;
                 if healed.packs == list.packs {
                     return Err(error.into());
                 }
-                self.plan_from(&healed, geometry, held).await
+                self.plan_from(&healed, geometry, wanted(), held).await
             }
             planned => planned,
         };
@@ -97,14 +98,14 @@ impl Database {
     }
 
     /// What would be fetched of packs, and what they do not give.
-    async fn plan_from(
+    pub(super) async fn plan_from(
         &self,
         list: &Healed,
         geometry: Geometry,
+        mut wanted: Wanted,
         held: Option<Shared>,
     ) -> Result<(Planned, Wanted), ReadError> {
         let mut planned = Planned { geometry, bytes: 0, fetches: 0, packs: 0, blocks_kept: 0 };
-        let mut wanted = Wanted::all_of(geometry);
         {
             let remaining = wanted.remaining();
             let mut indexes = std::pin::pin!(
@@ -133,7 +134,7 @@ impl Database {
     }
 
     /// An archive is one stream; its beginning is read to time the store.
-    async fn plan_archive(
+    pub(super) async fn plan_archive(
         &self,
         snapshot: &Snapshot,
         archive: &ArchiveName,
@@ -151,17 +152,17 @@ impl Database {
 }
 
 /// What is known before the clock is read.
-struct Planned {
-    geometry: Geometry,
-    bytes: u64,
-    fetches: u64,
-    packs: u64,
-    blocks_kept: u64,
+pub(super) struct Planned {
+    pub(super) geometry: Geometry,
+    pub(super) bytes: u64,
+    pub(super) fetches: u64,
+    pub(super) packs: u64,
+    pub(super) blocks_kept: u64,
 }
 
 /// How long a restore takes: the indexes again, the frames at the pace of the
 /// indexes' requests, and the work on every byte; pure.
-fn estimate(took: Duration, asked: u64, fetches: u64, bytes: u64) -> Duration {
+pub(super) fn estimate(took: Duration, asked: u64, fetches: u64, bytes: u64) -> Duration {
     let each = took / u32::try_from(asked.max(1)).unwrap_or(u32::MAX);
     let fetching = each * u32::try_from(fetches / FETCHERS as u64).unwrap_or(u32::MAX);
     let working = Duration::from_millis(bytes.saturating_mul(1000) / WORK_RATE);

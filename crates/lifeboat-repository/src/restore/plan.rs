@@ -52,6 +52,15 @@ impl Wanted {
         wanted
     }
 
+    /// Those blocks of an image of which something is still wanted.
+    pub(super) fn those_of(geometry: Geometry, wanted: impl Fn(BlockNo) -> bool) -> Self {
+        let mut these = Self::all_of(geometry);
+        for block in (0..geometry.block_count()).map(BlockNo).filter(|block| !wanted(*block)) {
+            these.take(block);
+        }
+        these
+    }
+
     pub(super) fn remaining(&self) -> Remaining {
         self.remaining.clone()
     }

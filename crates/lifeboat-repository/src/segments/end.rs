@@ -118,7 +118,7 @@ impl Database {
     }
 
     /// Remembers that a segment was there. Fails at no cost but a longer search.
-    pub(super) fn note_end(&self, epoch: EpochId, last: LastSegment) {
+    pub(crate) fn note_end(&self, epoch: EpochId, last: LastSegment) {
         let Some(path) = self.end_file() else { return };
         let write = || -> std::io::Result<()> {
             let folder = path.parent().unwrap_or(&path);

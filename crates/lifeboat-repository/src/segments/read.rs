@@ -18,11 +18,8 @@ const TAIL_LEN: u64 = 64 * 1024;
 
 /// A segment whose index was read.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "what restores read comes next")]
 pub(crate) struct ReadSegment {
     pub(crate) segment: Segment,
-    /// The size of the object in bytes.
-    pub(crate) size: u64,
     /// All of it, if it had to be read anyway.
     pub(crate) whole: Option<Bytes>,
 }
@@ -54,7 +51,18 @@ impl Database {
         if let Some(whole) = &whole {
             segment.check_header(whole).map_err(unusable)?;
         }
-        Ok(ReadSegment { segment, size, whole })
+        Ok(ReadSegment { segment, whole })
+    }
+
+    /// Reads all of a segment.
+    pub(crate) async fn whole_segment(
+        &self,
+        epoch: EpochId,
+        number: SegmentNo,
+    ) -> Result<Bytes, ReadError> {
+        let key = self.segment_key(epoch, number);
+        let found = self.remote().get(&key, SEGMENT_LIMIT).await?;
+        found.ok_or(ReadError::Missing { kind: ObjectKind::LogSegment, key })
     }
 
     /// Reads a range of a segment, all of it.

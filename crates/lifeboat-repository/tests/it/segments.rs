@@ -1,6 +1,9 @@
 //! The commit log: epochs that records open, segments in order, seals.
 
 mod epochs;
+mod keeping;
+mod mirrors;
+mod moments;
 
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +30,7 @@ pub(crate) struct Writer {
     continues: bool,
     /// When the last commit was seen.
     pub(crate) now: OffsetDateTime,
+    until: Option<OffsetDateTime>,
 }
 
 /// What it says to a snapshot.
@@ -67,6 +71,7 @@ impl Writer {
             commit: Arc::new(Mutex::new(CommitNo(first_commit.0 - 1))),
             continues: false,
             now: NOON,
+            until: None,
         }
     }
 
@@ -142,15 +147,35 @@ impl Writer {
             pages(image, numbers, &mut writer);
         }
         let mark = format!("after {}", self.last());
-        let written = writer.finish(self.now, mark.as_bytes()).expect("ends");
+        let written = writer.finish(self.until.unwrap_or(self.now), mark.as_bytes()).expect("ends");
         (self.number, self.previous) = (self.number.next(), Some(written.digest));
         self.continues = written.is_open;
+        written
+    }
+
+    /// As [`write`](Self::write), where the look that saw the commits had observed
+    /// everything until some time.
+    pub(crate) fn write_observed(
+        &mut self,
+        commits: &[(&Image, &[u32])],
+        until: OffsetDateTime,
+    ) -> WrittenSegment {
+        self.until = Some(until);
+        let written = self.write(commits);
+        self.until = None;
         written
     }
 
     pub(crate) async fn append(&self, segment: &WrittenSegment) -> Result<Appended, WriteError> {
         let object = Bytes::copy_from_slice(&segment.bytes);
         self.database.append(segment.epoch, segment.number, object).await
+    }
+
+    /// Stores a segment that has observed everything until a time.
+    pub(crate) async fn add_at(&mut self, commits: &[(&Image, &[u32])], until: OffsetDateTime) {
+        let written = self.write_observed(commits, until);
+        self.append(&written).await.expect("is stored");
+        self.now = until;
     }
 
     /// Writes and stores a segment.

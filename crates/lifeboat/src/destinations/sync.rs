@@ -272,6 +272,10 @@ async fn copy_missed(
             to: target.shown().to_owned(),
         });
     }
+    let segments = to.copy_log_from(&from, &ownership).await?;
+    if segments > 0 {
+        tracing::info!(segments, "{name}: the commit log was copied to {}", target.shown());
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use lifeboat_format::id::{DatabaseName, SnapshotId};
 use lifeboat_format::record::Trigger;
-use lifeboat_repository::{ResolveError, Selector, Snapshot};
+use lifeboat_repository::{ResolveError, Resolved, Selector, Snapshot};
 
 use super::Destinations;
 use crate::compare::{Comparison, compare_files};
@@ -62,6 +62,11 @@ impl Destinations {
         job: impl Fn(Destination, Selector) -> F,
     ) -> Result<Whole<T>, Error> {
         let (opened, mut failed) = self.open_for_reading().await?;
+        if let Selector::At(_) | Selector::Commit(_) | Selector::Newest = selector
+            && let Some(whole) = self.moment(name, selector, &opened, &mut failed, &job).await?
+        {
+            return Ok(whole);
+        }
         let mut id = self.find(name, selector, &opened, &mut failed).await?;
         if how == ReadAs::HelpedInPlace && *selector == Selector::Latest(0) {
             id = self.no_safety(name, id).await?;
@@ -99,6 +104,70 @@ impl Destinations {
         Err(self.nowhere(&[], failed))
     }
 
+    /// Does something with a state between snapshots at the first destination whose
+    /// commit log has it. None where there are no logs; where there are and none has
+    /// it, no snapshot passes for it.
+    async fn moment<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        name: &str,
+        selector: &Selector,
+        opened: &[(usize, Destination)],
+        failed: &mut Vec<Cause>,
+        job: impl Fn(Destination, Selector) -> F,
+    ) -> Result<Option<Whole<T>>, Error> {
+        let (mut refused, mut tried, mut newest) = (None, Vec::new(), None);
+        let mut looked = Vec::new();
+        for (at, destination) in opened {
+            let found = destination.database(name)?.resolve_moment(selector, None).await;
+            let until = match &found {
+                Ok(Resolved::Moment(plan)) => Some(plan.log_until),
+                Ok(Resolved::Snapshot(snapshot)) => Some(snapshot.body().taken_at),
+                _ => None,
+            };
+            newest = newest.max(until);
+            looked.push((at, destination, until, found));
+        }
+        if *selector == Selector::Newest {
+            // The place that has the newest first, be it a snapshot.
+            looked.sort_by_key(|(_, _, until, _)| std::cmp::Reverse(*until));
+            let first = looked.iter().find(|(_, _, until, _)| *until == newest);
+            if matches!(first, Some((_, _, _, Ok(Resolved::Snapshot(_))))) {
+                return Ok(None);
+            }
+        }
+        for (at, destination, _, found) in looked {
+            let done = match found {
+                Ok(Resolved::Moment(_)) => job(destination.clone(), selector.clone()).await,
+                Err(error @ ResolveError::Read(_)) => Err(error.into()),
+                Err(error @ ResolveError::NotCovered { .. }) => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+                // A snapshot, or nothing at all.
+                Ok(_) | Err(_) => continue,
+            };
+            let error = match done {
+                Ok(report) => {
+                    failed.append(&mut tried);
+                    let (destination, failed) = (destination.clone(), std::mem::take(failed));
+                    return Ok(Some(Whole { report, destination, failed }));
+                }
+                Err(error) => error,
+            };
+            if !matches!(error.kind(), ErrorKind::Damage | ErrorKind::Storage) {
+                return Err(error);
+            }
+            let cause = self.inner.members[*at].cause(error);
+            tracing::warn!("looking for it elsewhere: {cause}");
+            tried.push(cause);
+        }
+        failed.append(&mut tried);
+        match refused {
+            Some(error) => Err(error.into()),
+            None => Ok(None),
+        }
+    }
+
     /// The snapshot, or the latest before it that no restore took of what it was
     /// about to replace.
     async fn no_safety(&self, name: &str, id: SnapshotId) -> Result<SnapshotId, Error> {
@@ -124,7 +193,7 @@ impl Destinations {
         selector: &Selector,
         target: &Path,
         settings: &RestoreSettings,
-        announce: impl Fn(&Snapshot),
+        announce: impl Fn(&Resolved),
     ) -> Result<Whole<RestoreReport>, Error> {
         let announce = &announce;
         let job = |destination: Destination, exactly: Selector| async move {

@@ -19,7 +19,7 @@ impl Command<'_> {
         settings.skip_check = self.restore.no_check;
         settings.expect = self.restore.expect;
         settings.progress = progress::show(self.reporter.progress(), &self.name);
-        let announce = |snapshot: &_, _: &Path| self.reporter.will_restore(&self.name, snapshot);
+        let announce = |meant: &_, _: &Path| self.reporter.will_restore_state(&self.name, meant);
         let (name, place) = (&self.name, &self.place());
         let (with, announce) = (&settings, &announce);
         let job = |destination: Destination, selector: Selector| async move {
