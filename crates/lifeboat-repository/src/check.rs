@@ -76,7 +76,8 @@ pub struct CheckReport {
     /// Objects that no snapshot needs, and their sizes. No finding: they wait
     /// for the next collection.
     pub orphans: Vec<(String, u64)>,
-    /// How many data objects there are, and how many bytes they have.
+    /// How many data objects there are, and how many bytes they have; segments of the
+    /// commit log count where they were read.
     pub objects: u64,
     /// The size of those objects in bytes.
     pub bytes: u64,
@@ -287,8 +288,8 @@ impl Database {
             called: survey.called(),
             known: Vec::new(),
             orphans,
-            objects,
-            bytes,
+            objects: objects + segments_read,
+            bytes: bytes + log.bytes,
             complete: reading.complete,
             segments: log.segments,
         };
