@@ -70,7 +70,7 @@ mod watch;
 pub use capture::{Cutter, SpoolBound};
 pub use driver::{Clock, Driver, Handle, Planned, SystemClock, Work};
 pub use event::{Backed, Event, What};
-pub use health::{Facts, Following, FollowState, Health, Level, Limits, Reason, judge};
+pub use health::{Facts, FollowState, Following, Health, Level, Limits, Reason, judge};
 #[cfg(feature = "commands")]
 pub use hooks::{HookError, Hooks, Occasion};
 pub use jiff::tz::TimeZone;

@@ -58,6 +58,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("local_disk", Word(&["auto", "lasts", "vanishes"])),
     key("installation_id", Text),
     key("take_over", Word(&["never", "always"])),
+    key("compression", Word(&["fast", "balanced", "small"])),
     key("state_dir", Path),
     key("cache_dir", Path),
     key("fallback_exit", Count),

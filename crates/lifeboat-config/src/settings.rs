@@ -48,6 +48,8 @@ pub struct Settings {
     pub installation_id: Option<String>,
     /// Whether databases of other installations are taken over.
     pub take_over: TakeOver,
+    /// What compression is for.
+    pub compression: Compression,
     /// Where state is kept.
     pub state_dir: Option<PathBuf>,
     /// Where the cache is.
@@ -119,6 +121,19 @@ pub enum TakeOver {
     Never,
     /// Always: for single containers without a disk.
     Always,
+}
+
+/// What compression is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Compression {
+    /// To be done soon.
+    Fast,
+    /// Little time for most of what can be saved.
+    Balanced,
+    /// To store and send as little as can be.
+    Small,
 }
 
 /// One database, or several that a pattern finds.

@@ -176,7 +176,8 @@ impl Database {
             digest: finished.digest,
         };
         body.statistics.pages_changed = u64::from(body.page_count);
-        body.statistics.bytes_sent = finished.size;
+        let attached = self.attach(head, options.attach.as_deref()).await?;
+        body.statistics.bytes_sent = finished.size + attached.bytes_sent;
         body.log = *place;
         let follower = options.follower();
         for _ in 0..MAX_TRIES {
@@ -196,10 +197,12 @@ impl Database {
             let text = body_text(&body);
             let mut draft = Draft::new(RecordKind::Snapshot, state);
             draft.body = Some(&text);
+            draft.attachments = attached.files;
             match self.commit(head, draft).await? {
                 Committed::Done(record) => {
                     let mut report = BackupReport::of_new(&body, record.number(), written.geometry);
-                    report.objects_written = 2;
+                    report.objects_written = 2 + attached.objects;
+                    report.attachments = attached.files;
                     report.bytes_sent += record.object_len() as u64;
                     report.archive = Some(name.to_string());
                     return Ok(Some(report));
@@ -210,7 +213,9 @@ impl Database {
                     let relative = key::archive(name);
                     let condemned =
                         news.iter().any(|record| record.envelope.condemned.contains(&relative));
-                    if condemned || is_overtaken(&news, image.taken_at) {
+                    let all = news.iter().flat_map(|record| &record.envelope.condemned);
+                    let may_be = attached.may_be_committed(&head.state(), all);
+                    if condemned || !may_be || is_overtaken(&news, image.taken_at) {
                         return Ok(None);
                     }
                 }

@@ -21,12 +21,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_format::attached::Attachments;
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Record, SnapshotBody, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
+use crate::attached::Attach;
 use crate::error::{BackupError, WriteError};
 use crate::following::{Follower, Following};
 use crate::log::Head;
@@ -71,6 +73,8 @@ pub struct BackupOptions {
     pub progress: Option<Arc<dyn Progress>>,
     /// Who follows the database commit by commit: what the snapshot is a base for.
     pub following: Option<Arc<dyn Following>>,
+    /// Who knows which files belong to the snapshot, where some do.
+    pub attach: Option<Arc<dyn Attach>>,
 }
 
 impl BackupOptions {
@@ -91,6 +95,7 @@ impl BackupOptions {
             note_changes: false,
             progress: None,
             following: None,
+            attach: None,
         }
     }
 }
@@ -156,6 +161,8 @@ pub struct BackupReport {
     pub damaged_objects: Vec<String>,
     /// The name of the archive, if the snapshot is one.
     pub archive: Option<String>,
+    /// The files that the snapshot has beside the database, if it has any.
+    pub attachments: Option<Attachments>,
 }
 
 impl BackupReport {
@@ -183,6 +190,7 @@ impl BackupReport {
             damaged_records: Vec::new(),
             damaged_objects: Vec::new(),
             archive: None,
+            attachments: None,
         }
     }
 }

@@ -27,7 +27,8 @@
 //! - `store`: what the store does, found out and written down.
 //! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
-//! - `archive`: snapshots that are one file each.
+//! - `archive`: snapshots that are one file each. `attached`: files that a snapshot
+//!   has beside the database.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
 //! - `segments`: the commit log. [`Following`]: snapshots of who is followed.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
@@ -43,6 +44,7 @@
 //!   directory.
 
 mod archive;
+mod attached;
 mod backup;
 mod change;
 mod check;
@@ -76,6 +78,7 @@ mod store;
 mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
+pub use attached::{Attach, AttachedFiles, Attacher, FileFacts, Uploader};
 pub use backup::{Backup, BackupOptions, BackupReport};
 pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};

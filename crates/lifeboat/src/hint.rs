@@ -274,8 +274,8 @@ fn of_read(error: &ReadError) -> Option<String> {
         ),
         ReadError::Vanished { .. } => {
             "if its disk or share is not mounted, mount it; if what was there is gone for good, \
-             `lifeboat init` begins there anew, and `lifeboat sync` then copies what other \
-             destinations have"
+             `lifeboat init` begins there anew (`lifeboat init NAME` at another destination than \
+             the first), and `lifeboat sync` then copies what other destinations have"
                 .into()
         }
         ReadError::Gap { .. } => {

@@ -152,7 +152,8 @@ impl Ledger {
 
     /// The commit that a file shows; none where it is no whole one.
     pub(super) fn shown(path: &Path) -> Option<u64> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+        let connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
         let sound: String =
             connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).ok()?;
         let query = "SELECT total.count, count(entry.id), total.x, coalesce(sum(entry.x), 0)

@@ -91,7 +91,8 @@ impl Epoch {
         let id: [u8; 16] = std::array::from_fn(|at| {
             u8::from_str_radix(&name[at * 2..at * 2 + 2], 16).expect("hexadecimal")
         });
-        let (epoch, database) = (EpochId::from_bytes(id), DatabaseName::new("app").expect("is one"));
+        let (epoch, database) =
+            (EpochId::from_bytes(id), DatabaseName::new("app").expect("is one"));
         let repository = RepositoryId::from_bytes([0; 16]);
         let home = Home { repository, database: &database, keys: None };
         let mut all = Self { segments: 0, is_sealed: false, page_size: 0, commits: Vec::new() };

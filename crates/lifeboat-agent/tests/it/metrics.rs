@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration as Span;
 
-use lifeboat_agent::{
-    Backed, Cause, Event, FollowState, Following, Job, Level, Metrics, What,
-};
+use lifeboat_agent::{Backed, Cause, Event, FollowState, Following, Job, Level, Metrics, What};
 use time::OffsetDateTime;
 use time::macros::datetime;
 

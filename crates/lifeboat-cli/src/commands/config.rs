@@ -5,10 +5,10 @@ use std::time::Duration;
 use lifeboat::config::{Mode, Settings};
 use serde_json::json;
 
+use super::run::page;
 use crate::arguments::{Arguments, ConfigCommand, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
-use crate::unused;
 
 pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Reporter) -> Exit {
     let configuration = arguments.setup().configuration();
@@ -19,7 +19,8 @@ pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Repo
                 Some(file) => format!("{file} and the environment are as they should be"),
                 None => "there is no file of settings; the environment is as it should be".into(),
             };
-            if let Err(refusal) = arguments.setup().targets().map_err(Refusal::from) {
+            let targets = arguments.setup().targets().map(drop).map_err(Refusal::from);
+            if let Err(refusal) = targets.and_then(|()| page::check(arguments)) {
                 reporter.refuse(&refusal);
                 return refusal.exit;
             }
@@ -28,10 +29,6 @@ pub(crate) fn run(arguments: &Arguments, config: &ConfigCommand, reporter: &Repo
             }
             if let Some(line) = cost(configuration.settings()) {
                 reporter.note(&line);
-            }
-            for unused in unused::find(configuration) {
-                let words = unused.words();
-                reporter.warn(&format!("{words}; meanwhile: {}", unused.instead));
             }
             reporter.told(json!({ "file": file, "code": 0 }), &[line]);
         }

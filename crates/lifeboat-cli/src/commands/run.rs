@@ -2,7 +2,7 @@
 
 mod child;
 mod log;
-mod page;
+pub(crate) mod page;
 mod tell;
 
 use std::sync::Arc;
@@ -70,8 +70,12 @@ async fn begin(
     let tell = Tell::begin(arguments, &service, metrics)?;
     service.start();
     ready();
-    let again = || {
-        if let Err(refusal) = reload(&service, &tell) {
+    let again = || match reload(&service, &tell) {
+        Ok(()) => {
+            let count = several(service.databases().len() as u64, "database");
+            reporter.note(&format!("the settings were read anew; {count} to watch"));
+        }
+        Err(refusal) => {
             reporter.refuse(&refusal);
             reporter.warn("the settings from before stay in use");
         }

@@ -215,6 +215,9 @@ pub(crate) fn tell(report: &SyncReport, reporter: &Reporter) {
     }
     for cause in &report.troubles {
         reporter.warn(&format!("not copied: {cause}"));
+        if let Some(hint) = lifeboat::hint::hint(&cause.error) {
+            reporter.note(&format!(" HINT: {hint}"));
+        }
     }
     for (name, healed) in &report.healed {
         super::tell_healed(reporter, name, healed);

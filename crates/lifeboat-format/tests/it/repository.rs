@@ -304,6 +304,7 @@ impl Writer {
             subject: NumberSet::default(),
             condemned: Vec::new(),
             packs,
+            attachments: None,
             body_digest: None,
         };
         let object = encode(envelope, body.map(body_text).as_deref(), None);

@@ -79,9 +79,8 @@ impl Question {
                 let mut words = rest.split(' ');
                 let mut number = || words.next()?.parse::<i128>().ok();
                 let commit = number().and_then(|one| u64::try_from(one).ok()).unwrap_or(0);
-                let until = number().and_then(|nanos| {
-                    time::OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()
-                });
+                let until = number()
+                    .and_then(|nanos| time::OffsetDateTime::from_unix_timestamp_nanos(nanos).ok());
                 Ok(Durable { commit, until })
             }
             Some((_, why)) => Err(why.to_owned()),

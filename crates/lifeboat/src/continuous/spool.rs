@@ -136,10 +136,7 @@ impl Spool {
         Self { dir }
     }
 
-    fn io(
-        doing: &'static str,
-        path: &Path,
-    ) -> impl FnOnce(std::io::Error) -> SpoolError + use<> {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SpoolError + use<> {
         let path = path.to_owned();
         move |source| SpoolError::Io { doing, path, source }
     }
@@ -179,7 +176,9 @@ impl Spool {
     pub(crate) fn get(&self, number: SegmentNo) -> Result<(Ticket, WrittenSegment), SpoolError> {
         let path = self.path(number);
         let whole = std::fs::read(&path).map_err(Self::io("read", &path))?;
-        decode(&whole).filter(|(ticket, _)| ticket.number == number).ok_or(SpoolError::Damaged { path })
+        decode(&whole)
+            .filter(|(ticket, _)| ticket.number == number)
+            .ok_or(SpoolError::Damaged { path })
     }
 
     /// Deletes a segment that is stored; that it fails costs room.
@@ -207,9 +206,8 @@ impl Spool {
             number = SegmentNo(number.0 + 1);
             found.push(ticket);
         }
-        let kept = |name: &str| {
-            name.parse::<u64>().is_ok_and(|name| (first.0..number.0).contains(&name))
-        };
+        let kept =
+            |name: &str| name.parse::<u64>().is_ok_and(|name| (first.0..number.0).contains(&name));
         for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             if !entry.file_name().to_str().is_some_and(kept) {
                 let _ = std::fs::remove_file(entry.path());

@@ -47,7 +47,9 @@ pub(crate) struct Place {
 
 /// No more may wait on the disk.
 #[derive(Debug, thiserror::Error)]
-#[error("put commits aside: {waiting} bytes wait already, of {limit} that may, with {free} bytes free")]
+#[error(
+    "put commits aside: {waiting} bytes wait already, of {limit} that may, with {free} bytes free"
+)]
 pub(crate) struct SpoolFull {
     waiting: u64,
     limit: u64,

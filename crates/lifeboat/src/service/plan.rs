@@ -13,6 +13,7 @@ use crate::destinations::Destinations;
 use crate::error::Error;
 use crate::health::Expected;
 use crate::setup::{Disabled, Kept, Setup, SetupError, Target, is_motherduck};
+use crate::take::Compression;
 
 /// How many backups run at once.
 pub(super) const AT_ONCE: usize = 2;
@@ -99,6 +100,8 @@ pub struct ServicePlan {
     pub destinations: Destinations,
     /// Whether databases of other installations are taken over.
     pub adopt: bool,
+    /// How much work is put into making backups small.
+    pub compression: Compression,
     /// When to worry.
     pub limits: Limits,
     /// Why there are no backups here, if so.
@@ -121,6 +124,7 @@ impl ServicePlan {
             databases: Vec::new(),
             destinations,
             adopt: false,
+            compression: Compression::default(),
             limits: Limits::default(),
             disabled: None,
             #[cfg(feature = "commands")]
@@ -146,6 +150,7 @@ impl ServicePlan {
             databases: watched(&setup)?,
             destinations: setup.destinations(secret),
             adopt: setup.adopts(),
+            compression: setup.compression(),
             limits: setup.limits(),
             disabled: setup.disabled(&paths),
             #[cfg(feature = "commands")]

@@ -134,8 +134,7 @@ impl Keeper {
         let spool = Spool::new(cache.join("continuous").join(key));
         let end = database.log_end().await.map_err(Error::from)?;
         if let Some(end) = end.as_ref().filter(|end| end.is_open && end.is_ours) {
-            let (held, epoch, next, previous) =
-                (spool.clone(), end.epoch, end.next, end.previous);
+            let (held, epoch, next, previous) = (spool.clone(), end.epoch, end.next, end.previous);
             let waiting = off_thread(move || held.after(epoch, next, previous)).await;
             let place = place_after(end, &waiting);
             match self.resume(&place).await {
