@@ -57,8 +57,13 @@ impl Wake {
     }
 }
 
-// Without news of writes, looking often is the only way to see them soon.
+// Without news of writes, looking often is the only way to see them soon: ten times as
+// often as at rest, and not more often than this.
 const UNWATCHED: Duration = Duration::from_millis(100);
+
+fn unwatched(time: Duration) -> Duration {
+    time.min(UNWATCHED.max(time / 10))
+}
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -70,7 +75,7 @@ mod system {
     use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
     use rustix::fs::inotify;
 
-    use super::{UNWATCHED, Woken};
+    use super::{Woken, unwatched};
 
     #[derive(Debug)]
     pub(super) struct Bell {
@@ -126,7 +131,7 @@ mod system {
 
         pub(super) fn wait(&mut self, bell: &Bell, time: Duration, wakes: bool) -> Woken {
             let notices = self.notices.as_ref().filter(|_| wakes);
-            let time = if wakes && notices.is_none() { time.min(UNWATCHED) } else { time };
+            let time = if wakes && notices.is_none() { unwatched(time) } else { time };
             let timeout = Timespec {
                 tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: time.subsec_nanos().into(),
@@ -161,7 +166,7 @@ mod system {
     use std::sync::{Condvar, Mutex, PoisonError};
     use std::time::Duration;
 
-    use super::{UNWATCHED, Woken};
+    use super::{Woken, unwatched};
 
     #[derive(Debug, Default)]
     pub(super) struct Bell {
@@ -199,7 +204,7 @@ mod system {
         }
 
         pub(super) fn wait(&mut self, bell: &Bell, time: Duration, wakes: bool) -> Woken {
-            let time = if wakes { time.min(UNWATCHED) } else { time };
+            let time = if wakes { unwatched(time) } else { time };
             let heard = bell.heard.lock().unwrap_or_else(PoisonError::into_inner);
             let waited = bell.changed.wait_timeout_while(heard, time, |heard| !*heard);
             *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
