@@ -16,6 +16,11 @@ impl StopHandle {
     pub fn stop(&self) {
         self.bell.ring();
     }
+
+    /// Has the follower look now, if it rests. Never waits.
+    pub fn look(&self) {
+        self.bell.nudge();
+    }
 }
 
 /// Whether a wait was ended by a write to the WAL.
@@ -52,8 +57,13 @@ impl Wake {
     }
 }
 
-// Without news of writes, looking often is the only way to see them soon.
+// Without news of writes, looking often is the only way to see them soon: ten times as
+// often as at rest, and not more often than this.
 const UNWATCHED: Duration = Duration::from_millis(100);
+
+fn unwatched(time: Duration) -> Duration {
+    time.min(UNWATCHED.max(time / 10))
+}
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -65,7 +75,7 @@ mod system {
     use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
     use rustix::fs::inotify;
 
-    use super::{UNWATCHED, Woken};
+    use super::{Woken, unwatched};
 
     #[derive(Debug)]
     pub(super) struct Bell {
@@ -81,8 +91,16 @@ mod system {
 
         pub(super) fn ring(&self) {
             self.rung.store(true, Ordering::Release);
-            // It is never read, so it stays readable for every later wait.
+            self.nudge();
+        }
+
+        pub(super) fn nudge(&self) {
             let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
+        }
+
+        /// What was heard once is over; after the end it is not waited any more.
+        fn heard(&self) {
+            let _ = rustix::io::read(&self.descriptor, &mut [0; 8]);
         }
 
         pub(super) fn has_rung(&self) -> bool {
@@ -113,7 +131,7 @@ mod system {
 
         pub(super) fn wait(&mut self, bell: &Bell, time: Duration, wakes: bool) -> Woken {
             let notices = self.notices.as_ref().filter(|_| wakes);
-            let time = if wakes && notices.is_none() { time.min(UNWATCHED) } else { time };
+            let time = if wakes && notices.is_none() { unwatched(time) } else { time };
             let timeout = Timespec {
                 tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: time.subsec_nanos().into(),
@@ -122,11 +140,15 @@ mod system {
             // look at the wal-index.
             let Some(notices) = notices else {
                 let _ = poll(&mut [PollFd::new(&bell.descriptor, PollFlags::IN)], Some(&timeout));
+                bell.heard();
                 return Woken::ByTime;
             };
             let mut both =
                 [PollFd::new(&bell.descriptor, PollFlags::IN), PollFd::new(notices, PollFlags::IN)];
             let _ = poll(&mut both, Some(&timeout));
+            if both[0].revents().contains(PollFlags::IN) {
+                bell.heard();
+            }
             let written = both[1].revents().contains(PollFlags::IN);
             if written {
                 let mut unread = [0; 4096];
@@ -140,14 +162,16 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Condvar, Mutex, PoisonError};
     use std::time::Duration;
 
-    use super::{UNWATCHED, Woken};
+    use super::{Woken, unwatched};
 
     #[derive(Debug, Default)]
     pub(super) struct Bell {
-        rung: Mutex<bool>,
+        rung: AtomicBool,
+        heard: Mutex<bool>,
         changed: Condvar,
     }
 
@@ -157,12 +181,17 @@ mod system {
         }
 
         pub(super) fn ring(&self) {
-            *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            self.rung.store(true, Ordering::Release);
+            self.nudge();
+        }
+
+        pub(super) fn nudge(&self) {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = true;
             self.changed.notify_all();
         }
 
         pub(super) fn has_rung(&self) -> bool {
-            *self.rung.lock().unwrap_or_else(PoisonError::into_inner)
+            self.rung.load(Ordering::Acquire)
         }
     }
 
@@ -175,9 +204,10 @@ mod system {
         }
 
         pub(super) fn wait(&mut self, bell: &Bell, time: Duration, wakes: bool) -> Woken {
-            let time = if wakes { time.min(UNWATCHED) } else { time };
-            let rung = bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = bell.changed.wait_timeout_while(rung, time, |rung| !*rung);
+            let time = if wakes { unwatched(time) } else { time };
+            let heard = bell.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = bell.changed.wait_timeout_while(heard, time, |heard| !*heard);
+            *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
             Woken::ByTime
         }
     }

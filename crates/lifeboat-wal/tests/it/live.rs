@@ -82,6 +82,52 @@ fn idle_it_holds_nobody_up() {
     assert_eq!(replica.commits.len(), 3, "also what came after the WAL began anew");
 }
 
+/// Whoever must know is told soon, however seldom a follower looks at rest.
+#[test]
+fn who_rests_looks_when_asked() {
+    struct Looks(std::sync::mpsc::Sender<()>);
+    impl lifeboat_wal::CommitSink for Looks {
+        fn page(
+            &mut self,
+            _: lifeboat_format::geometry::PageNo,
+            _: &[u8],
+        ) -> Result<(), lifeboat_wal::SinkError> {
+            Ok(())
+        }
+        fn commit(&mut self, _: &lifeboat_wal::Commit) -> Result<(), lifeboat_wal::SinkError> {
+            Ok(())
+        }
+        fn looking(&mut self) {
+            // The receiver may be gone.
+            let _ = self.0.send(());
+        }
+    }
+    let (_folder, path) = place();
+    let app = app(&path);
+    write(&app, 1);
+    let mut options = FollowOptions::default();
+    options.limits.rest = Duration::from_secs(3600);
+    let follower = Follower::attach(&path, Start::Fresh, &options).expect("attaches");
+    let handle = follower.stop_handle();
+    let (sender, looks) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || follower.run(&mut Looks(sender)));
+    // Where the system has no notices left it looks often by itself: then it never
+    // comes to rest, and each of this is true at once.
+    let comes_to_rest = || {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(2)
+            && looks.recv_timeout(Duration::from_secs(1)).is_ok()
+        {}
+    };
+    for _ in 0..3 {
+        comes_to_rest();
+        handle.look();
+        looks.recv_timeout(Duration::from_secs(60)).expect("looks at once");
+    }
+    handle.stop();
+    thread.join().expect("does not panic").expect("was asked to stop");
+}
+
 #[test]
 fn it_goes_on_where_it_ended_if_that_is_proven() {
     let (_folder, path) = place();

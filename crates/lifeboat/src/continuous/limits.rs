@@ -23,6 +23,13 @@ pub struct TooFewFiles {
     pub limit: u64,
 }
 
+impl TooFewFiles {
+    /// How many databases can be followed all the same.
+    pub fn possible(&self) -> usize {
+        usize::try_from(self.limit.saturating_sub(REST) / EACH).unwrap_or(usize::MAX)
+    }
+}
+
 /// Sees to it that so many databases can be followed: the limit of this process is
 /// raised where the system lets it.
 pub fn enough_files(databases: usize) -> Result<(), TooFewFiles> {
@@ -49,5 +56,7 @@ mod tests {
         let Some(most) = most else { return };
         let error = enough_files(most as usize).expect_err("ten times as many are needed");
         assert_eq!((error.databases as u64, error.needed), (most, REST + EACH * most));
+        let possible = error.possible() as u64;
+        assert!(REST + EACH * possible <= most && REST + EACH * (possible + 1) > most);
     }
 }

@@ -8,6 +8,7 @@ use lifeboat_agent::{FollowState, Following as FollowFacts};
 use lifeboat_format::id::EpochId;
 use lifeboat_format::log::{CommitNo, SegmentNo};
 use lifeboat_repository::Following;
+use lifeboat_wal::StopHandle;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -38,6 +39,8 @@ struct State {
     is_for_good: bool,
     /// Of the session that goes on.
     now: Option<Session>,
+    /// What wakes the follower.
+    follower: Option<StopHandle>,
     /// The position of the destination that has the log.
     at: usize,
     /// Until when everything is stored, also when no session goes on.
@@ -184,6 +187,11 @@ impl Shared {
         self.state().is_for_good
     }
 
+    /// Who is to look when somebody asks.
+    pub(crate) fn wakes(&self, follower: StopHandle) {
+        self.state().follower = Some(follower);
+    }
+
     /// The log goes to the destination at this position.
     pub(crate) fn goes_to(&self, at: usize) {
         self.state().at = at;
@@ -215,6 +223,7 @@ impl Shared {
     pub(crate) fn end(&self) {
         let mut state = self.state();
         let last = state.now.take();
+        state.follower = None;
         state.is_flushed = last.is_some_and(|one| one.is_based && one.is_over && one.is_empty());
         drop(state);
         self.looked.notify_all();
@@ -344,7 +353,11 @@ impl Shared {
         let number = state.session;
         let session = state.now.as_mut()?;
         session.asked += 1;
-        Some((number, session.asked))
+        let asked = session.asked;
+        if let Some(follower) = &state.follower {
+            follower.look();
+        }
+        Some((number, asked))
     }
 
     pub(crate) fn is_stored(&self, (number, asked): (u64, u64)) -> Waiting {

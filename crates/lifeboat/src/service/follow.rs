@@ -17,7 +17,7 @@ use super::witness::{Happening, Progress};
 use super::{Inner, Service};
 use crate::continuous::asked::{self, Claim};
 use crate::continuous::shared::{Shared, Waiting};
-use crate::continuous::{Durable, enough_files};
+use crate::continuous::{Durable, TooFewFiles, enough_files};
 use crate::error::{Error, causes_of};
 use crate::hint::{About, hint, safety};
 use session::{End, asked_to};
@@ -65,6 +65,8 @@ pub(super) struct Keeper {
     watched: Arc<Watched>,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
+    /// There are too few files for it.
+    denied: Option<TooFewFiles>,
     /// Whether it is known, and was told, that it cannot be followed.
     told: Option<String>,
 }
@@ -87,16 +89,11 @@ impl Service {
             }
             stays
         });
-        let count = plan.followed().count();
-        if count > 0
-            && let Err(error) = enough_files(count)
-        {
-            for one in plan.followed() {
-                let text = format!("failed to {error}; `ulimit -n` raises it");
-                inner.tell(one, &Happening::Warning(&text));
-            }
-        }
-        for one in plan.followed() {
+        // Of those that there are too few files for, snapshots are better than nothing
+        // of any.
+        let short = enough_files(plan.followed().count()).err();
+        let possible = short.map_or(usize::MAX, |short| short.possible());
+        for (at, one) in plan.followed().enumerate() {
             if all.contains_key(&one.name) {
                 continue;
             }
@@ -109,6 +106,7 @@ impl Service {
                 watched: Arc::clone(&watched),
                 shared: Arc::clone(&shared),
                 stop: stopped,
+                denied: short.filter(|_| at >= possible),
                 told: None,
             };
             let task = tokio::spawn(keeper.run());
@@ -270,6 +268,9 @@ impl Keeper {
 
     /// A session, if no other process of this installation has one.
     async fn attempt(&mut self) -> End {
+        if let Some(short) = &self.denied {
+            return End::Cannot(format!("failed to {short}; `ulimit -n` raises it"));
+        }
         let state = self.inner.plan().state.clone();
         let claim = match Claim::new(&state, &self.watched.name) {
             Ok(Some(claim)) => claim,

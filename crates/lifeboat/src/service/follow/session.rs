@@ -307,6 +307,7 @@ impl Keeper {
         let writer = Writer::new(database.clone(), shared, parts, follow.interval, place);
         let (say, ended) = oneshot::channel();
         let stop = follower.stop_handle();
+        self.shared.wakes(stop.clone());
         let shared = Arc::clone(&self.shared);
         let work = move || {
             let done = run(follower, writer, &shared);
