@@ -157,11 +157,7 @@ pub fn encode(body: Vec<u8>, id: AttachedId, home: &Home<'_>) -> Vec<u8> {
 }
 
 /// Decodes an object and proves it against whatever named it.
-pub fn decode(
-    object: &[u8],
-    part: &AttachedPart,
-    home: &Home<'_>,
-) -> Result<Vec<u8>, DecodeError> {
+pub fn decode(object: &[u8], part: &AttachedPart, home: &Home<'_>) -> Result<Vec<u8>, DecodeError> {
     let kind = ObjectKind::Attachment;
     let body = object::decode_sealed(kind, object, home, part.id.as_bytes())?;
     if object.len() as u64 != part.size || Digest::of(object) != part.digest {
@@ -218,7 +214,8 @@ mod tests {
     #[test]
     fn lists_round_trip_and_no_flipped_bit_passes() {
         let name = "app".to_owned().try_into().expect("valid");
-        let home = Home { repository: RepositoryId::from_bytes([1; 16]), database: &name, keys: None };
+        let home =
+            Home { repository: RepositoryId::from_bytes([1; 16]), database: &name, keys: None };
         let files = vec![file(1), file(2)];
         let (body, content) = pack(&files).expect("packs");
         assert_eq!(content, Digest::of(&serde_json::to_vec(&files).expect("writes")));

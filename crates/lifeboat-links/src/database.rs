@@ -31,7 +31,8 @@ impl DatabaseMentions {
     /// Looks whether the database has what the rule names. `at` is the position of
     /// the rule among those that are compared with one store. Blocks.
     pub fn open(path: &Path, rule: Rule, at: usize) -> Result<Self, LinksError> {
-        let mut mentions = Self { path: path.to_owned(), rule, at, ids: Vec::new(), has: Vec::new() };
+        let mut mentions =
+            Self { path: path.to_owned(), rule, at, ids: Vec::new(), has: Vec::new() };
         let mut connection = Connection::open(path, PATIENCE)?;
         let read = begin(&mut connection, path)?;
         mentions.ids = match &mentions.rule.origin {

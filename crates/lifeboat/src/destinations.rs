@@ -197,7 +197,15 @@ impl Destinations {
             state: Mutex::default(),
         };
         let members = members.into_iter().map(member).collect();
-        Self { inner: Arc::new(Inner { members, installation, secret, reason: None, media: Vec::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                members,
+                installation,
+                secret,
+                reason: None,
+                media: Vec::new(),
+            }),
+        }
     }
 
     /// Why others than the first are taken, where that is known from the start.

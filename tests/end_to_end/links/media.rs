@@ -148,8 +148,7 @@ fn nothing_of_them_can_be_read_without_the_key_and_mirrors_have_them() {
     let id = done["snapshot_id"].as_str().expect("an id");
     run(&["-r", "main", "forget", "app", id]).ok();
     let mut prune = app.command(&["--json", "-r", "main", "prune"]);
-    let pruned: crate::command::Ran =
-        prune.env("LIFEBOAT_KEY", KEY).output().expect("runs").into();
+    let pruned: crate::command::Ran = prune.env("LIFEBOAT_KEY", KEY).output().expect("runs").into();
     assert_eq!(pruned.code, 0, "{pruned:?}");
     assert_eq!(run(&["-r", "main", "check", "--read-data"]).ok().last()["code"], 0);
 }

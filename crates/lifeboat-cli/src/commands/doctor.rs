@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
-use crate::text::{age, several};
 use crate::secrets;
+use crate::text::{age, several};
 use lifeboat::setup::{Place, Setup};
 
 /// The time that each request to a place has, tries included: a page is read by

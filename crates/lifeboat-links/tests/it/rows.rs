@@ -282,10 +282,8 @@ async fn orphans_go_and_come_back() {
 
 #[tokio::test]
 async fn rows_without_a_key_are_named_and_sizes_may_be_in_some_tables() {
-    let app = app(
-        "CREATE TABLE d(file, bytes); INSERT INTO d VALUES('a/1', 9), ('x//y', 1);
-         CREATE TABLE u(avatar); INSERT INTO u VALUES('a/2'), ('a/2'), ('gone')",
-    );
+    let app = app("CREATE TABLE d(file, bytes); INSERT INTO d VALUES('a/1', 9), ('x//y', 1);
+         CREATE TABLE u(avatar); INSERT INTO u VALUES('a/2'), ('a/2'), ('gone')");
     app.put(&["a/1", "a/2", "a/3"]).await;
     let mut rule = columns(&["d.file", "u.avatar"]);
     rule.size_column = Some("bytes".to_owned());

@@ -142,10 +142,7 @@ impl FallbackStore {
     }
 
     /// The name of the provider that has an object now, and what it says of it.
-    pub async fn about(
-        &self,
-        placement: &Placement,
-    ) -> Result<(String, ObjectInfo), ObjectError> {
+    pub async fn about(&self, placement: &Placement) -> Result<(String, ObjectInfo), ObjectError> {
         let (member, info) = self.locate("look for", placement).await?;
         Ok((member.provider.name().to_owned(), info))
     }

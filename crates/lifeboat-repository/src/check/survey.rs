@@ -77,9 +77,18 @@ pub(crate) struct Datum {
 #[derive(Clone, Debug)]
 pub(crate) enum Data {
     Pack(PackEntry),
-    Archive { name: ArchiveName, size: u64, snapshot: RecordNo },
+    Archive {
+        name: ArchiveName,
+        size: u64,
+        snapshot: RecordNo,
+    },
     /// A part of a file, or what names such.
-    Attachment { id: String, size: u64, digest: Digest, is_list: bool },
+    Attachment {
+        id: String,
+        size: u64,
+        digest: Digest,
+        is_list: bool,
+    },
     List(ListRef),
 }
 

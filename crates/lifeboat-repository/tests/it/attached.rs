@@ -297,7 +297,8 @@ async fn a_file_that_is_condemned_meanwhile_is_put_again() {
     let first = back_up(&database, &image, &Bucket::default()).await.expect("backs up");
     let other = host.open(world.client("C")).await;
     let mut options = options();
-    let slow = Slow { bucket: bucket.clone(), other, world: world.clone(), times: AtomicUsize::new(0) };
+    let slow =
+        Slow { bucket: bucket.clone(), other, world: world.clone(), times: AtomicUsize::new(0) };
     options.attach = Some(Arc::new(slow));
     let mut later = image.later(1);
     later.write(1, 1000);

@@ -46,11 +46,10 @@ fn in_its_words(error: &Error) -> Option<String> {
                 .into()
         }
         Error::OtherOrigin { .. } | Error::NoOrigin { .. } => {
-            "restore it to a new file; `lifeboat restore` on the machine can put it elsewhere".into()
+            "restore it to a new file; `lifeboat restore` on the machine can put it elsewhere"
+                .into()
         }
-        Error::NoRepository { .. } => {
-            "make one on the machine, with `lifeboat init`".into()
-        }
+        Error::NoRepository { .. } => "make one on the machine, with `lifeboat init`".into(),
         Error::Read(ReadError::Unexpected { newest, .. }) => format!(
             "look for a typing mistake in \"expect\": it names the newest record, which is {} here",
             newest.map_or(0, |number| number.0)

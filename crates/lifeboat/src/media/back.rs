@@ -84,7 +84,9 @@ pub async fn put_back(
                 match put_one(work, file).await {
                     Ok(done) => Ok(done),
                     // What is damaged is said of each file; a store that is away, too.
-                    Err(error) => Ok(Done::Failed(format!("{key}: failed to {}", causes_of(&error)))),
+                    Err(error) => {
+                        Ok(Done::Failed(format!("{key}: failed to {}", causes_of(&error))))
+                    }
                 }
             })
             .buffer_unordered(TOGETHER)
@@ -109,9 +111,7 @@ enum Stores {
     Own(Vec<(String, Remote)>),
 }
 
-fn all_of(
-    files: AttachedFiles,
-) -> impl futures::Stream<Item = Result<AttachedFile, ReadError>> {
+fn all_of(files: AttachedFiles) -> impl futures::Stream<Item = Result<AttachedFile, ReadError>> {
     futures::stream::try_unfold(files, |mut files| async move {
         Ok(files.advance().await?.map(|file| (file, files)))
     })

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lifeboat::crypto::Secret;
+use lifeboat::media::MediaReport;
 use lifeboat::remote::Fencing;
 use lifeboat::snapshot::Notice;
-use lifeboat::media::MediaReport;
 use lifeboat::{Destination, Placed, Thinned};
 
 use crate::arguments::Arguments;
