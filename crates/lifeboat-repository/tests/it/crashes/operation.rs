@@ -166,7 +166,8 @@ impl Scene {
             }
             Operation::ConsolidatingBackup => {
                 let done = database.backup(next, options()).await?;
-                assert!(done.report.pages_resent > 0 || again, "{:?}", done.report);
+                // What was sent again may be what somebody who died had sent.
+                assert!(done.report.packs_dropped >= 10 || again, "{:?}", done.report);
                 Ok(())
             }
             Operation::Backup | Operation::RacedBackup | Operation::TwinBackup => {
