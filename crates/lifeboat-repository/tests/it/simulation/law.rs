@@ -1,5 +1,6 @@
 //! The rules, looked at from outside: in the objects, by code of its own.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_format::id::SnapshotId;
@@ -102,9 +103,8 @@ impl Law {
         let holders: Vec<u64> = state.holders().iter().map(|number| number.0).collect();
         let remote = database.repository().remote();
         for &number in &holders {
-            if !self.needed.contains_key(&number) {
-                let keys = closure(remote, database, RecordNo(number)).await;
-                self.needed.insert(number, keys);
+            if let Entry::Vacant(unknown) = self.needed.entry(number) {
+                unknown.insert(closure(remote, database, RecordNo(number)).await);
             }
         }
         self.needed.retain(|number, _| holders.contains(number));
