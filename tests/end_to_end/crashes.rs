@@ -17,7 +17,7 @@ fn calls(place: Place, files: &[&'static str]) -> Vec<&'static str> {
 
 /// Runs the binary and kills it when it makes a system call for the n-th time.
 /// Returns whether it was killed.
-fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool {
+pub(crate) fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool {
     let mut strace = Command::new("strace");
     strace
         .args(["-f", "-qq", "-o"])

@@ -48,7 +48,9 @@ fn many_databases_and_a_store_that_fails() {
     open(&path(0), "wal")
         .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(20000))")
         .expect("writes");
-    (1..count).for_each(|n| drop(fs::copy(path(0), path(n)).expect("copies")));
+    for n in 1..count {
+        fs::copy(path(0), path(n)).expect("copies");
+    }
     let settings =
         "[[database]]\npath = \"data/*.db\"\n\n[schedule]\nevery = \"2s\"\njitter = \"1s\"\n";
     fs::write(folder.path("lifeboat.toml"), settings).expect("writes");

@@ -1,21 +1,26 @@
 //! The built binary and the public API, as their users run them.
 
 mod agent;
+mod answers;
 mod archives;
 mod beside;
+mod budgets;
 mod command;
 mod configuration;
 mod conformance;
 mod consolidation;
+mod continuous;
 mod crashes;
 mod credentials;
 mod daily;
 mod destinations;
 mod detours;
 mod disabled;
+mod docs;
 mod doctor;
 mod embedding;
 mod errors;
+mod examples;
 mod failover;
 mod families;
 mod faults;

@@ -13,6 +13,7 @@ mod embed;
 mod idle;
 mod layers;
 mod memory;
+mod package;
 mod process;
 mod simulate;
 mod suite;
@@ -30,7 +31,10 @@ Usage: cargo xtask COMMAND
   demo                   back up a real database, change it, restore it, compare
   layers                 which crate may depend on which
   tidy                   the house style, as far as a program can check it
-  dist                   a release archive for this machine, in dist/
+  dist                   what is published for this machine, in dist/: a static binary with all
+                         that goes with it, as an archive and a Debian package (a release build)
+  package [--verify]     every crate as a package registry takes it; --verify builds each from
+                         its package alone (heavy)
   embed [--with CASE]    use each library crate alone, and beside other SQLite crates
                          (heavy: not part of `test`); `embed --list` names the cases
   memory [GIB]           the peak of the release binary's memory (heavy: 1 GiB if not said)
@@ -70,6 +74,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["layers"] => layers::run(),
         ["tidy"] => tidy::run(),
         ["dist"] => dist::run(),
+        ["package"] => package::run(false),
+        ["package", "--verify"] => package::run(true),
         ["embed"] => embed::run(None),
         ["embed", "--list"] => {
             embed::list();

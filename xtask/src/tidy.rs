@@ -8,6 +8,7 @@ mod markdown;
 mod rust;
 mod text;
 mod tree;
+mod variables;
 
 use std::fmt;
 
@@ -56,6 +57,7 @@ pub(crate) fn run() -> Result<()> {
 
 fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = crates::check(tree);
+    findings.extend(variables::check(tree));
     for (path, content) in tree.texts() {
         findings.extend(text::check(path, content));
         if path.ends_with(".rs") {

@@ -1,6 +1,7 @@
 //! The repository through its public API, with images in memory.
 
 mod archives;
+mod attached;
 mod checks;
 mod consolidation;
 mod crashes;
@@ -13,5 +14,6 @@ mod round_trip;
 mod rounds;
 mod rules;
 mod sealed;
+mod segments;
 mod simulation;
 mod world;
