@@ -97,6 +97,16 @@ const _: () = assert!(POINTS[0] >= 2_000);
 /// The numbers that are published: in continuous integration, and on request.
 #[test]
 fn all_points() {
-    let [often, all] = POINTS;
+    let thousands = |number: usize| format!("{},{:03}", number / 1000, number % 1000);
+    let [often, all] = POINTS.map(thousands);
     println!("{often} crash points, and {all} with `cargo xtask crashes`");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (path, numbers) in
+        [("README.md", vec![&often]), ("docs/reliability.md", vec![&often, &all])]
+    {
+        let text = std::fs::read_to_string(root.join(path)).expect("reads");
+        for number in numbers {
+            assert!(text.contains(&format!("{number} crash points")), "{path} has other numbers");
+        }
+    }
 }
