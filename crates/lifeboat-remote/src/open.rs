@@ -60,7 +60,7 @@ impl Remote {
     /// As [`open_or_create`](Self::open_or_create), with options.
     pub fn open_or_create_with(text: &str, options: RemoteOptions) -> Result<Self, OpenError> {
         if let Place::Directory(path) = Place::parse(text, &mut options.clone())? {
-            std::fs::create_dir_all(&path)
+            crate::folders::make_directory(&path)
                 .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
         }
         Self::open_with(text, options)

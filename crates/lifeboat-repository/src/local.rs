@@ -117,7 +117,7 @@ impl Local {
 }
 
 fn make_directory(dir: &Path) -> Result<(), LocalError> {
-    std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))
+    lifeboat_remote::make_directory(dir).map_err(LocalError::at("make the directory", dir))
 }
 
 /// Reads the id from its file, or makes it. Two processes that start at once
@@ -142,7 +142,8 @@ fn stored_id(path: &Path) -> Result<InstallationId, LocalError> {
         let linked = std::fs::hard_link(&draft, path);
         let _ = std::fs::remove_file(&draft);
         match linked {
-            Ok(()) => {}
+            // Objects will bear the id: it must not be gone when the power comes back.
+            Ok(()) => sync_names_beside(path)?,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(LocalError::at("write", path)(source)),
         }
@@ -155,6 +156,12 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LocalError>
     use std::io::Write;
     let mut file = std::fs::File::create(path).map_err(LocalError::at("write", path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LocalError::at("write", path))
+}
+
+/// Waits until the name of a file is on disk.
+pub(crate) fn sync_names_beside(path: &Path) -> Result<(), LocalError> {
+    let dir = path.parent().expect("a file lies in a folder");
+    lifeboat_remote::sync_directory(dir).map_err(LocalError::at("write", dir))
 }
 
 /// A short name for something whose own name may be long or strange.

@@ -15,7 +15,7 @@ use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::Record;
 use serde::{Deserialize, Serialize};
 
-use super::{Local, random, short_name, write_durably};
+use super::{Local, make_directory, random, short_name, sync_names_beside, write_durably};
 use crate::error::LocalError;
 
 /// How many nonces are kept. Only the newest can still meet a record that was
@@ -90,11 +90,12 @@ fn read_text(path: &Path) -> Result<Option<String>, LocalError> {
 /// Replaces a small file as a whole.
 fn replace(path: &Path, text: &str) -> Result<(), LocalError> {
     let dir = path.parent().expect("the file lies in a folder");
-    std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
+    make_directory(dir)?;
     // No name of a database encodes to one with a blank.
     let draft = dir.join(format!("draft {}", hex::encode(&random::<4>())));
     write_durably(&draft, text.as_bytes())?;
-    std::fs::rename(&draft, path).map_err(LocalError::at("write", path))
+    std::fs::rename(&draft, path).map_err(LocalError::at("write", path))?;
+    sync_names_beside(path)
 }
 
 impl KeyMemory {
@@ -259,7 +260,7 @@ impl Memory {
 
     fn change(&self, change: impl FnOnce(&mut Remembered)) -> Result<(), LocalError> {
         let dir = self.path.parent().expect("the file lies in a folder of its destination");
-        std::fs::create_dir_all(dir).map_err(LocalError::at("make the directory", dir))?;
+        make_directory(dir)?;
         let lock_path = dir.join(".lock");
         let lock = File::create(&lock_path).map_err(LocalError::at("write", &lock_path))?;
         lock.lock().map_err(LocalError::at("lock", &lock_path))?;
@@ -269,9 +270,7 @@ impl Memory {
         let draft = self.path.with_extension("new");
         write_durably(&draft, &bytes)?;
         std::fs::rename(&draft, &self.path).map_err(LocalError::at("write", &self.path))?;
-        #[cfg(unix)]
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(LocalError::at("write", dir))?;
-        Ok(())
+        sync_names_beside(&self.path)
     }
 }
 

@@ -178,7 +178,15 @@ async fn disturbed(scene: &Scene, fault: Fault, n: usize, at: &str) -> Option<Po
         let calls = calls_until(&world, n)?;
         world.revive(DISTURBED);
         scene.judge(&world, acknowledged, at).await;
-        run_again(scene, &world, &host, at).await;
+        // Where no listing shows the repair that is there, another one of the same pack
+        // is refused, until it does.
+        let waits = fault == Fault::DiedUnseen && scene.operation == Operation::Repair;
+        if !waits || scene.run(&world, &host, NEXT, true).await.is_err() {
+            if waits {
+                world.fresh_listing(NEXT);
+            }
+            run_again(scene, &world, &host, at).await;
+        }
         for client in [NEXT, READER] {
             world.fresh_listing(client);
         }

@@ -9,6 +9,7 @@ mod heartbeats;
 mod image;
 mod mending;
 mod model;
+mod power;
 mod pruning;
 mod round_trip;
 mod rounds;

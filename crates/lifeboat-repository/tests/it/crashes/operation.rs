@@ -166,7 +166,10 @@ impl Scene {
             }
             Operation::ConsolidatingBackup => {
                 let done = database.backup(next, options()).await?;
-                assert!(done.report.pages_resent > 0 || again, "{:?}", done.report);
+                // What was sent again may be what somebody who died had sent; and who
+                // slept finds that it was done meanwhile.
+                let report = done.report;
+                assert!(report.packs_dropped >= 10 || report.unchanged || again, "{report:?}");
                 Ok(())
             }
             Operation::Backup | Operation::RacedBackup | Operation::TwinBackup => {

@@ -119,6 +119,7 @@ impl Scene {
         scene.after = with_page(&with_page(&scene.next, 9, 2000), 10, 2001);
         scene.keys = scene.world.keys("").await.into_iter().collect();
         scene.host.advance(DAY);
+        scene.other.advance(DAY);
         scene.world.advance(DAY);
         scene
     }
