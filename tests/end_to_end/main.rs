@@ -19,6 +19,7 @@ mod errors;
 mod failover;
 mod families;
 mod faults;
+mod golden;
 mod hazards;
 mod healing;
 mod health;
