@@ -7,12 +7,17 @@ mod bench;
 mod build;
 mod conformance;
 mod consolidation;
+mod damage;
 mod demo;
 mod dist;
 mod embed;
+mod fuzz;
+mod golden;
+mod hazards;
 mod idle;
 mod layers;
 mod memory;
+mod mutants;
 mod process;
 mod suite;
 mod tidy;
@@ -36,11 +41,19 @@ Usage: cargo xtask COMMAND
   bench                  what backups cost, beside other tools (heavy: gigabytes and minutes);
                          `bench --help` has the options
   idle [DATABASES]       what databases cost that do nothing (1,000 if not said; takes minutes)
+  damage                 every test that damages objects, and how many it damaged
+  fuzz [--minutes N] [--target NAME]
+                         libFuzzer on every decoder (5 minutes in all if not said; compiles C++)
+  golden FOLDER          a golden repository of this version of the format, which is then kept
+  hazards [NUMBER…]      takes each guard of docs/reliability.md out, and sees its test fail
+                         (hours); `--table` prints the table
+  mutants [CRATE…]       changes in the code that no test notices, by cargo-mutants (hours)
   consolidation          simulate three years of backups: the table and the plot of
                          docs/consolidation.md
   conformance --with STORE
                          the tests against a real store that is started for it (heavy, and
-                         needs other registries: not part of `test`); `--list` names them
+                         needs other registries: not part of `test`); `--list` names them;
+                         `--story garage-cluster`: only nodes that die while a backup runs
 
 `test` runs the others' checks too: layers, tidy, formatting, lints, licences, docs.";
 
@@ -82,12 +95,18 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Ok(databases) => idle::run(databases),
             Err(_) => bail!("`{databases}` is no number of databases"),
         },
+        ["damage"] => damage::run(),
+        ["fuzz", arguments @ ..] => fuzz::run(arguments),
+        ["golden", folder] => golden::run(folder),
+        ["hazards", numbers @ ..] => hazards::run(numbers),
+        ["mutants", crates @ ..] => mutants::run(crates),
         ["consolidation"] => consolidation::run(),
         ["conformance", "--list"] => {
             conformance::list();
             Ok(())
         }
         ["conformance", "--with", store] => conformance::run(store),
+        ["conformance", "--story", store] => conformance::story(store),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())
