@@ -81,6 +81,14 @@ impl Folder {
         Self { dir, store: Store::open(place) }
     }
 
+    /// With a repository to be in the directory `backups`, in a folder in memory
+    /// where that can be had: for who looks at what is written, not at the disk.
+    pub(crate) fn in_memory() -> Self {
+        let shm = Path::new("/dev/shm");
+        let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
+        Self { dir: dir.expect("a temporary directory"), store: None }
+    }
+
     /// The store that the backups go to, if it is not a directory.
     pub(crate) fn store(&self) -> &Store {
         self.store.as_ref().expect("the place of this test is a store")
@@ -106,6 +114,12 @@ impl Folder {
 
     /// The binary run by another program, such as a tracer.
     pub(crate) fn under(&self, mut command: Command) -> Command {
+        self.surround(&mut command);
+        command
+    }
+
+    /// Tells a command where it is.
+    pub(crate) fn surround(&self, command: &mut Command) {
         command
             .current_dir(self.dir.path())
             .env_clear()
@@ -117,9 +131,8 @@ impl Folder {
             .env("LIFEBOAT_STATE_DIR", self.path("state"))
             .env("LIFEBOAT_CACHE_DIR", self.path("cache"));
         if let Some(store) = &self.store {
-            store.tell(&mut command);
+            store.tell(command);
         }
-        command
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {

@@ -17,7 +17,7 @@ fn calls(place: Place, files: &[&'static str]) -> Vec<&'static str> {
 
 /// Runs the binary and kills it when it makes a system call for the n-th time.
 /// Returns whether it was killed.
-fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool {
+pub(crate) fn killed_at(folder: &Folder, call: &str, n: usize, arguments: &[&str]) -> bool {
     let mut strace = Command::new("strace");
     strace
         .args(["-f", "-qq", "-o"])
@@ -147,7 +147,7 @@ fn in_place_killed(attached: bool) {
 }
 
 /// All rows, as an application reads them.
-fn rows(path: &std::path::Path) -> Vec<(i64, Vec<u8>)> {
+pub(crate) fn rows(path: &std::path::Path) -> Vec<(i64, Vec<u8>)> {
     let connection = rusqlite::Connection::open(path).expect("opens");
     let mut rows = connection.prepare("SELECT id, content FROM page ORDER BY id").expect("good");
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("reads");

@@ -155,28 +155,6 @@ fn where_backups_do_not_go() {
     has(&found, "ok", "BACKUP_S3_BUCKET is set, but BACKUP_USE_AWS is not on");
 }
 
-/// Nobody believes that something happens by itself because it is written down.
-#[test]
-fn settings_without_effect_are_named() {
-    let folder = with_databases(&["app.db"]);
-    write(
-        &folder,
-        "lifeboat.toml",
-        "[schedule]\ncron = \"5 3 * * *\"\n[notify]\ncommand = \"tell\"\n\
-         [[database]]\npath = \"app.db\"\n[[links]]\ndatabase = \"app\"\ncolumns = [\"t.a\"]\nurl = \"s3://m\"\nbackup = true\n",
-    );
-    let (found, code) = findings(&folder, &[], &[]);
-    assert_eq!(code, 0, "{found:#?}");
-    let ran = folder.run(&["config", "check"]).ok();
-    let words = "links.backup (lifeboat.toml:11) is understood, and has no effect in this version";
-    has(&found, "warning", words);
-    assert!(ran.err.contains(words), "{ran:?}");
-    for section in ["schedule", "notify", "http"] {
-        assert!(!ran.err.contains(section), "there is a command that goes by it: {ran:?}");
-    }
-    folder.run(&["backup"]).ok();
-}
-
 #[test]
 fn what_is_wrong_has_a_fix_and_hides_nothing_else() {
     let folder = with_databases(&["app.db"]);

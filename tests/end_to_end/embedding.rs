@@ -74,7 +74,7 @@ async fn a_cancelled_backup() {
 }
 
 /// A command that runs an example in a folder.
-fn example(folder: &Folder, name: &str, arguments: &[&str]) -> Command {
+pub(crate) fn example(folder: &Folder, name: &str, arguments: &[&str]) -> Command {
     let path = crate::command::binary().with_file_name("examples").join(name);
     assert!(path.is_file(), "{} is not built", path.display());
     let mut command = folder.under(Command::new(path));
@@ -82,7 +82,7 @@ fn example(folder: &Folder, name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn run_example(folder: &Folder, name: &str, arguments: &[&str]) -> String {
+pub(crate) fn run_example(folder: &Folder, name: &str, arguments: &[&str]) -> String {
     let output = example(folder, name, arguments).output().expect("runs");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("text")
@@ -191,26 +191,4 @@ fn the_example_runs() {
     open(&path, "delete").execute_batch("CREATE TABLE t AS SELECT 1").expect("writes");
     run_example(&folder, "backup", &["app.db", "restored.db"]);
     assert!(same_bytes(&folder.path("restored.db"), &path));
-}
-
-/// What the documents show is what the façade's own documentation compiles.
-#[test]
-fn snippets_are_compiled() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect(name);
-    let mut compiled = read("crates/lifeboat/src/lib.rs").replace("let report = ", "");
-    compiled.push_str(&read("crates/lifeboat/src/service.rs"));
-    compiled.push_str(&read("crates/lifeboat/src/service/guard.rs"));
-    for document in ["README.md", "docs/embedding.md"] {
-        let text = read(document);
-        let mut shown = 0;
-        for block in text.split("```rust\n").skip(1) {
-            let block = block.split("```").next().expect("a block ends");
-            for line in block.lines().map(|line| line.replace("let report = ", "")) {
-                assert!(compiled.contains(line.trim_start()), "{document}: {line}");
-                shown += 1;
-            }
-        }
-        assert!(shown > 1, "{document} shows nothing");
-    }
 }

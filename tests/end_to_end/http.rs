@@ -1,5 +1,7 @@
 //! The page and the API of `lifeboat run`, over real databases.
 
+mod cut;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -276,8 +278,9 @@ fn downloads_take_little_memory() {
              INSERT INTO t SELECT randomblob(1048576) FROM c"
         ))
         .expect("writes");
-    folder.run(&["backup"]).ok();
     let served = Served::start(&folder, &[]);
+    // In the same process, which does not give back at once what that took.
+    served.job("/api/v1/databases/app/backups", &json!({}));
     let job = served.job("/api/v1/databases/app/snapshots/latest/download", &json!({}));
     let url = format!("/{}", job["download"]["url"].as_str().expect("a URL"));
     let request = format!(
@@ -296,7 +299,8 @@ fn downloads_take_little_memory() {
     assert!(copied > mib * 1_048_576, "{copied}");
     let (all, own) = served.peak();
     println!("{mib} MiB downloaded, {all} KiB resident at most, {own} KiB without the program");
-    assert!(own <= 64 * 1024, "{own} KiB");
+    // All of it is 64 MiB at most where the program is optimised, and its text 24.
+    assert!(own <= 40 * 1024, "{own} KiB");
     drop(stalled);
 }
 

@@ -16,7 +16,7 @@ const SOME: usize = 60;
 const MOST: u64 = 100 << 20;
 
 /// An agent, ended with the test.
-struct Agent(Child);
+pub(crate) struct Agent(pub(crate) Child);
 
 impl Drop for Agent {
     fn drop(&mut self) {
@@ -32,7 +32,7 @@ impl Agent {
     }
 
     /// A line of its status, in bytes or as it stands.
-    fn status(&self, field: &str) -> u64 {
+    pub(crate) fn status(&self, field: &str) -> u64 {
         let text = fs::read_to_string(self.proc("status")).expect("it runs");
         let line = text.lines().find_map(|line| line.strip_prefix(field)).expect("a field");
         let mut words = line.trim_start_matches(':').split_whitespace();
@@ -41,7 +41,7 @@ impl Agent {
     }
 
     /// What its descriptors are of.
-    fn open(&self) -> Vec<String> {
+    pub(crate) fn open(&self) -> Vec<String> {
         let all = fs::read_dir(self.proc("fd")).expect("it runs").flatten();
         all.filter_map(|one| fs::read_link(one.path()).ok())
             .map(|path| path.display().to_string())

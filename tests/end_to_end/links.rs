@@ -1,5 +1,8 @@
 //! Links: rows and the objects they mention, on a store that speaks S3.
 
+mod killed;
+mod media;
+mod restarted;
 mod restored;
 
 use std::collections::BTreeSet;

@@ -53,7 +53,7 @@ pub(crate) fn metadata() -> Result<Value> {
 }
 
 /// Where cargo builds: `target`, unless the environment says otherwise.
-fn target_directory() -> Result<PathBuf> {
+pub(crate) fn target_directory() -> Result<PathBuf> {
     let metadata = metadata()?;
     let path = metadata["target_directory"].as_str();
     Ok(path.context("`cargo metadata` names no target directory")?.into())

@@ -18,7 +18,9 @@ mod idle;
 mod layers;
 mod memory;
 mod mutants;
+mod package;
 mod process;
+mod simulate;
 mod suite;
 mod tidy;
 
@@ -34,7 +36,10 @@ Usage: cargo xtask COMMAND
   demo                   back up a real database, change it, restore it, compare
   layers                 which crate may depend on which
   tidy                   the house style, as far as a program can check it
-  dist                   a release archive for this machine, in dist/
+  dist                   what is published for this machine, in dist/: a static binary with all
+                         that goes with it, as an archive and a Debian package (a release build)
+  package [--verify]     every crate as a package registry takes it; --verify builds each from
+                         its package alone (heavy)
   embed [--with CASE]    use each library crate alone, and beside other SQLite crates
                          (heavy: not part of `test`); `embed --list` names the cases
   memory [GIB]           the peak of the release binary's memory (heavy: 1 GiB if not said)
@@ -48,6 +53,10 @@ Usage: cargo xtask COMMAND
   hazards [NUMBER…]      takes each guard of docs/reliability.md out, and sees its test fail
                          (hours); `--table` prints the table
   mutants [CRATE…]       changes in the code that no test notices, by cargo-mutants (hours)
+  crashes                every crash point, also those of stores that ignore conditions
+  simulate --minutes N   histories of several writers, faults and deaths, one seed after the
+                         other; `simulate --seed S` repeats one
+  load [DATABASES]       so many databases, writers, and a store that fails (1,000 if not said)
   consolidation          simulate three years of backups: the table and the plot of
                          docs/consolidation.md
   conformance --with STORE
@@ -78,6 +87,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["layers"] => layers::run(),
         ["tidy"] => tidy::run(),
         ["dist"] => dist::run(),
+        ["package"] => package::run(false),
+        ["package", "--verify"] => package::run(true),
         ["embed"] => embed::run(None),
         ["embed", "--list"] => {
             embed::list();
@@ -100,6 +111,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["golden", folder] => golden::run(folder),
         ["hazards", numbers @ ..] => hazards::run(numbers),
         ["mutants", crates @ ..] => mutants::run(crates),
+        ["crashes"] => simulate::crashes(),
+        ["simulate", "--minutes", minutes] => simulate::minutes(minutes),
+        ["simulate", "--seed", seed] => simulate::seed(seed),
+        ["load"] => simulate::load(1000),
+        ["load", databases] => match databases.parse() {
+            Ok(databases) => simulate::load(databases),
+            Err(_) => bail!("`{databases}` is no number of databases"),
+        },
         ["consolidation"] => consolidation::run(),
         ["conformance", "--list"] => {
             conformance::list();

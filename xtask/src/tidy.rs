@@ -9,6 +9,7 @@ pub(crate) mod named;
 mod rust;
 mod text;
 mod tree;
+mod variables;
 
 use std::fmt;
 
@@ -58,6 +59,7 @@ pub(crate) fn run() -> Result<()> {
 fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = crates::check(tree);
     findings.extend(named::check(tree));
+    findings.extend(variables::check(tree));
     for (path, content) in tree.texts() {
         findings.extend(text::check(path, content));
         if path.ends_with(".rs") {

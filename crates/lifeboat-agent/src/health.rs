@@ -67,6 +67,57 @@ pub struct Facts {
     pub clock_ahead: Option<Duration>,
     /// Bytes of the WAL, and of the database.
     pub wal: Option<(u64, u64)>,
+    /// How its commits are followed, where they should be.
+    pub following: Option<Following>,
+}
+
+/// How the commits of a database are followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Following {
+    /// Whether they are.
+    pub state: FollowState,
+    /// How long ago the oldest commit was seen that is not stored yet; zero where
+    /// all are.
+    pub lag: Duration,
+    /// How many commits are not stored yet.
+    pub commits_behind: u64,
+    /// How many bytes of page images that is.
+    pub bytes_behind: u64,
+    /// Bytes that wait on the disk, and those that may.
+    pub spool: (u64, u64),
+    /// How often the way of the states was lost since the agent began: the states
+    /// before and after can be restored, those between cannot.
+    pub gaps: u64,
+    /// The last commit that is stored, by its number.
+    pub stored: u64,
+    /// Until when everything that was committed is stored.
+    pub stored_until: Option<OffsetDateTime>,
+}
+
+/// Whether commits are followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FollowState {
+    /// It is about to begin: the snapshot that it begins with is under way.
+    #[default]
+    Beginning,
+    /// Every commit is taken as it comes.
+    Following,
+    /// It cannot be followed, for this reason, and is backed up at the interval; it is
+    /// tried again.
+    Scanning(String),
+    /// It is not followed any more, for this reason, until somebody acts.
+    Stopped(String),
+}
+
+impl fmt::Display for FollowState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Beginning => "beginning",
+            Self::Following => "following",
+            Self::Scanning(_) => "scanning",
+            Self::Stopped(_) => "stopped",
+        })
+    }
 }
 
 /// When to worry. What is `None` is not looked at, but for the age of the last
@@ -87,6 +138,8 @@ pub struct Limits {
     pub max_failures: u32,
     /// A clock that differs by more is a warning.
     pub max_clock_difference: Duration,
+    /// Commits that are not stored after this time are a warning.
+    pub max_lag: Duration,
 }
 
 impl Default for Limits {
@@ -99,6 +152,7 @@ impl Default for Limits {
             min_free_space: None,
             max_failures: 1,
             max_clock_difference: Duration::minutes(5),
+            max_lag: Duration::MINUTE,
         }
     }
 }
@@ -162,6 +216,17 @@ pub enum Reason {
     /// The WAL is larger than the database, and more than 64 MiB: something
     /// keeps it from being written back.
     Wal(u64),
+    /// Its commits are not followed although they should be, and why.
+    NotFollowed(String),
+    /// Its commits are not followed any more, until somebody acts.
+    FollowingStopped(String),
+    /// Commits wait for longer than they should to be stored.
+    Lagging {
+        /// For how long the oldest of them waits.
+        lag: Duration,
+        /// How many.
+        commits: u64,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -205,6 +270,15 @@ impl fmt::Display for Reason {
                 write!(f, "the clock here and at the destination differ by {}", Span(*by))
             }
             Self::Wal(bytes) => write!(f, "the WAL has grown to {bytes} bytes"),
+            Self::NotFollowed(why) => {
+                write!(f, "commits are not followed, and backed up at the interval: {why}")
+            }
+            Self::FollowingStopped(why) => {
+                write!(f, "commits are not followed any more: {why}")
+            }
+            Self::Lagging { lag, commits } => {
+                write!(f, "{commits} commits wait to be stored, the oldest for {}", Span(*lag))
+            }
         }
     }
 }
@@ -288,6 +362,16 @@ pub fn judge(facts: &Facts, limits: &Limits, now: OffsetDateTime) -> Health {
     }
     if let Some((wal, _)) = facts.wal.filter(|(wal, main)| *wal > (*main).max(64 << 20)) {
         warn(Reason::Wal(wal));
+    }
+    match facts.following.as_ref().map(|following| (&following.state, following)) {
+        Some((FollowState::Scanning(why), _)) => warn(Reason::NotFollowed(why.clone())),
+        Some((FollowState::Stopped(why), _)) => {
+            reasons.push((Level::Critical, Reason::FollowingStopped(why.clone())));
+        }
+        Some((_, one)) if one.lag > limits.max_lag => {
+            warn(Reason::Lagging { lag: one.lag, commits: one.commits_behind });
+        }
+        _ => {}
     }
     if let Some(what) = &facts.failed_drill {
         reasons.push((Level::Critical, Reason::DrillFailed(what.clone())));

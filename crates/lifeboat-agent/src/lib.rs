@@ -37,6 +37,8 @@
 //! - [`Driver`], [`Work`], [`Handle`]: a planner in a runtime, whoever does the
 //!   work, and where it is asked for.
 //! - [`Event`], [`What`]: what happens, for whoever listens.
+//! - [`Cutter`], [`SpoolBound`]: when a segment of the log is closed, and how much may
+//!   wait on the disk.
 //! - [`judge`], [`Facts`], [`Limits`], [`Health`], [`Reason`]: healthy, warning
 //!   or critical, and why.
 //!
@@ -51,6 +53,7 @@
 //! The public interface uses the time zones of `jiff` and the times of `time`; a
 //! driver needs a runtime of `tokio` with its timer.
 
+mod capture;
 #[cfg(feature = "commands")]
 mod command;
 mod driver;
@@ -64,9 +67,10 @@ mod planner;
 mod schedule;
 mod watch;
 
+pub use capture::{Cutter, SpoolBound};
 pub use driver::{Clock, Driver, Handle, Planned, SystemClock, Work};
 pub use event::{Backed, Event, What};
-pub use health::{Facts, Health, Level, Limits, Reason, judge};
+pub use health::{Facts, FollowState, Following, Health, Level, Limits, Reason, judge};
 #[cfg(feature = "commands")]
 pub use hooks::{HookError, Hooks, Occasion};
 pub use jiff::tz::TimeZone;

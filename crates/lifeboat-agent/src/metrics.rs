@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 
 use crate::event::Event;
+use crate::health::Following;
 use state::State;
 
 /// So many databases have figures of their own.
@@ -69,6 +70,13 @@ impl Metrics {
     pub fn next_run(&self, database: &str, at: Option<OffsetDateTime>) {
         if let Some(database) = self.state().databases.get_mut(database) {
             database.next_run = at;
+        }
+    }
+
+    /// How the commits of a database are followed; none where they are not to be.
+    pub fn following(&self, database: &str, following: Option<Following>) {
+        if let Some(database) = self.state().databases.get_mut(database) {
+            database.following = following;
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Job {
     Check,
     /// Restores to scratch and checks what comes back.
     Drill,
+    /// Takes commits as they come. It is never planned: it goes on all the time.
+    Follow,
 }
 
 impl Job {
@@ -38,6 +40,7 @@ impl fmt::Display for Job {
             Self::Prune => "prune",
             Self::Check => "check",
             Self::Drill => "drill",
+            Self::Follow => "follow",
         })
     }
 }

@@ -8,6 +8,8 @@ mod notify;
 mod object;
 mod output;
 mod prove;
+#[cfg(test)]
+mod reference;
 mod restore;
 mod run;
 
@@ -49,11 +51,10 @@ Examples:
   lifeboat snapshots                           what there is
   lifeboat restore app --target restored.db    the latest, proven page by page
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 5 health warning, 6 health
-critical, 7 restore refused or nothing
-of that name or time, 10 no repository, 11 held by another owner, 12 key missing or wrong,
-13 storage unreachable, 14 done on a fallback, 15 the source is not a usable SQLite database,
-130 and 143 interrupted."
+Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 damage found, 5 health warning,
+6 health critical, 7 restore refused or nothing of that name or time, 10 no repository, 11 held by
+another owner, 12 key missing or wrong, 13 storage unreachable, 14 done on a fallback, 15 the source
+is not a usable SQLite database, 130 and 143 interrupted."
 )]
 pub(crate) struct Arguments {
     /// Directory or URL of the backups [default: ./backups] [env: LIFEBOAT_REPOSITORY]
@@ -207,6 +208,12 @@ pub(crate) enum Command {
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write that of every command to a directory
+    Man {
+        /// Write all of them there, as lifeboat.1, lifeboat-backup.1 and so on
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
     },
 }
 
@@ -387,7 +394,7 @@ impl Arguments {
         output::check(&self.command)?;
         let needs_nothing = matches!(
             self.command,
-            Command::Completions { .. } | Command::Key(KeyCommand::Generate)
+            Command::Completions { .. } | Command::Man { .. } | Command::Key(KeyCommand::Generate)
         );
         if needs_nothing {
             return Ok(());

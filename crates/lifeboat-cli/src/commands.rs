@@ -15,6 +15,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod links;
+pub(crate) mod man;
 pub(crate) mod notify;
 pub(crate) mod object;
 pub(crate) mod prune;
@@ -60,10 +61,7 @@ async fn patiently<T>(arguments: &Arguments, work: impl Future<Output = T>) -> T
         }
         let setup = arguments.setup();
         let places = setup.places().iter().map(|place| without_secrets(&place.url));
-        tracing::warn!(
-            "no answer yet from {}; still trying",
-            places.collect::<Vec<_>>().join(", ")
-        );
+        tracing::warn!("still waiting for {}", places.collect::<Vec<_>>().join(", "));
     }
 }
 
@@ -125,8 +123,10 @@ fn adopts(arguments: &Arguments) -> bool {
 
 /// Says what was put back, and what is still damaged.
 pub(crate) fn tell_healed(reporter: &Reporter, name: &str, healed: &Healed) {
+    // Before any database is looked at there is none to name.
+    let whose = if name.is_empty() { String::new() } else { format!("{name}: ") };
     for cause in &healed.troubles {
-        reporter.warn(&format!("{name}: not healed: {cause}"));
+        reporter.warn(&format!("{whose}not healed: {cause}"));
     }
     for (place, report) in &healed.reports {
         for key in &report.healed {

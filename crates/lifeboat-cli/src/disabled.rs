@@ -62,7 +62,8 @@ pub(crate) fn answer(command: &Command, disabled: &Disabled, reporter: &Reporter
         | Command::Storage(_)
         | Command::Config(_)
         | Command::Object(_)
-        | Command::Completions { .. } => return None,
+        | Command::Completions { .. }
+        | Command::Man { .. } => return None,
     };
     reporter.warn(&format!("backups are disabled: {reason}; {hint}"));
     if let Command::Backup(backup) = command {

@@ -26,6 +26,27 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// All but those of others, for the test of the documentation.
+    #[cfg(test)]
+    pub(crate) const KNOWN: [Self; 16] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Usage,
+        Self::PartlyDone,
+        Self::Damage,
+        Self::Warning,
+        Self::Critical,
+        Self::Refused,
+        Self::NoRepository,
+        Self::HeldByOther,
+        Self::Key,
+        Self::Storage,
+        Self::Fallback,
+        Self::Source,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Ok => 0,

@@ -11,7 +11,6 @@ mod report;
 mod secrets;
 mod targets;
 mod text;
-mod unused;
 mod when;
 
 use clap::Parser;
@@ -145,6 +144,7 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Exit {
         }
         Command::Config(config) => commands::config::run(arguments, config, reporter),
         Command::Completions { shell } => commands::completions::run(*shell),
+        Command::Man { into } => commands::man::run(into.as_deref(), reporter),
     }
 }
 

@@ -5,6 +5,7 @@ mod people;
 mod restored;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -128,6 +129,11 @@ impl Reporter {
 
     pub(crate) fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether somebody looks on.
+    pub(crate) fn is_for_a_person(&self) -> bool {
+        self.prose() && std::io::stdout().is_terminal()
     }
 
     /// The last object, for programs; people have read it all.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use figment::value::{Dict, Value};
 
-use crate::cron::Cron;
+use crate::cron::{Cron, NoCron};
 use crate::nearest::nearest;
 use crate::node::{Node, Raw};
 use crate::problem::{Place, Problem, What};
@@ -112,6 +112,15 @@ impl Checker<'_> {
                 }
                 Some(dict.into())
             }
+            (Kind::Cron, _) => match text(node).map(|text| Cron::understand(&text)) {
+                Some(Err(NoCron::NeverComes)) => {
+                    let what = What::NeverComes { key: written(path) };
+                    self.checked.problems.push(Problem { place: node.place.clone(), what });
+                    return None;
+                }
+                Some(Ok(cron)) => Some(cron.to_string().into()),
+                _ => None,
+            },
             (kind, _) => single(node, kind, self.base),
         };
         if value.is_none() && !explained(node, kind) {
@@ -194,11 +203,12 @@ fn single(node: &Node, kind: &Kind, base: Option<&Path>) -> Option<Value> {
         }
         Kind::Word(words) => word(&text(node)?, words),
         Kind::Text | Kind::Secret => text(node).map(Value::from),
-        Kind::Cron => Some(Cron::parse(&text(node)?)?.to_string().into()),
         Kind::SecretUrl => text(node).filter(|text| is_web_url(text)).map(Value::from),
         Kind::Address => Some(address(&text(node)?)?.to_string().into()),
         Kind::Path => Some(based(&text(node)?, base).into()),
-        Kind::Texts | Kind::Words(_) | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => None,
+        // Those are looked at before.
+        Kind::Cron | Kind::Texts | Kind::Words(_) | Kind::Pairs => None,
+        Kind::Table(_) | Kind::Tables(_) => None,
     }
 }
 

@@ -16,18 +16,36 @@ impl Cron {
     /// Reads the fields; nothing where they are none, or name a day that never
     /// comes, such as 30 February.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::understand(text).ok()
+    }
+
+    /// The same, and why it is none. To find no day takes a look at all of them.
+    pub(crate) fn understand(text: &str) -> Result<Self, NoCron> {
         let parser =
             CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(text).ok()?;
+        // The parser takes an empty list for one of nothing.
+        if text.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(NoCron::Fields);
+        }
+        let cron = parser.parse(text).map_err(|_| NoCron::Fields)?;
         let some_day = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-        cron.find_next_occurrence(&some_day, false).ok()?;
-        Some(Self(text.trim().to_owned()))
+        cron.find_next_occurrence(&some_day, false).map_err(|_| NoCron::NeverComes)?;
+        Ok(Self(text.trim().to_owned()))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Why a text is no cron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCron {
+    /// These are no five fields.
+    Fields,
+    /// They name a day that no month has.
+    NeverComes,
 }
 
 impl fmt::Display for Cron {
@@ -86,7 +104,11 @@ mod tests {
             "0 0 30 2 *",
             "0 0 31 4,6 *",
         ] {
-            assert!(Cron::parse(text).is_none(), "{text}");
+            let why = match text {
+                "0 0 30 2 *" | "0 0 31 4,6 *" => NoCron::NeverComes,
+                _ => NoCron::Fields,
+            };
+            assert_eq!(Cron::understand(text), Err(why), "{text}");
         }
     }
 }

@@ -79,6 +79,7 @@ pub(crate) fn defaults() -> Node {
         .put("enabled", Node::new(&place, Raw::Flag(true)))
         .put("local_disk", Node::text(&place, "auto"))
         .put("take_over", Node::text(&place, "never"))
+        .put("compression", Node::text(&place, "balanced"))
         .put("fallback_exit", Node::new(&place, Raw::Number(14)))
         .build(&place)
 }

@@ -59,9 +59,9 @@ pub use family::MediaBucket;
 pub use problem::{Place, Problem, Problems, What};
 pub use schema::names;
 pub use settings::{
-    Database, Destination, Drill, Encryption, Event, Health, Hooks, Http, Links, LocalDisk, Mail,
-    MailTls, Metrics, Notify, Objects, Options, PageRole, Ping, Retention, Role, Schedule,
-    SecretText, Settings, TakeOver,
+    Compression, Continuous, Database, Destination, Drill, Encryption, Event, Health, Hooks, Http,
+    Links, LocalDisk, Mail, MailTls, Metrics, Mode, Notify, Objects, Options, PageRole, Ping,
+    Retention, Role, Schedule, SecretText, Settings, TakeOver,
 };
 pub use show::Shown;
 pub use whereabouts::{FileSystem, Platform, Spot, Verdict, verdict};

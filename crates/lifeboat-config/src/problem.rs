@@ -92,6 +92,12 @@ pub enum What {
         /// What stands there.
         found: String,
     },
+    /// Fields of cron that name a day which no month has.
+    #[error("{key} names a day that never comes, as 31 February does; no backup would be made")]
+    NeverComes {
+        /// The setting.
+        key: String,
+    },
     /// A setting without which others mean nothing.
     #[error("{key} is missing: {why}")]
     Missing {

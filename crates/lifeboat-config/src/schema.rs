@@ -58,6 +58,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("local_disk", Word(&["auto", "lasts", "vanishes"])),
     key("installation_id", Text),
     key("take_over", Word(&["never", "always"])),
+    key("compression", Word(&["fast", "balanced", "small"])),
     key("state_dir", Path),
     key("cache_dir", Path),
     key("fallback_exit", Count),
@@ -67,6 +68,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
     key("drill", Table(DRILL)),
+    key("continuous", Table(CONTINUOUS)),
     key("health", Table(HEALTH)),
     key("notify", Table(NOTIFY)),
     key("hooks", Table(HOOKS)),
@@ -79,6 +81,7 @@ pub(crate) const ROOT: &[Key] = &[
 const DATABASE: &[Key] = &[
     key("name", Text),
     key("path", Path),
+    key("mode", Word(&["scheduled", "continuous"])),
     key("destinations", Texts),
     key("schedule", Table(SCHEDULE)),
     key("retention", Table(RETENTION)),
@@ -137,6 +140,8 @@ const RETENTION: &[Key] = &[
 ];
 
 const DRILL: &[Key] = &[key("every", Duration), key("enabled", Flag), key("assert", Texts)];
+
+const CONTINUOUS: &[Key] = &[key("interval", Duration), key("spool", Size), key("keep", Duration)];
 
 const HEALTH: &[Key] = &[
     key("warn_age", Duration),

@@ -1,5 +1,6 @@
 //! The settings, after all layers.
 
+mod continuous;
 mod notify;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::cron::Cron;
+pub use continuous::{Continuous, Mode};
 pub use notify::{Event, Hooks, Mail, MailTls, Metrics, Notify, Ping};
 
 /// A text that is never shown.
@@ -46,6 +48,8 @@ pub struct Settings {
     pub installation_id: Option<String>,
     /// Whether databases of other installations are taken over.
     pub take_over: TakeOver,
+    /// What compression is for.
+    pub compression: Compression,
     /// Where state is kept.
     pub state_dir: Option<PathBuf>,
     /// Where the cache is.
@@ -69,6 +73,9 @@ pub struct Settings {
     /// What a drill must show.
     #[serde(default)]
     pub drill: Drill,
+    /// How commits are followed.
+    #[serde(default)]
+    pub continuous: Continuous,
     /// When to worry.
     #[serde(default)]
     pub health: Health,
@@ -116,6 +123,19 @@ pub enum TakeOver {
     Always,
 }
 
+/// What compression is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Compression {
+    /// To be done soon.
+    Fast,
+    /// Little time for most of what can be saved.
+    Balanced,
+    /// To store and send as little as can be.
+    Small,
+}
+
 /// One database, or several that a pattern finds.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +145,9 @@ pub struct Database {
     pub name: Option<String>,
     /// Its path, or a pattern such as `data/*/app.db`.
     pub path: String,
+    /// Whether every commit is backed up, or snapshots alone.
+    #[serde(default)]
+    pub mode: Mode,
     /// The destinations it goes to, by name; all if there are none.
     #[serde(default)]
     pub destinations: Vec<String>,

@@ -57,6 +57,10 @@ id! {
     ListId, 16
 }
 id! {
+    /// Identifies an object that belongs to a snapshot beside its image.
+    AttachedId, 16
+}
+id! {
     /// Identifies an epoch of the commit log, on all destinations.
     EpochId, 16
 }

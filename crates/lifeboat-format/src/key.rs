@@ -202,3 +202,12 @@ pub fn epoch(epoch: EpochId) -> String {
 pub fn segment(epoch: EpochId, number: SegmentNo) -> String {
     format!("log/{epoch}/{:020}", number.0)
 }
+
+/// The epoch and number of a segment that has this key, relative to the folder of
+/// the database, if it is one of a segment.
+pub fn parse_segment(relative: &str) -> Option<(EpochId, SegmentNo)> {
+    let (epoch, digits) = relative.strip_prefix("log/")?.split_once('/')?;
+    let is_one = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse().ok().filter(|number| is_one && *number > 0)?;
+    Some((epoch.parse().ok()?, SegmentNo(number)))
+}

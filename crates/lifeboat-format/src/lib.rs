@@ -40,12 +40,13 @@
 //! - [`check`], [`repair`]: what was found and mended. [`heartbeat`]: watched,
 //!   and unchanged; [`failure`]: a backup that failed.
 //! - [`pack`]: the objects that hold pages. [`log`]: segments of the commit log.
-//!   [`archive`]: snapshots of one file.
+//!   [`archive`]: snapshots of one file. [`attached`]: files beside the database.
 //! - [`key`]: where each object lies.
 //! - [`source`]: the traits between those who read databases and those who
 //!   store them.
 
 pub mod archive;
+pub mod attached;
 pub mod check;
 pub mod digest;
 pub mod failure;

@@ -14,6 +14,7 @@ mod writer;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
@@ -35,8 +36,19 @@ pub const MAX_MARK_LEN: usize = 64;
 pub const TRAILER_LEN: usize = 64;
 
 /// The number of a segment in its epoch, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SegmentNo(pub u64);
+
+impl SegmentNo {
+    /// The first segment of an epoch.
+    pub const FIRST: Self = Self(1);
+
+    /// The number after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 impl fmt::Display for SegmentNo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,8 +57,15 @@ impl fmt::Display for SegmentNo {
 }
 
 /// The number of a commit of a database: counted from 1, and on across epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CommitNo(pub u64);
+
+impl fmt::Display for CommitNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

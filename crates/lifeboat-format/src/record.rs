@@ -7,9 +7,11 @@
 
 mod body;
 mod envelope;
+mod epoch;
 
 pub use body::{Attachment, Content, SnapshotBody, SqliteFacts, Statistics, Trigger};
 pub use envelope::{Envelope, Latest, RecordKind, State, Trashed};
+pub use epoch::{Epoch, EpochEnd, LastSegment, LogFloor, LogPlace};
 
 use crate::digest::Digest;
 use crate::numbers::RecordNo;
@@ -155,4 +157,5 @@ fn state_is_possible(envelope: &Envelope) -> bool {
         && state.partial.is_none_or(known)
         && state.generation < u64::MAX / 2
         && (!is_snapshot || state.alive.contains(number))
+        && epoch::log_is_possible(state, number)
 }

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-pub(crate) use guard::{guard, headers};
+pub(crate) use guard::{guard, headers, wrong_token};
 pub(crate) use limits::Limits;
 pub(crate) use sessions::Sessions;
 
@@ -53,6 +53,14 @@ pub struct Caller {
     pub name: String,
     /// What they may do.
     pub role: Role,
+}
+
+/// A caller, and the address they ask from, where it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) from: Option<String>,
 }
 
 /// How a caller was known.
@@ -136,12 +144,17 @@ impl Security {
     ///
     /// # Errors
     ///
-    /// It is shorter than 16 characters, or no text that a header can hold.
+    /// It is shorter than 16 characters, no text that a header can hold, or that of
+    /// another role.
     pub fn token(mut self, role: Role, text: &str) -> Result<Self, WeakToken> {
         let text = text.trim();
         let fits = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
         if !fits {
-            return Err(WeakToken { role: role.name() });
+            return Err(WeakToken::Short { role: role.name() });
+        }
+        // Whoever got the weaker one would have the stronger role.
+        if let Some(same) = self.tokens.iter().find(|one| one.text.as_ref() == text) {
+            return Err(WeakToken::Shared { role: role.name(), other: same.role.name() });
         }
         self.tokens.push(Token { role, text: text.into() });
         Ok(self)
@@ -236,18 +249,32 @@ impl std::fmt::Debug for Security {
     }
 }
 
-/// A token that is too easily guessed.
+/// A token that protects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use the token of the role {role}: it must have at least 16 characters, without blanks")]
-pub struct WeakToken {
-    /// The role.
-    pub role: &'static str,
+#[non_exhaustive]
+pub enum WeakToken {
+    /// It is too easily guessed.
+    #[error(
+        "use the token of the role {role}: it must have at least 16 characters, without blanks"
+    )]
+    Short {
+        /// The role.
+        role: &'static str,
+    },
+    /// Two roles have the same, so that nobody could have the one without the other.
+    #[error("use the token of the role {role}: it is that of the role {other} as well")]
+    Shared {
+        /// The role.
+        role: &'static str,
+        /// The one that had it first.
+        other: &'static str,
+    },
 }
 
 macro_rules! callers {
     ($($(#[$doc:meta])* $name:ident: $role:expr;)*) => {$(
         $(#[$doc])*
-        pub(crate) struct $name(pub(crate) Caller);
+        pub(crate) struct $name(pub(crate) Asker);
 
         impl<S: Send + Sync> FromRequestParts<S> for $name {
             type Rejection = Problem;
@@ -268,7 +295,7 @@ callers! {
     Restorer: Role::Restore;
 }
 
-fn caller(parts: &Parts, role: Role) -> Result<Caller, Problem> {
+fn caller(parts: &Parts, role: Role) -> Result<Asker, Problem> {
     let Some(caller) = parts.extensions.get::<Caller>() else {
         return Err(Problem::unknown_caller());
     };
@@ -279,7 +306,9 @@ fn caller(parts: &Parts, role: Role) -> Result<Caller, Problem> {
             .with_hint("use a token of that role")
             .with_status(StatusCode::FORBIDDEN));
     }
-    Ok(caller.clone())
+    let from = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip().to_canonical());
+    let Caller { name, role } = caller.clone();
+    Ok(Asker { name, role, from: from.map(|ip| ip.to_string()) })
 }
 
 #[cfg(test)]
@@ -294,7 +323,10 @@ mod tests {
         assert!(!check("0.0.0.0:80") && !check("[::]:80") && !check("192.168.1.2:80"));
         let token = open.clone().token(Role::Read, "0123456789abcdef").expect("long enough");
         assert!(token.check("0.0.0.0:80".parse().expect("an address")).is_ok());
-        assert!(open.token(Role::Read, "short").is_err());
+        assert!(open.clone().token(Role::Read, "short").is_err());
+        let twice = open.token(Role::Read, "0123456789abcdef");
+        let twice = twice.and_then(|one| one.token(Role::Restore, "0123456789abcdef\n"));
+        assert!(matches!(twice, Err(WeakToken::Shared { .. })));
     }
 
     #[test]

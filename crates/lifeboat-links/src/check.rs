@@ -60,6 +60,11 @@ pub struct Several {
 }
 
 impl Several {
+    /// One more.
+    pub fn count_one(&mut self, example: impl FnOnce() -> String) {
+        self.add(example);
+    }
+
     pub(crate) fn add(&mut self, example: impl FnOnce() -> String) {
         if self.count == 0 {
             self.example = example();
@@ -163,20 +168,7 @@ impl Group {
     /// Reads databases, which blocks, and lists the store once; an object that a
     /// row names and the listing does not show is asked for by itself.
     pub async fn check(&self) -> Result<Checked, LinksError> {
-        let mut checked = Checked {
-            rules: vec![Counts::default(); self.sources.len()],
-            objects: 0,
-            orphaned: 0,
-            orphaned_bytes: 0,
-            young: 0,
-            duplicates: 0,
-            quarantined: 0,
-            probes: Vec::new(),
-            unlisted: Several::default(),
-            unanswered: Several::default(),
-            repository: None,
-            findings: Findings::new(&self.options.scratch)?,
-        };
+        let mut checked = self.nothing_checked()?;
         let mentions = self.mentions(&mut checked)?;
         let objects = self.objects(&mut checked).await?;
         let io = |error| self.options.scratch(error);
@@ -221,8 +213,25 @@ impl Group {
         Ok(join.finish())
     }
 
+    pub(crate) fn nothing_checked(&self) -> Result<Checked, LinksError> {
+        Ok(Checked {
+            rules: vec![Counts::default(); self.sources.len()],
+            objects: 0,
+            orphaned: 0,
+            orphaned_bytes: 0,
+            young: 0,
+            duplicates: 0,
+            quarantined: 0,
+            probes: Vec::new(),
+            unlisted: Several::default(),
+            unanswered: Several::default(),
+            repository: None,
+            findings: Findings::new(&self.options.scratch)?,
+        })
+    }
+
     /// All rows, by the keys they name.
-    fn mentions(&self, checked: &mut Checked) -> Result<Sorted, LinksError> {
+    pub(crate) fn mentions(&self, checked: &mut Checked) -> Result<Sorted, LinksError> {
         let io = |error| self.options.scratch(error);
         let mut sorter = self.sorter();
         let mut payload = Vec::new();
@@ -241,13 +250,13 @@ impl Group {
                     counts.elsewhere += 1;
                     Ok(())
                 }
-                Err(Passed::Unusable { value, why }) => {
+                Err(Passed::Unusable { row, why }) => {
                     counts.unusable += 1;
                     let detail = why.to_owned();
                     let finding = Finding {
                         kind: Kind::Unusable,
-                        key: value,
-                        mention: None,
+                        key: row.key.clone(),
+                        mention: Some(*row),
                         seen: None,
                         rule: Some(at),
                         detail,
@@ -260,7 +269,7 @@ impl Group {
     }
 
     /// All objects, by their keys. One listing, in whatever order it comes.
-    async fn objects(&self, checked: &mut Checked) -> Result<Sorted, LinksError> {
+    pub(crate) async fn objects(&self, checked: &mut Checked) -> Result<Sorted, LinksError> {
         let mut sorter = self.sorter();
         let (mut failed, mut payload) = (None, Vec::new());
         let quarantine = format!("{}/", self.options.quarantine);

@@ -87,6 +87,16 @@ enum Moved {
 }
 
 impl Group {
+    /// A name for what is about to be moved to quarantine, that nothing there has yet:
+    /// two within a second must not lie over each other.
+    pub async fn name_of_run(&self, mut wanted: String) -> Result<String, LinksError> {
+        let runs = self.runs().await?;
+        while runs.contains(&wanted) {
+            wanted.push_str("-2");
+        }
+        Ok(wanted)
+    }
+
     /// Moves orphaned objects away, or deletes them. All rows are read again
     /// first, and each object is looked at again. `run` names what is done.
     ///
@@ -99,11 +109,6 @@ impl Group {
         run: &str,
     ) -> Result<CleanReport, LinksError> {
         let mut report = CleanReport { run: run.to_owned(), ..CleanReport::default() };
-        // Two within a second must not lie over each other.
-        while removal == Removal::Quarantine && self.runs().await?.contains(&report.run) {
-            report.run.push_str("-2");
-        }
-        let run = report.run.clone();
         let mut orphans = self.still_orphaned(checked, &mut report).await?;
         let mut reader = orphans.reader()?;
         loop {
@@ -116,7 +121,7 @@ impl Group {
             if batch.is_empty() {
                 return Ok(report);
             }
-            let moving = batch.into_iter().map(|finding| self.take_away(finding, removal, &run));
+            let moving = batch.into_iter().map(|finding| self.take_away(finding, removal, run));
             let mut moving =
                 futures::stream::iter(moving).buffer_unordered(self.store.concurrency());
             while let Some(moved) = moving.next().await {

@@ -23,13 +23,16 @@ pub struct DatabaseMentions {
     /// What says which row it is, for each column of the rule; or the columns of
     /// the query.
     ids: Vec<Vec<String>>,
+    /// For each column of the rule, which of the [others](Self::others) its table has.
+    has: Vec<[bool; 3]>,
 }
 
 impl DatabaseMentions {
     /// Looks whether the database has what the rule names. `at` is the position of
     /// the rule among those that are compared with one store. Blocks.
     pub fn open(path: &Path, rule: Rule, at: usize) -> Result<Self, LinksError> {
-        let mut mentions = Self { path: path.to_owned(), rule, at, ids: Vec::new() };
+        let mut mentions =
+            Self { path: path.to_owned(), rule, at, ids: Vec::new(), has: Vec::new() };
         let mut connection = Connection::open(path, PATIENCE)?;
         let read = begin(&mut connection, path)?;
         mentions.ids = match &mentions.rule.origin {
@@ -38,8 +41,11 @@ impl DatabaseMentions {
                 vec![rows.columns()]
             }
             Origin::Columns(columns) => {
-                let ids = columns.iter().map(|column| mentions.ids_of(&read, column));
-                ids.collect::<Result<_, _>>()?
+                let of = columns.iter().map(|column| mentions.ids_of(&read, column));
+                let (ids, has): (Vec<_>, Vec<_>) =
+                    of.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+                mentions.has = has;
+                ids
             }
         };
         mentions.check()?;
@@ -69,6 +75,20 @@ impl DatabaseMentions {
     }
 
     fn check(&self) -> Result<(), LinksError> {
+        if let Origin::Columns(columns) = &self.rule.origin {
+            for (at, (setting, name)) in self.others().into_iter().enumerate() {
+                let tables = || columns.iter().map(|column| column.table.as_str());
+                if let Some(name) = name
+                    && !self.has.iter().any(|has| has[at])
+                {
+                    let tables: Vec<&str> = tables().collect();
+                    let tables = tables.join(", ");
+                    return Err(
+                        self.refuse(format!("{setting}: none of {tables} has a column {name:?}"))
+                    );
+                }
+            }
+        }
         if let Origin::Query(_) = self.rule.origin {
             for (setting, name) in self.others() {
                 if let Some(name) = name
@@ -87,7 +107,7 @@ impl DatabaseMentions {
         &self,
         read: &ReadTransaction<'_>,
         column: &Column,
-    ) -> Result<Vec<String>, LinksError> {
+    ) -> Result<(Vec<String>, [bool; 3]), LinksError> {
         let asked = |e| self.sqlite("look for a column", e);
         let table = quoted(&column.table);
         let kind = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE \
@@ -116,26 +136,26 @@ impl DatabaseMentions {
                 column.table, column.column
             )));
         }
-        for (setting, name) in self.others() {
-            if let Some(name) = name
-                && !has(name)
-            {
-                return Err(self.refuse(format!(
-                    "{setting}: the table {:?} has no column {name:?}",
-                    column.table
-                )));
-            }
+        let there = self.others().map(|(_, name)| name.is_some_and(|name| has(name)));
+        // A row without a provider may mean the other side: that is not guessed.
+        if let Some(name) = &self.rule.provider_column
+            && !there[0]
+        {
+            return Err(self.refuse(format!(
+                "provider_column: the table {:?} has no column {name:?}",
+                column.table
+            )));
         }
         if is_view {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), there));
         }
         let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !has(name));
         if let Some(rowid) = rowid
             && read.query(&format!("SELECT {rowid} FROM {table} LIMIT 0"), &[]).is_ok()
         {
-            return Ok(vec![rowid.to_owned()]);
+            return Ok((vec![rowid.to_owned()], there));
         }
-        Ok(keys)
+        Ok((keys, there))
     }
 
     /// The statement that reads the rows of a column.
@@ -143,7 +163,10 @@ impl DatabaseMentions {
         let mut wanted: Vec<String> = self.ids[at].iter().map(|name| quoted(name)).collect();
         let key = quoted(&column.column);
         wanted.push(key.clone());
-        wanted.extend(self.others().into_iter().filter_map(|(_, name)| Some(quoted(name?))));
+        for ((_, name), has) in self.others().into_iter().zip(self.has[at]) {
+            // A table without such a column says nothing of it.
+            wanted.extend(name.map(|name| if has { quoted(name) } else { "NULL".to_owned() }));
+        }
         format!(
             "SELECT {} FROM {} WHERE {key} IS NOT NULL AND {key} <> ''",
             wanted.join(", "),
@@ -224,13 +247,18 @@ impl DatabaseMentions {
             }
             _ => {
                 let why = "it is no text";
-                return each(Err(Passed::Unusable { value: shown(&value), why }));
+                let row = self.unusable(column, shown(&value), value, provider, row);
+                return each(Err(Passed::Unusable { row, why }));
             }
         };
         for named in self.rule.form.read(text) {
             let told = match named {
                 Named::Elsewhere => Err(Passed::Elsewhere),
-                Named::Unusable(why) => Err(Passed::Unusable { value: text.to_owned(), why }),
+                Named::Unusable(why) => {
+                    let (value, provider) = (value.clone(), provider.clone());
+                    let row = self.unusable(column, text.to_owned(), value, provider, row.clone());
+                    Err(Passed::Unusable { row, why })
+                }
                 Named::Key { provider: Some(name), .. } if !is_here(&name) => {
                     Err(Passed::Elsewhere)
                 }
@@ -251,6 +279,27 @@ impl DatabaseMentions {
             each(told)?;
         }
         Ok(())
+    }
+
+    /// A row that names nothing, with what stands there in the place of a key.
+    fn unusable(
+        &self,
+        column: usize,
+        text: String,
+        value: Value,
+        provider: Option<Value>,
+        row: Vec<Value>,
+    ) -> Box<Mention> {
+        Box::new(Mention {
+            key: text,
+            rule: self.at,
+            column,
+            value,
+            provider,
+            row,
+            size: None,
+            digest: None,
+        })
     }
 
     /// Reads all rows as they are within a transaction.

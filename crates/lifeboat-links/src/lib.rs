@@ -45,6 +45,7 @@
 //! - [`fix`], [`Dialect`]: rows mended, or the statements that would.
 //! - [`Group::clean`], [`Group::bring_back`]: objects moved away, and back.
 //! - [`Group::recover`]: missing objects put back. [`Group::sample`]: a look at some.
+//! - [`Group::mentioned`]: what rows name, for whoever keeps it.
 //! - [`Probe`]: a test that says later whether a store forgets.
 
 mod check;
@@ -59,6 +60,7 @@ mod group;
 mod json_path;
 mod list;
 mod mention;
+mod mentioned;
 mod probe;
 mod recover;
 mod rule;
@@ -77,6 +79,7 @@ pub use group::{Group, Options};
 pub use json_path::JsonPath;
 pub use list::ListMentions;
 pub use mention::{Each, Mention, Mentions, Passed};
+pub use mentioned::Mentioned;
 pub use probe::Probe;
 pub use recover::RecoverReport;
 pub use rule::{Column, OnBroken, Origin, Rule};

@@ -47,6 +47,22 @@ impl ListMentions {
     }
 }
 
+impl ListMentions {
+    /// A line that names nothing, with what stands there in the place of a key.
+    fn unusable(&self, text: String, id: Option<&str>) -> Box<Mention> {
+        Box::new(Mention {
+            value: Value::Text(text.clone()),
+            key: text,
+            rule: self.at,
+            column: 0,
+            provider: None,
+            row: id.map(|id| Value::Text(id.to_owned())).into_iter().collect(),
+            size: None,
+            digest: None,
+        })
+    }
+}
+
 impl Mentions for ListMentions {
     fn rule(&self) -> &Rule {
         &self.rule
@@ -64,7 +80,8 @@ impl Mentions for ListMentions {
             }
             let Ok(text) = std::str::from_utf8(&line) else {
                 let value = String::from_utf8_lossy(&line).trim_end().to_owned();
-                each(Err(Passed::Unusable { value, why: "it is no UTF-8" }))?;
+                let row = self.unusable(value, None);
+                each(Err(Passed::Unusable { row, why: "it is no UTF-8" }))?;
                 continue;
             };
             let text = text.trim_end_matches(['\n', '\r']);
@@ -78,7 +95,10 @@ impl Mentions for ListMentions {
             for named in self.rule.form.read(value) {
                 each(match named {
                     Named::Elsewhere => Err(Passed::Elsewhere),
-                    Named::Unusable(why) => Err(Passed::Unusable { value: value.to_owned(), why }),
+                    Named::Unusable(why) => {
+                        let row = self.unusable(value.to_owned(), id);
+                        Err(Passed::Unusable { row, why })
+                    }
                     Named::Key { provider: Some(name), .. }
                         if !self.rule.providers.contains(&name) =>
                     {

@@ -83,8 +83,8 @@ pub enum Passed {
     Elsewhere,
     /// It is no key, and why.
     Unusable {
-        /// What stands there.
-        value: String,
+        /// The row, with what stands there, as a text, in the place of the key.
+        row: Box<Mention>,
         /// Why it names nothing.
         why: &'static str,
     },

@@ -19,7 +19,7 @@ use lifeboat_format::hex;
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::key;
 use lifeboat_format::object::{DecodeError, ObjectKind};
-use lifeboat_format::record::{Content, Latest, RecordKind, body_text};
+use lifeboat_format::record::{Content, Latest, LogPlace, RecordKind, body_text};
 use lifeboat_format::seal::ObjectCipher;
 use lifeboat_format::source::{CaptureError, CapturedImage, PageSource};
 use lifeboat_remote::Created;
@@ -43,6 +43,7 @@ pub(crate) struct Captured {
     image: CapturedImage,
     written: Written,
     finished: FinishedArchive,
+    place: Option<LogPlace>,
 }
 
 impl Database {
@@ -106,6 +107,7 @@ impl Database {
     ) -> Result<(S, Captured), BackupError<S::Error>> {
         let seal = self.archive_seal(name).await?;
         let encoding = name.encoding();
+        let follower = options.follower();
         let (path, level) = (path.to_owned(), options.level);
         let listener = Listener(options.progress.clone());
         let key: HashKey = self.repository.hash_key().clone();
@@ -116,6 +118,7 @@ impl Database {
             let seal = seal.as_ref().map(|(cipher, head)| (Arc::clone(cipher), head));
             let encoder = ArchiveEncoder::new(file, encoding, level, seal).map_err(io)?;
             let mut sink = FileSink::new(encoder, listener);
+            let place = follower.map(|follower| follower.begin());
             let image = match source.capture(&key, &mut sink::NothingKnown, &mut sink) {
                 Ok(image) => image,
                 Err(CaptureError::Source(error)) => return Err(BackupError::Source(error)),
@@ -123,9 +126,10 @@ impl Database {
                     return Err(sink.into_fault().map_or(BackupError::Cancelled, io));
                 }
             };
+            let place = place.map(|place| place());
             let (encoder, written) = sink.finish();
             let (_, finished) = encoder.finish().map_err(io)?;
-            Ok((source, Captured { image, written, finished }))
+            Ok((source, Captured { image, written, finished, place }))
         });
         match work.await {
             Ok(done) => done,
@@ -160,7 +164,7 @@ impl Database {
         head: &mut Head,
         options: &BackupOptions,
     ) -> Result<Option<BackupReport>, WriteError> {
-        let Captured { image, written, finished } = captured;
+        let Captured { image, written, finished, place } = captured;
         let mut body = crate::backup::describe(image, options);
         body.page_size = written.geometry.page_size().bytes();
         body.page_count = written.geometry.page_count();
@@ -172,10 +176,19 @@ impl Database {
             digest: finished.digest,
         };
         body.statistics.pages_changed = u64::from(body.page_count);
-        body.statistics.bytes_sent = finished.size;
+        let attached = self.attach(head, options.attach.as_deref()).await?;
+        body.statistics.bytes_sent = finished.size + attached.bytes_sent;
+        body.log = *place;
+        let follower = options.follower();
         for _ in 0..MAX_TRIES {
+            if let Some(follower) = &follower {
+                self.end_other_epoch(head, follower).await?;
+            }
             let mut state = head.state();
             let number = head.next();
+            if let Some(follower) = &follower {
+                follower.open(&mut state, number);
+            }
             body.generation = self.next_generation(&state)?;
             state.generation = body.generation;
             state.owner = Some(self.local().installation()?.clone());
@@ -184,10 +197,12 @@ impl Database {
             let text = body_text(&body);
             let mut draft = Draft::new(RecordKind::Snapshot, state);
             draft.body = Some(&text);
+            draft.attachments = attached.files;
             match self.commit(head, draft).await? {
                 Committed::Done(record) => {
                     let mut report = BackupReport::of_new(&body, record.number(), written.geometry);
-                    report.objects_written = 2;
+                    report.objects_written = 2 + attached.objects;
+                    report.attachments = attached.files;
                     report.bytes_sent += record.object_len() as u64;
                     report.archive = Some(name.to_string());
                     return Ok(Some(report));
@@ -198,7 +213,9 @@ impl Database {
                     let relative = key::archive(name);
                     let condemned =
                         news.iter().any(|record| record.envelope.condemned.contains(&relative));
-                    if condemned || is_overtaken(&news, image.taken_at) {
+                    let all = news.iter().flat_map(|record| &record.envelope.condemned);
+                    let may_be = attached.may_be_committed(&head.state(), all);
+                    if condemned || !may_be || is_overtaken(&news, image.taken_at) {
                         return Ok(None);
                     }
                 }

@@ -21,13 +21,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_format::attached::Attachments;
 use lifeboat_format::geometry::{BlockNo, Geometry};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Record, SnapshotBody, SqliteFacts, Trigger};
 use lifeboat_format::source::PageSource;
 
+use crate::attached::Attach;
 use crate::error::{BackupError, WriteError};
+use crate::following::{Follower, Following};
 use crate::log::Head;
 use crate::ownership::Ownership;
 use crate::progress::{Listener, Progress};
@@ -68,6 +71,10 @@ pub struct BackupOptions {
     pub note_changes: bool,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+    /// Who follows the database commit by commit: what the snapshot is a base for.
+    pub following: Option<Arc<dyn Following>>,
+    /// Who knows which files belong to the snapshot, where some do.
+    pub attach: Option<Arc<dyn Attach>>,
 }
 
 impl BackupOptions {
@@ -87,7 +94,15 @@ impl BackupOptions {
             grace: Duration::from_secs(24 * 3600),
             note_changes: false,
             progress: None,
+            following: None,
+            attach: None,
         }
+    }
+}
+
+impl BackupOptions {
+    pub(crate) fn follower(&self) -> Option<Follower> {
+        self.following.clone().map(Follower)
     }
 }
 
@@ -146,6 +161,8 @@ pub struct BackupReport {
     pub damaged_objects: Vec<String>,
     /// The name of the archive, if the snapshot is one.
     pub archive: Option<String>,
+    /// The files that the snapshot has beside the database, if it has any.
+    pub attachments: Option<Attachments>,
 }
 
 impl BackupReport {
@@ -173,6 +190,7 @@ impl BackupReport {
             damaged_records: Vec::new(),
             damaged_objects: Vec::new(),
             archive: None,
+            attachments: None,
         }
     }
 }
@@ -199,6 +217,10 @@ impl Database {
         let listener = Listener(options.progress.clone());
         let mut head = self.head(options.expect).await?;
         let damaged_records = head.burnt.clone();
+        let follower = options.follower();
+        if follower.is_some() {
+            self.check_can_keep_log()?;
+        }
         self.check_origin(&head, &options).await?;
         let adopted_from = self.own(&mut head, &options.ownership).await?;
         for attempt in 0..MAX_TRIES {
@@ -210,7 +232,9 @@ impl Database {
             let base = self.base(&head, options.full, &listener).await?;
             let fingerprint;
             (source, fingerprint) = upload::fingerprint(source).await?;
-            let known = base.unchanged(fingerprint.as_ref()).filter(|_| !options.always);
+            let known = base.unchanged(fingerprint.as_ref()).filter(|_| {
+                !options.always && !follower.as_ref().is_some_and(|f| f.opens_after(&head))
+            });
             let mut report = if let Some(report) = known {
                 report
             } else {

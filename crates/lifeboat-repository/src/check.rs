@@ -298,13 +298,6 @@ impl Database {
         for listed in self.listed_objects().await? {
             sizes.insert(listed.object.key(), listed.size);
         }
-        let attachments = self.remote().list(&self.keys.attachments()).await?;
-        let root = format!("{}/", self.keys.root());
-        for object in attachments {
-            if let Some(relative) = object.key.strip_prefix(&root) {
-                sizes.insert(relative.to_owned(), object.size);
-            }
-        }
         for (relative, datum) in &survey.data {
             let Some(expected) = datum.data.size() else {
                 sizes.remove(relative);

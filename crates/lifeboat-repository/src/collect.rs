@@ -205,8 +205,13 @@ impl Database {
     pub(crate) async fn listed_objects(&self) -> Result<Vec<Listed>, ReadError> {
         let root = format!("{}/", self.keys.root());
         let mut listed = Vec::new();
-        let folders =
-            [self.keys.packs(), self.keys.lists(), self.keys.archives(), self.keys.repairs()];
+        let folders = [
+            self.keys.packs(),
+            self.keys.lists(),
+            self.keys.archives(),
+            self.keys.repairs(),
+            self.keys.attachments(),
+        ];
         for folder in folders {
             for object in self.remote().list(&folder).await? {
                 let key = object.key.strip_prefix(&root);

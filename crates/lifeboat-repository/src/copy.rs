@@ -14,6 +14,7 @@ use lifeboat_format::pack::PackIndex;
 use lifeboat_format::record::{Content, Latest, RecordKind, SnapshotBody, State, body_text};
 use lifeboat_remote::Created;
 
+use crate::attached::Attached;
 use crate::backup::{MAX_TRIES, older, plan_of};
 use crate::error::{LocalError, ReadError, WriteError};
 use crate::local::{Journal, Leftover, random};
@@ -78,7 +79,8 @@ impl Database {
                 sent.insert(own.pack, own);
                 packs.push(own);
             }
-            if self.commit_copy(&here, &packs, snapshot, &mut head).await? {
+            let attached = self.copy_attached(source, snapshot, &head).await?;
+            if self.commit_copy(&here, &packs, &attached, snapshot, &mut head).await? {
                 journal.end();
                 return Ok(head.newest.expect("a record was just created"));
             }
@@ -184,7 +186,9 @@ impl Database {
                 self.fetch_and_put_archive(source, snapshot, &relative).await?;
                 stored = true;
             }
-            if self.commit_copy(&PackList::default(), &[], snapshot, &mut head).await? {
+            let attached = self.copy_attached(source, snapshot, &head).await?;
+            let none = PackList::default();
+            if self.commit_copy(&none, &[], &attached, snapshot, &mut head).await? {
                 return Ok(head.newest.expect("a record was just created"));
             }
             let news = self.advance(&mut head).await?;
@@ -284,6 +288,7 @@ impl Database {
         &self,
         here: &PackList,
         packs: &[PackEntry],
+        attached: &Attached,
         snapshot: &Snapshot,
         head: &mut Head,
     ) -> Result<bool, WriteError> {
@@ -307,6 +312,7 @@ impl Database {
         let mut draft = Draft::new(RecordKind::Snapshot, state);
         draft.packs = reference;
         draft.body = Some(&text);
+        draft.attachments = attached.files;
         Ok(matches!(self.commit(head, draft).await?, Committed::Done(_)))
     }
 }

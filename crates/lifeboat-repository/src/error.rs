@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use lifeboat_format::geometry::BlockNo;
-use lifeboat_format::id::{InstallationId, RepositoryId, SnapshotId};
+use lifeboat_format::id::{EpochId, InstallationId, RepositoryId, SnapshotId};
+use lifeboat_format::log::SegmentNo;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
 use lifeboat_remote::RemoteError;
@@ -308,6 +309,32 @@ pub enum WriteError {
     TooManyPacks {
         /// How many packs.
         packs: usize,
+    },
+    /// No segment can be added to an epoch any more: another took over, or it was
+    /// ended here. What was acknowledged is stored.
+    #[error(
+        "add to the commit log: epoch {epoch} was ended{}",
+        segment.map_or_else(String::new, |segment| format!(" by segment {segment}"))
+    )]
+    EpochEnded {
+        /// The epoch.
+        epoch: EpochId,
+        /// Its last segment, where it is known.
+        segment: Option<SegmentNo>,
+    },
+    /// Another has put a segment under this number.
+    #[error("add to the commit log: another wrote segment {segment} of epoch {epoch}")]
+    SegmentTaken {
+        /// The epoch.
+        epoch: EpochId,
+        /// The number.
+        segment: SegmentNo,
+    },
+    /// The store does not keep two writers of a commit log apart.
+    #[error("keep a commit log at {place}: its storage does not honour conditional creates")]
+    NoConditions {
+        /// The destination.
+        place: String,
     },
     /// There is no such snapshot, or it is not in the state that the change
     /// needs.

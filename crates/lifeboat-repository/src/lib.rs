@@ -27,8 +27,10 @@
 //! - `store`: what the store does, found out and written down.
 //! - `keys`: the data keys of a sealed repository, and who opens them.
 //! - `log`: the record log; every change of state is a commit there.
-//! - `archive`: snapshots that are one file each.
+//! - `archive`: snapshots that are one file each. `attached`: files that a snapshot
+//!   has beside the database.
 //! - `backup`: a page source to a snapshot. `restore`: a snapshot to a page sink.
+//! - `segments`: the commit log. [`Following`]: snapshots of who is followed.
 //! - [`consolidation`]: which packs a snapshot gives up; pure.
 //! - `check`: whether what is stored is whole. `mend`, `repairs`: healing.
 //! - [`Proofs`]: what was proven of each snapshot, and when. `doubts`: what was
@@ -42,6 +44,7 @@
 //!   directory.
 
 mod archive;
+mod attached;
 mod backup;
 mod change;
 mod check;
@@ -51,6 +54,7 @@ mod copy;
 mod doubts;
 mod elsewhere;
 mod error;
+mod following;
 mod heal;
 mod heartbeats;
 mod images;
@@ -67,12 +71,14 @@ mod proofs;
 mod repairs;
 mod repository;
 mod restore;
+mod segments;
 mod snapshots;
 mod stats;
 mod store;
 mod trash;
 
 pub use archive::{ArchiveSeal, open_archive};
+pub use attached::{Attach, AttachedFiles, Attacher, FileFacts, Uploader};
 pub use backup::{Backup, BackupOptions, BackupReport};
 pub use check::{Called, CheckOptions, CheckReport, Depth, Share};
 pub use collect::{CollectOptions, CollectReport};
@@ -80,6 +86,7 @@ pub use elsewhere::FromElsewhere;
 pub use error::{
     BackupError, KeyError, LocalError, ReadError, ResolveError, RestoreError, WriteError,
 };
+pub use following::Following;
 pub use heal::{HealExtent, HealReport};
 pub use heartbeats::Pulse;
 pub use keys::{Added, KeySlot, MAX_LABEL, Opens, SlotHolder};
@@ -91,6 +98,7 @@ pub use progress::{Event, Progress};
 pub use proofs::{FailedDrill, Proof, Proofs};
 pub use repository::{Database, Repository};
 pub use restore::{Held, RestoreOptions, RestorePlan, RestoreReport, Salvaged};
+pub use segments::{Appended, LogEnd};
 pub use snapshots::{Listing, Selector, Snapshot};
 pub use stats::{SnapshotStats, Stats};
 pub use trash::TrashedSnapshot;

@@ -9,9 +9,10 @@ mod commit;
 use std::sync::Arc;
 
 use lifeboat_format::digest::Digest;
+use lifeboat_format::id::EpochId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
-use lifeboat_format::record::{Record, RecordPlace, State};
+use lifeboat_format::record::{EpochEnd, LastSegment, Record, RecordPlace, State};
 
 use crate::error::ReadError;
 use crate::repository::Database;
@@ -30,6 +31,8 @@ pub(crate) struct Head {
     pub(crate) record: Option<Arc<Record>>,
     /// Numbers above that one whose records are damaged: burnt (rule R10).
     pub(crate) burnt: Vec<RecordNo>,
+    /// An epoch that was ended since: the next record names its last segment.
+    pub(crate) ended: Option<(EpochId, LastSegment)>,
 }
 
 impl Head {
@@ -40,7 +43,15 @@ impl Head {
 
     /// The state of the database: of the last good record, or of an empty log.
     pub(crate) fn state(&self) -> State {
-        self.record.as_ref().map(|record| record.envelope.state.clone()).unwrap_or_default()
+        let mut state =
+            self.record.as_ref().map(|record| record.envelope.state.clone()).unwrap_or_default();
+        if let Some((id, last)) = self.ended
+            && let Some(epoch) = state.log.iter_mut().find(|epoch| epoch.id == id)
+            && epoch.last().is_none()
+        {
+            epoch.end = Some(EpochEnd { last: Some(last) });
+        }
+        state
     }
 
     /// The digest that the next record chains to; none after a damaged one.

@@ -2,7 +2,7 @@
 
 use lifeboat_format::id::InstallationId;
 use lifeboat_format::numbers::RecordNo;
-use lifeboat_format::record::RecordKind;
+use lifeboat_format::record::{EpochEnd, RecordKind};
 
 use crate::error::WriteError;
 use crate::log::{Committed, Draft, Head};
@@ -40,6 +40,7 @@ impl Database {
                 return Ok(None);
             };
             if owner == *me {
+                self.settle_log(head).await?;
                 return Ok(superseded);
             }
             let allowed = match ownership {
@@ -54,6 +55,11 @@ impl Database {
             // Whoever comes anew does not rely on what another believed of the store.
             self.repository.probe_store().await?;
             state.owner = Some(me.clone());
+            // The record first, then the seal (rule R8): what the owner before puts
+            // in between still counts, and nothing after it.
+            if let Some(open) = state.log.last_mut().filter(|epoch| epoch.is_open()) {
+                open.end = Some(EpochEnd::default());
+            }
             let mut draft = Draft::new(RecordKind::TakeOver, state);
             draft.subject.insert(number);
             match self.commit(head, draft).await? {

@@ -160,6 +160,12 @@ fn is_all(ranges: &[Positions]) -> bool {
 }
 
 impl Database {
+    /// What was proven of all that are kept, without reading their records.
+    pub async fn proofs_of_all(&self) -> Result<Proofs, ReadError> {
+        let alive = self.head(None).await?.state().alive;
+        self.proofs(&alive).await
+    }
+
     /// What was proven of these snapshots.
     pub async fn proofs(&self, numbers: &NumberSet) -> Result<Proofs, ReadError> {
         let mut proofs = Proofs::default();

@@ -28,7 +28,7 @@ use crate::repository::Database;
 use crate::snapshots::Snapshot;
 pub use estimate::RestorePlan;
 pub use held::Held;
-use plan::{Chunk, Wanted, chunks};
+use plan::{CHUNK_LEN, Chunk, Wanted, chunks};
 pub use salvage::Salvaged;
 
 /// How many indexes are read ahead.
@@ -42,6 +42,9 @@ const FETCHERS: usize = 2;
 pub struct RestoreOptions {
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+    /// How much is fetched with one request, in bytes; by default 4 MiB. Less takes less
+    /// memory and more requests.
+    pub piece: Option<u64>,
 }
 
 impl RestoreOptions {
@@ -108,7 +111,7 @@ impl Database {
         let mut looked_for_repairs = false;
         loop {
             let (back, restored) =
-                self.restore_from(&list, geometry, held.clone(), sink, &listener).await;
+                self.restore_from(&list, geometry, held.clone(), sink, options).await;
             sink = back;
             let (wanted, mut report) = match restored {
                 Ok(restored) => restored,
@@ -140,16 +143,17 @@ impl Database {
         geometry: Geometry,
         held: Option<held::Shared>,
         mut sink: S,
-        listener: &Listener,
+        options: &RestoreOptions,
     ) -> (S, Result<(Wanted, RestoreReport), RestoreError<S::Error>>) {
-        listener.tell(Event::Restoring { bytes: geometry.file_size() });
+        let progress = Listener(options.progress.clone());
+        progress.tell(Event::Restoring { bytes: geometry.file_size() });
         let (sender, receiver) = mpsc::channel(1);
-        let progress = listener.clone();
+        let piece = options.piece.unwrap_or(CHUNK_LEN);
         let writer = tokio::task::spawn_blocking(move || {
             let result = write(&mut sink, geometry, receiver, &progress);
             (sink, result)
         });
-        let fetched = self.fetch(list, geometry, held, sender).await;
+        let fetched = self.fetch(list, geometry, held, piece, sender).await;
         let (sink, written) = match writer.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -191,6 +195,7 @@ impl Database {
         list: &Healed,
         geometry: Geometry,
         held: Option<held::Shared>,
+        piece: u64,
         sender: mpsc::Sender<Fetched>,
     ) -> Result<(Wanted, RestoreReport), ReadError> {
         let mut wanted = Wanted::all_of(geometry);
@@ -214,7 +219,7 @@ impl Database {
                     }
                     report.packs += 1;
                     wanted.give_up(list.lost.get(&entry.pack));
-                    let (chunks, kept) = chunks(read, &mut wanted);
+                    let (chunks, kept) = chunks(read, &mut wanted, piece);
                     report.blocks_kept += kept;
                     Ok(futures::stream::iter(chunks.into_iter().map(Ok)))
                 })

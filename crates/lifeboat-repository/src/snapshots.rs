@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use lifeboat_format::attached::Attachments;
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::object::{DecodeError, ObjectKind};
@@ -49,6 +50,11 @@ impl Snapshot {
     /// Whether it is protected from being forgotten.
     pub fn is_pinned(&self) -> bool {
         self.pinned
+    }
+
+    /// What its record says of the files that it has beside the database.
+    pub fn attachments(&self) -> Option<&Attachments> {
+        self.record.envelope.attachments.as_ref()
     }
 
     pub(crate) fn record(&self) -> &Record {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat_remote::Remote;
+use object_store::prefix::PrefixStore;
 
 pub use crate::store::{Call, Op, Outcome, Pause};
 
@@ -46,6 +47,24 @@ impl World {
     pub fn stranger(&self, name: &str) -> Remote {
         let identity = format!("scripted://{:p}", Arc::as_ptr(&self.place));
         Remote::from_store(self.store.client(name), "scripted://").with_identity(identity)
+    }
+
+    /// Another world with the same objects, at the same time and place
+    /// ([`ScriptedStore::fork`]).
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { store: self.store.fork(), place: Arc::clone(&self.place) }
+    }
+
+    /// A handle on a folder, which is a place of its own: one client may use
+    /// several, and its calls are counted together. Where the store does not
+    /// honour conditions ([`ScriptedStore::ignore_conditions`]), it is to be found
+    /// out; else no probe is needed.
+    pub fn folder(&self, client: &str, folder: &str) -> Remote {
+        let identity = format!("scripted://{:p}/{folder}", Arc::as_ptr(&self.place));
+        let store = PrefixStore::new(self.store.client(client), folder);
+        let remote = Remote::from_store(Arc::new(store), folder).with_identity(identity);
+        if self.store.is_careless() { remote } else { remote.trusted() }
     }
 
     /// Listings of this client show from now on what there is at this moment.

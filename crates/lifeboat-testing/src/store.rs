@@ -39,7 +39,7 @@ mod pause;
 mod rule;
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use object_store::ObjectStore;
@@ -59,6 +59,8 @@ use self::rule::Rules;
 #[derive(Clone, Debug)]
 pub struct ScriptedStore {
     inner: Arc<dyn ObjectStore>,
+    /// The same, where it is in memory: that can be forked.
+    memory: Option<Arc<InMemory>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -70,6 +72,10 @@ struct State {
     clock: Clock,
     /// Conditions of puts are accepted and ignored.
     careless: bool,
+    /// Clients of which every call waits until it is let go.
+    gates: BTreeMap<String, Pause>,
+    /// Folders that nobody reaches.
+    down: BTreeSet<String>,
     /// What the next number of turns that a call waits for comes from.
     turns: Option<u64>,
 }
@@ -78,12 +84,37 @@ impl ScriptedStore {
     /// An empty one, in memory.
     #[expect(clippy::new_without_default, reason = "a world is made on purpose")]
     pub fn new() -> Self {
-        Self::over(Arc::new(InMemory::new()))
+        Self::in_memory(InMemory::new())
+    }
+
+    fn in_memory(memory: InMemory) -> Self {
+        let memory = Arc::new(memory);
+        Self { inner: memory.clone(), memory: Some(memory), state: Arc::default() }
     }
 
     /// Over another store. What lies there already counts as put at [`START`].
     pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, state: Arc::default() }
+        Self { inner, memory: None, state: Arc::default() }
+    }
+
+    /// Another world with the same objects, the same time, and listings that lie
+    /// in the same way. What happens there does not happen here; rules, calls and
+    /// deaths stay behind.
+    ///
+    /// # Panics
+    ///
+    /// Where the store is not in memory.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let memory = self.memory.as_ref().expect("only a world in memory is forked");
+        let fork = Self::in_memory(memory.fork());
+        {
+            let (here, mut there) = (self.state(), fork.state());
+            there.clock = here.clock.clone();
+            there.listings.clone_from(&here.listings);
+            (there.careless, there.turns) = (here.careless, here.turns);
+        }
+        fork
     }
 
     /// A handle whose calls bear a name: one for each actor of a test.
@@ -118,10 +149,31 @@ impl ScriptedStore {
         self.state().careless = true;
     }
 
+    /// Whether it does.
+    pub(crate) fn is_careless(&self) -> bool {
+        self.state().careless
+    }
+
     /// From now on each call lets others go first, none to three times: calls that
     /// are made at once mix, in an order that follows from the seed.
     pub fn interleave(&self, seed: u64) {
         self.state().turns = Some(seed);
+    }
+
+    /// From now on every call of a client waits before anything becomes of it: each
+    /// [`Pause::release`] lets one go. Rules that are made meanwhile hold for it.
+    pub fn gate(&self, client: &str) -> Pause {
+        let pause = Pause::new();
+        self.state().gates.insert(client.to_owned(), pause.clone());
+        pause
+    }
+
+    /// Nobody whose calls wait at a [gate](Self::gate) reaches this folder any more, or
+    /// everybody does again: whoever only looks is not held up.
+    pub fn set_down(&self, folder: &str, down: bool) {
+        let state = &mut self.state();
+        let folder = format!("{folder}/");
+        let _ = if down { state.down.insert(folder) } else { state.down.remove(&folder) };
     }
 
     /// Forgets the calls so far.

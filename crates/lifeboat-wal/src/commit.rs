@@ -1,5 +1,7 @@
 //! What a follower hands over.
 
+use std::time::Duration;
+
 use lifeboat_format::geometry::{PageNo, PageSize};
 use time::OffsetDateTime;
 
@@ -40,10 +42,21 @@ pub trait CommitSink {
     /// The pages since the last commit are one.
     fn commit(&mut self, commit: &Commit) -> Result<(), SinkError>;
 
-    /// All that was committed until `until` has been handed over.
+    /// The wal-index is about to be looked at: what was committed before now is
+    /// handed over before the next [`observed`](Self::observed).
+    fn looking(&mut self) {}
+
+    /// All that was committed until `until`, and before the last
+    /// [`looking`](Self::looking), has been handed over.
     fn observed(&mut self, until: OffsetDateTime) -> Result<(), SinkError> {
         let _ = until;
         Ok(())
+    }
+
+    /// In what time at most it is to hear that everything was
+    /// [`observed`](Self::observed), although nothing is written.
+    fn hears_within(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Follower {
     wake: Wake,
     identity: Identity,
     checked_at: Duration,
+    /// When the last look began.
+    looked_at: OffsetDateTime,
     commits: Commits,
     buffer: Vec<u8>,
     aside: Aside,
@@ -96,6 +98,7 @@ impl Follower {
             pins: Pins::new(start, options.limits.clone()),
             pending: Action::Look,
             checked_at: clock.monotonic(),
+            looked_at: seen_at,
             clock,
             wake,
             identity,
@@ -217,16 +220,20 @@ impl Follower {
                 }
             },
             Action::Mend => done(self.wal.mend().map_err(FollowError::Begin)?),
-            Action::Wait { time, wakes } => match self.wake.wait(time, wakes) {
-                Woken::ByWrite => Outcome::Woken,
-                Woken::ByTime => Outcome::Done,
-            },
+            Action::Wait { time, wakes } => {
+                let time = if wakes { sink.hears_within().unwrap_or(time).min(time) } else { time };
+                match self.wake.wait(time, wakes) {
+                    Woken::ByWrite => Outcome::Woken,
+                    Woken::ByTime => Outcome::Done,
+                }
+            }
             Action::Stop(_) => Outcome::Done,
         })
     }
 
     fn look(&mut self, sink: &mut dyn CommitSink) -> Result<Outcome, FollowError> {
-        let before = self.clock.now();
+        sink.looking();
+        self.looked_at = self.clock.now();
         let position = match self.wal.look() {
             Ok(position) => position,
             Err(WalIndexError::Unsteady) => return Ok(Outcome::Unsteady),
@@ -240,7 +247,7 @@ impl Follower {
             .position()
             .is_some_and(|at| at.salts == header.salts && at.frame == header.max_frame);
         if nothing_new && !self.pins.holds_writers() {
-            sink.observed(before).map_err(FollowError::Sink)?;
+            sink.observed(self.looked_at).map_err(FollowError::Sink)?;
         }
         Ok(Outcome::Seen(position))
     }
@@ -267,19 +274,21 @@ impl Follower {
             return Ok(Outcome::NotContinuous);
         };
         // Whoever takes the frames may be slow; writers must not wait for that.
-        let aside = self.pins.holds_writers().then_some(&mut self.aside);
-        let sink: &mut dyn CommitSink = match aside {
-            Some(aside) => aside,
-            None => sink,
-        };
+        let holds_writers = self.pins.holds_writers();
+        let taker: &mut dyn CommitSink = if holds_writers { &mut self.aside } else { sink };
         let commits = &mut self.commits;
         // The pages of a commit that a recovery made undone are not counted.
         commits.pages = 0;
         let taken = frames::read(&self.wal.wal_file()?, range, &mut self.buffer, |frame| {
-            commits.take(frame, page_size, sink)
+            commits.take(frame, page_size, taker)
         });
         match taken {
-            Ok(()) => Ok(Outcome::Done),
+            Ok(()) => {
+                if !holds_writers {
+                    sink.observed(self.looked_at).map_err(FollowError::Sink)?;
+                }
+                Ok(Outcome::Done)
+            }
             Err(ReadError::NotContinuous(why)) => {
                 self.why = why;
                 Ok(Outcome::NotContinuous)

@@ -16,7 +16,7 @@ mod whole;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lifeboat_config::Role;
+use lifeboat_config::{Links, Role};
 use lifeboat_remote::{Breaker, RemoteOptions, is_local_path, without_secrets};
 use lifeboat_repository::{LocalOptions, Secret};
 
@@ -148,6 +148,8 @@ struct Inner {
     secret: Option<Secret>,
     /// Why others than the first are taken, where that is known from the start.
     reason: Option<String>,
+    /// The rules about files that are kept with databases.
+    media: Vec<Links>,
 }
 
 #[derive(Debug)]
@@ -195,26 +197,51 @@ impl Destinations {
             state: Mutex::default(),
         };
         let members = members.into_iter().map(member).collect();
-        Self { inner: Arc::new(Inner { members, installation, secret, reason: None }) }
+        Self {
+            inner: Arc::new(Inner {
+                members,
+                installation,
+                secret,
+                reason: None,
+                media: Vec::new(),
+            }),
+        }
     }
 
     /// Why others than the first are taken, where that is known from the start.
     #[must_use]
     pub fn because(self, reason: Option<String>) -> Self {
-        let Inner { members, installation, secret, .. } = match Arc::try_unwrap(self.inner) {
-            Ok(inner) => inner,
-            Err(shared) => return Self { inner: shared },
-        };
-        Self { inner: Arc::new(Inner { members, installation, secret, reason }) }
+        self.change(|inner| inner.reason = reason)
+    }
+
+    /// With rules about objects that databases mention: where one asks for that, they
+    /// are kept with the snapshots.
+    #[must_use]
+    pub fn with_links(self, links: &[Links]) -> Self {
+        let wanted = links.iter().filter(|links| links.backup).cloned().collect();
+        self.change(|inner| inner.media = wanted)
+    }
+
+    /// Only before anybody else has them.
+    fn change(self, change: impl FnOnce(&mut Inner)) -> Self {
+        match Arc::try_unwrap(self.inner) {
+            Ok(mut inner) => {
+                change(&mut inner);
+                Self { inner: Arc::new(inner) }
+            }
+            Err(shared) => Self { inner: shared },
+        }
     }
 
     /// The same destinations, of which nothing is known and nothing is open: for
     /// another runtime.
     #[must_use]
     pub fn afresh(&self) -> Self {
-        let Inner { installation, secret, reason, .. } = &*self.inner;
+        let Inner { installation, secret, reason, media, .. } = &*self.inner;
         let members = self.settings().cloned().collect();
-        Self::new(members, installation.clone(), secret.clone()).because(reason.clone())
+        Self::new(members, installation.clone(), secret.clone())
+            .because(reason.clone())
+            .with_links(media)
     }
 
     /// The settings of each, in their order.
@@ -248,6 +275,44 @@ impl Destinations {
             }
         }
         Err(self.nowhere(names, causes))
+    }
+
+    /// Opens the primary of those with these names, or of all: where the log of a
+    /// database lies, whatever else works.
+    pub(crate) async fn first(&self, names: &[String]) -> Result<(usize, Destination), Error> {
+        let is_meant = |member: &Member| {
+            let settings = &member.settings;
+            let named = names.is_empty() || names.contains(&settings.name);
+            named && settings.role != Role::Mirror
+        };
+        let mut meant = self.inner.members.iter().enumerate().filter(|(_, one)| is_meant(one));
+        let Some((at, member)) = meant.next() else { return Err(self.nowhere(names, vec![])) };
+        match self.open(at, Missing::CreateIfLocal, false).await {
+            Ok(destination) => Ok((at, destination)),
+            Err(trouble) => {
+                member.failed(&trouble.reason());
+                Err(match trouble {
+                    Trouble::Is(error) => error,
+                    Trouble::Silent => Error::Silent { place: member.shown.clone() },
+                })
+            }
+        }
+    }
+
+    /// Makes the repository at the destination of this name, whatever its role, also
+    /// where one was before and is gone for good. It is that of the others, where any
+    /// of them can be read.
+    ///
+    /// Cancelled or killed, it is made whole by the next call.
+    pub async fn begin(&self, name: &str) -> Result<Destination, Error> {
+        let named = |member: &Member| member.settings.name == name;
+        let Some(at) = self.inner.members.iter().position(named) else {
+            return Err(Error::NoRepository { place: name.to_owned() });
+        };
+        self.open(at, Missing::Create, false).await.map_err(|trouble| match trouble {
+            Trouble::Is(error) => error,
+            Trouble::Silent => Error::Silent { place: self.inner.members[at].shown.clone() },
+        })
     }
 
     fn choice(&self, names: &[String]) -> Choice {

@@ -138,6 +138,8 @@ pub(crate) async fn rehearse(
     let staged = StagedFile::create(&scratch.path().join("drill.db"))?;
     let mut options = RestoreOptions::default();
     options.progress = progress;
+    // Beside a program that serves, memory counts more than requests.
+    options.piece = Some(1024 * 1024);
     let (staged, report) = database.restore(snapshot, staged, &options).await?;
     let key: HashKey = database.repository().hash_key().clone();
     let digest = snapshot.body().image_digest;

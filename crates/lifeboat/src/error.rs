@@ -176,6 +176,14 @@ pub enum Error {
         /// Some that it knows.
         known: Vec<String>,
     },
+    /// The commits of a database are not followed, or not to where they should go.
+    #[error("follow {name:?}: {why}")]
+    NotFollowed {
+        /// The database.
+        name: String,
+        /// Why.
+        why: String,
+    },
     /// Settings cannot be gone by.
     #[error("go by the settings: {0}")]
     Setup(#[from] crate::setup::SetupError),
@@ -308,6 +316,7 @@ impl Error {
             #[cfg(feature = "commands")]
             Self::Hook(_) => ErrorKind::Failed,
             Self::Setup(error) => error.kind,
+            Self::NotFollowed { .. } => ErrorKind::Storage,
             Self::Occupied { .. } | Self::Runtime { .. } | Self::NoRoom { .. } => ErrorKind::Failed,
             Self::Links(error) => match error {
                 error if error.is_usage() => ErrorKind::Usage,
@@ -466,8 +475,11 @@ fn read_kind(error: &ReadError) -> ErrorKind {
 fn write_kind(error: &WriteError) -> ErrorKind {
     match error {
         WriteError::Read(error) => read_kind(error),
-        WriteError::HeldByOther { .. } | WriteError::Twin { .. } => ErrorKind::HeldByOther,
-        WriteError::Unfit { .. } => ErrorKind::Storage,
+        WriteError::HeldByOther { .. }
+        | WriteError::Twin { .. }
+        | WriteError::EpochEnded { .. }
+        | WriteError::SegmentTaken { .. } => ErrorKind::HeldByOther,
+        WriteError::Unfit { .. } | WriteError::NoConditions { .. } => ErrorKind::Storage,
         WriteError::OtherOrigin { .. }
         | WriteError::OtherRepository { .. }
         | WriteError::NotPossible { .. } => ErrorKind::Usage,

@@ -246,6 +246,16 @@ fn of_write(error: &WriteError) -> Option<String> {
                 .into()
         }
         WriteError::Contention { .. } => "run the command again".into(),
+        WriteError::EpochEnded { .. } | WriteError::SegmentTaken { .. } => {
+            "another installation has taken over, or another process writes this log: let one of \
+             them follow the database, and take a snapshot there"
+                .into()
+        }
+        WriteError::NoConditions { .. } => {
+            "keep the log on a storage that honours conditional creates; scans at an interval \
+             work here (`lifeboat storage probe` says what it does)"
+                .into()
+        }
         WriteError::Unfit { .. } => {
             "allow to list the bucket, or take another storage; `lifeboat storage probe` says what \
              this one does"
@@ -264,8 +274,8 @@ fn of_read(error: &ReadError) -> Option<String> {
         ),
         ReadError::Vanished { .. } => {
             "if its disk or share is not mounted, mount it; if what was there is gone for good, \
-             `lifeboat init` begins there anew, and `lifeboat sync` then copies what other \
-             destinations have"
+             `lifeboat init` begins there anew (`lifeboat init NAME` at another destination than \
+             the first), and `lifeboat sync` then copies what other destinations have"
                 .into()
         }
         ReadError::Gap { .. } => {

@@ -77,6 +77,8 @@ pub struct InPlaceReport {
     pub safety: Safety,
     /// How the database was replaced, and where the old one lies now.
     pub replaced: Replaced,
+    /// What people are shown of the destination that it came from.
+    pub destination: String,
 }
 
 impl Destination {
@@ -126,7 +128,8 @@ impl Destination {
             checked: restoring.check,
             replaced: Some(replaced.clone()),
         };
-        Ok(InPlaceReport { restored, target, safety, replaced })
+        let destination = self.shown().to_owned();
+        Ok(InPlaceReport { restored, target, safety, replaced, destination })
     }
 
     /// Says what a restore in place would take, and restores nothing.

@@ -88,6 +88,12 @@ impl Destination {
         Ok(Inventory { listing, proofs })
     }
 
+    /// What was proven of all that are kept: a listing and some small reads, however
+    /// many snapshots there are.
+    pub async fn proofs(&self, name: &str) -> Result<Proofs, Error> {
+        Ok(self.database(name)?.proofs_of_all().await?)
+    }
+
     /// Forgets all snapshots but so many of the newest, and collects; those that
     /// were taken before something are counted apart, and pinned ones stay. Returns how many were forgotten: none where a record cannot be read,
     /// because nobody knows whether it is needed.

@@ -35,14 +35,17 @@
 //! - [`setup`]: what settings mean: places, databases, keys, what is kept.
 //! - [`hint`]: what to do about an error, and whether data is safe.
 //! - [`links`]: the objects that databases mention, and the buckets that hold them.
+//! - [`media`]: those objects kept with the snapshots, where a rule asks for it.
 //! - [`Expected`], [`Look`]: what is known of a database, for the agent to judge.
 //! - `http` (a feature of that name): the admin interface over a service.
 //! - [`doctor`]: whether backups can work here.
 //! - [`notify`]: whom the agent tells.
+//! - [`continuous`]: every commit, as it comes.
 
 mod builder;
 pub mod choice;
 mod compare;
+pub mod continuous;
 mod destination;
 mod destinations;
 mod directories;
@@ -57,6 +60,7 @@ mod import;
 mod in_place;
 mod keep;
 pub mod links;
+pub mod media;
 mod mend;
 pub mod notify;
 pub mod objects;
@@ -96,4 +100,4 @@ pub use restore::{PlannedRestore, RestoreReport, RestoreSettings};
 pub use restore_all::{ListenerOf, OneOfAll, Outcome, RestoreAllSettings};
 pub use salvage::SalvageReport;
 pub use single_file::{ExportForm, FileError, FileForm, decrypt};
-pub use take::{BackupReport, BackupSettings, Explanation, open_source};
+pub use take::{BackupReport, BackupSettings, Compression, Explanation, open_source};

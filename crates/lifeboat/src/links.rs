@@ -103,9 +103,7 @@ impl Links {
         databases: &[LinkedDatabase],
         directories: &Directories,
     ) -> Result<Self, Error> {
-        let scratch = scratch(directories)?;
-        let (rules, databases) = (settings.links.clone(), databases.to_owned());
-        blocking(move || settings::open(&rules, &databases, &scratch)).await
+        open_rules(&settings.links, databases, &directories.cache).await
     }
 
     /// For a list of keys instead of a database.
@@ -116,7 +114,7 @@ impl Links {
         options: RemoteOptions,
         directories: &Directories,
     ) -> Result<Self, Error> {
-        let scratch = scratch(directories)?;
+        let scratch = scratch(&directories.cache)?;
         let store = open_store(url, options)?;
         blocking(move || {
             let mut rule = Rule::default();
@@ -157,14 +155,23 @@ impl StoreLinks {
         Ok(off_thread(async move { group.check().await }).await?)
     }
 
-    /// Moves orphaned objects to quarantine, or deletes them.
+    /// The name under which what is moved to quarantine now can be brought back: to be
+    /// told before anything is moved.
+    pub async fn next_run(&self) -> Result<String, Error> {
+        Ok(self.group.name_of_run(stamp()).await?)
+    }
+
+    /// Moves orphaned objects to quarantine, under a name, or deletes them.
+    ///
+    /// Killed, each object is in its place, in quarantine or in both, and can be
+    /// brought back under that name.
     pub async fn clean(
         &self,
         checked: Checked,
         removal: Removal,
+        run: &str,
     ) -> Result<(CleanReport, Checked), Error> {
-        let group = self.group.clone();
-        let run = stamp();
+        let (group, run) = (self.group.clone(), run.to_owned());
         let cleaned = off_thread(async move {
             let mut checked = checked;
             let report = group.clean(&mut checked, removal, &run).await?;
@@ -216,9 +223,25 @@ impl StoreLinks {
     }
 }
 
+/// Opens what some rules are about.
+pub(crate) async fn open_rules(
+    rules: &[lifeboat_config::Links],
+    databases: &[LinkedDatabase],
+    cache: &Path,
+) -> Result<Links, Error> {
+    let scratch = scratch(cache)?;
+    let (rules, databases) = (rules.to_owned(), databases.to_owned());
+    blocking(move || settings::open(&rules, &databases, &scratch)).await
+}
+
+/// The store that a rule is about.
+pub(crate) fn store_of(rule: &lifeboat_config::Links) -> Result<Remote, Error> {
+    open_store(&rule.url, settings::options(&rule.url, &rule.options)?)
+}
+
 /// Where temporary files are, for nobody else to read.
-fn scratch(directories: &Directories) -> Result<PathBuf, Error> {
-    let path = directories.cache.join("links");
+fn scratch(cache: &Path) -> Result<PathBuf, Error> {
+    let path = cache.join("links");
     let made = std::fs::create_dir_all(&path).and_then(|()| {
         #[cfg(unix)]
         {

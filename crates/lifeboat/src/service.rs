@@ -29,6 +29,7 @@
 mod around;
 mod builder;
 mod database;
+mod follow;
 mod guard;
 mod health;
 mod plan;
@@ -44,7 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use lifeboat_agent::{Clock, Event, Job, What};
 use lifeboat_config::Role;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::destinations::{DestinationSettings, Destinations, Merged, ReadAs, Whole};
 use crate::error::{Error, ErrorKind};
@@ -60,7 +61,7 @@ pub use guard::{GuardedError, PutBack};
 pub use health::Judged;
 pub use plan::{Drills, ServicePlan, Watched};
 pub use status::Status;
-pub use witness::{Happening, Witness};
+pub use witness::{Happening, Progress, Witness};
 
 /// So many events wait for a subscriber that is slow; older ones are lost to it,
 /// and it is told how many.
@@ -97,6 +98,9 @@ struct Inner {
     runs: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     known: Mutex<HashMap<String, Status>>,
     running: Mutex<Option<schedule::Running>>,
+    keepers: follow::Keepers,
+    /// Every database that is watched belongs to another installation now.
+    lost: watch::Sender<bool>,
 }
 
 /// What a piece of upkeep did.
@@ -148,6 +152,8 @@ impl Service {
             runs: Mutex::default(),
             known: Mutex::default(),
             running: Mutex::default(),
+            keepers: follow::Keepers::default(),
+            lost: watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -201,13 +207,17 @@ impl Service {
     /// Backs all databases up, one after the other; what fails is an event.
     /// Returns how many failed.
     pub async fn trigger_all(&self) -> usize {
+        self.trigger_unless(|_| false).await
+    }
+
+    async fn trigger_unless(&self, is_spared: impl Fn(&str) -> bool) -> usize {
         let mut failed = 0;
-        for watched in self.databases() {
+        for watched in self.databases().iter().filter(|one| !is_spared(&one.name)) {
             let settings = BackupSettings {
                 trigger: lifeboat_format::record::Trigger::Scheduled,
                 ..BackupSettings::default()
             };
-            let done = self.inner.back_up(&watched, settings, lifeboat_agent::Cause::Asked).await;
+            let done = self.inner.back_up(watched, settings, lifeboat_agent::Cause::Asked).await;
             failed +=
                 usize::from(done.is_err_and(|error| !matches!(error, Error::Disabled { .. })));
         }

@@ -30,6 +30,7 @@ use lifeboat_remote::{RemoteOptions, is_local_path};
 use lifeboat_repository::LocalOptions;
 
 use crate::directories::Directories;
+use crate::take::Compression;
 use keeping::Keepings;
 
 pub use error::SetupError;
@@ -136,6 +137,16 @@ impl Setup {
     /// Whether databases of other installations are taken over.
     pub fn adopts(&self) -> bool {
         self.configuration.settings().take_over == TakeOver::Always
+    }
+
+    /// How much work is put into making backups small.
+    pub fn compression(&self) -> Compression {
+        use lifeboat_config::Compression as Set;
+        match self.configuration.settings().compression {
+            Set::Fast => Compression::Fast,
+            Set::Small => Compression::Small,
+            _ => Compression::Balanced,
+        }
     }
 
     /// The usual directory, where the one place that is set is a bucket, and the

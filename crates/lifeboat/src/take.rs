@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lifeboat_format::record::Trigger;
-use lifeboat_repository::{BackupOptions, BackupReport as Stored, Ownership, Progress};
+use lifeboat_repository::{BackupOptions, BackupReport as Stored, Following, Ownership, Progress};
 use lifeboat_snapshot::{ChangedObject, LiveDatabase, Notice, OpenOptions, default_name};
 
 use crate::destination::Destination;
 use crate::error::Error;
+use crate::media::{Media, MediaReport};
 
 /// How a database is backed up.
 #[derive(Clone, Default)]
@@ -40,10 +41,51 @@ pub struct BackupSettings {
     pub adopt: bool,
     /// The newest record that is meant, where it is not the highest seen.
     pub expect: Option<u64>,
+    /// How much work is put into making it small.
+    pub compression: Compression,
     /// How the database is read.
     pub source: OpenOptions,
+    /// The files that are kept with it; by default what the settings of the
+    /// destinations ask for.
+    pub media: Option<Arc<Media>>,
     /// Who listens.
     pub progress: Option<Arc<dyn Progress>>,
+    /// Who follows the database meanwhile.
+    pub(crate) following: Option<FollowedBy>,
+}
+
+/// Who follows a database commit by commit.
+#[derive(Clone)]
+pub(crate) struct FollowedBy {
+    /// It says where an image stands in the log.
+    pub(crate) following: Arc<dyn Following>,
+    /// The position of the destination that has the log. Snapshots that go elsewhere
+    /// know nothing of it.
+    pub(crate) at: usize,
+}
+
+/// How much work is put into making backups small. A snapshot may differ in that
+/// from the one before: what is there already stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// To be done soon: zstd level 1.
+    Fast,
+    /// Little time for most of what can be saved: zstd level 3.
+    #[default]
+    Balanced,
+    /// To store and send as little as can be: zstd level 12.
+    Small,
+}
+
+impl Compression {
+    fn level(self) -> i32 {
+        match self {
+            Self::Fast => 1,
+            Self::Balanced => 3,
+            Self::Small => 12,
+        }
+    }
 }
 
 impl std::fmt::Debug for BackupSettings {
@@ -64,6 +106,8 @@ pub struct BackupReport {
     pub notices: Vec<Notice>,
     /// Which tables changed, if that was asked for.
     pub explanation: Option<Explanation>,
+    /// What became of the files beside the database, where some are kept.
+    pub media: Option<MediaReport>,
 }
 
 impl Deref for BackupReport {
@@ -117,19 +161,41 @@ impl Destination {
     ) -> Result<BackupReport, Error> {
         let name = settings.name.clone().unwrap_or_else(|| default_name(path));
         let database = self.database(&name)?;
-        let options = self.options(source.path(), settings);
+        let mut options = self.options(source.path(), settings);
+        let media = settings.media.as_deref();
+        if let Some(media) = &settings.media {
+            options.attach = Some(Arc::clone(media) as Arc<dyn lifeboat_repository::Attach>);
+            // What could not be copied then is, though no page has changed.
+            let there = database.attachments_now().await?;
+            options.always |= there.is_none_or(|there| there.pending > 0);
+            if settings.archive {
+                media.all_at_once();
+            }
+        }
         let done = if settings.archive {
-            database.archive(source, options).await?
+            database.archive(source, options.clone()).await?
         } else {
-            database.backup(source, options).await?
+            database.backup(source, options.clone()).await?
         };
-        let (source, stored) = (done.source, done.report);
+        let (mut source, mut stored) = (done.source, done.report);
+        while !stored.unchanged && !settings.archive && media.is_some_and(Media::goes_on) {
+            let mut options = options.clone();
+            (options.always, options.full) = (true, false);
+            (options.expect, options.ownership) = (None, Ownership::Refuse);
+            let more = database.backup(source, options).await?;
+            source = more.source;
+            stored.bytes_sent += more.report.bytes_sent;
+            stored.objects_written += more.report.objects_written;
+            stored.attachments = more.report.attachments;
+            (stored.snapshot_id, stored.number) = (more.report.snapshot_id, more.report.number);
+        }
+        let media = media.filter(|_| !stored.unchanged).map(Media::report);
         let explain = settings.explain && !stored.unchanged && !settings.archive;
         let (source, explanation) =
             if explain { explain_changes(source, &stored).await } else { (source, None) };
         let notices = source.notices().to_vec();
         drop_off_thread(source).await;
-        Ok(BackupReport { name, stored, notices, explanation })
+        Ok(BackupReport { name, stored, notices, explanation, media })
     }
 
     fn options(&self, path: &Path, settings: &BackupSettings) -> BackupOptions {
@@ -140,7 +206,9 @@ impl Destination {
         options.full = settings.full;
         options.always = settings.always;
         options.note_changes = settings.explain;
+        options.level = settings.compression.level();
         options.progress.clone_from(&settings.progress);
+        options.following = settings.following.as_ref().map(|one| Arc::clone(&one.following));
         options.expect = settings.expect.map(lifeboat_format::numbers::RecordNo);
         options.ownership = match settings.take_over {
             Some(number) => Ownership::TakeOver(lifeboat_format::numbers::RecordNo(number)),

@@ -19,6 +19,7 @@ pub(super) struct Tool {
     folder: PathBuf,
     repository: String,
     sealed: bool,
+    compression: &'static str,
 }
 
 impl Tool {
@@ -26,7 +27,8 @@ impl Tool {
     pub(super) fn new(binary: &Path, folder: PathBuf, sealed: bool) -> Result<Self> {
         std::fs::create_dir_all(&folder)?;
         let repository = folder.join("backups").display().to_string();
-        Ok(Self { binary: binary.to_owned(), folder, repository, sealed })
+        let compression = "balanced";
+        Ok(Self { binary: binary.to_owned(), folder, repository, sealed, compression })
     }
 
     /// The command with these words, not yet started.
@@ -43,6 +45,7 @@ impl Tool {
         command.env("LIFEBOAT_REPOSITORY", &self.repository);
         command.env("LIFEBOAT_CACHE_DIR", self.folder.join("cache"));
         command.env("LIFEBOAT_STATE_DIR", self.folder.join("state"));
+        command.env("LIFEBOAT_COMPRESSION", self.compression);
         if self.sealed {
             command.env("LIFEBOAT_KEY", KEY);
         }
@@ -74,6 +77,15 @@ pub(super) fn measure(
     }
     std::fs::copy(&original, &database.path)?;
     std::fs::remove_file(&original)?;
+    for (compression, who) in [("fast", "lifeboat, fast"), ("small", "lifeboat, small")] {
+        let mut tool = Tool::new(binary, folder.join(compression), true)?;
+        tool.compression = compression;
+        let measured = tool.run(&["backup", &database.path.display().to_string()])?;
+        let summary = measured.summary()?;
+        let row = super::row(report, database.size, who, "first backup", &measured);
+        backed_up(row, &summary)?;
+        std::fs::remove_dir_all(&tool.folder)?;
+    }
     Ok(())
 }
 

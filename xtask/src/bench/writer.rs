@@ -34,7 +34,7 @@ print(json.dumps({'commits': len(took), 'p50': at(.5), 'p99': at(.99), 'max': to
 ";
 
 /// Measures a paced writer and a hot one, each alone for a few seconds and then
-/// beside a full backup to the same disk.
+/// beside a full backup to the same disk and to memory.
 pub(super) fn measure(
     binary: &Path,
     folder: &Path,
@@ -46,6 +46,8 @@ pub(super) fn measure(
         return Ok(());
     }
     let tool = Tool::new(binary, folder.join("writer"), true)?;
+    // A store that is not the same disk: memory, where the system has it as files.
+    let memory = tempfile::tempdir_in("/dev/shm").ok();
     let path = database.path.display().to_string();
     let copy = folder.join("writer.copy").display().to_string();
     for (pause, who) in [("0.002", "paced, every 2 ms"), ("0", "hot")] {
@@ -58,6 +60,12 @@ pub(super) fn measure(
         alone.arg("3");
         add("nothing", alone)?;
         add("a full backup to the same disk", tool.command(&["backup", &path, "--full"]))?;
+        if let Some(memory) = &memory {
+            let store = memory.path().join(pause).display().to_string();
+            let full = tool.command(&["-r", &store, "backup", &path, "--full"]);
+            add("a full backup to another device", full)?;
+            std::fs::remove_dir_all(&store)?;
+        }
         let mut cp = Command::new("dd");
         cp.args([&format!("if={path}"), &format!("of={copy}"), "bs=1M", "conv=fsync"]);
         add("dd with fsync to the same disk", cp)?;

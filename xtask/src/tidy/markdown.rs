@@ -1,4 +1,5 @@
-//! Links from one file of the repository to another must lead somewhere.
+//! Links from one file of the repository to another, and to a heading in it, must lead
+//! somewhere.
 
 use super::Finding;
 use super::tree::Tree;
@@ -22,8 +23,26 @@ pub(super) fn check(path: &str, text: &str, tree: &Tree) -> Vec<Finding> {
             if is_elsewhere(&target) {
                 continue;
             }
-            let file = target.split(['#', '?']).next().unwrap_or_default();
-            if !resolve(folder, file).is_some_and(|resolved| tree.holds(&resolved)) {
+            let (file, anchor) = match target.split_once('#') {
+                Some((file, anchor)) => (file, Some(anchor)),
+                None => (target.as_str(), None),
+            };
+            let there = match file {
+                "" => Some(path.to_owned()),
+                file => resolve(folder, file).filter(|resolved| tree.holds(resolved)),
+            };
+            let page = |there: &String| match there == path {
+                true => Some(text),
+                false => tree.text(there),
+            };
+            let leads = match (&there, anchor) {
+                (None, _) => false,
+                (Some(there), Some(anchor)) if there.ends_with(".md") => {
+                    page(there).is_some_and(|page| anchors(page).any(|known| known == anchor))
+                }
+                (Some(_), _) => true,
+            };
+            if !leads {
                 let rule = format!("the link to `{target}` leads nowhere");
                 findings.push(Finding::new(path, index + 1, rule));
             }
@@ -32,9 +51,24 @@ pub(super) fn check(path: &str, text: &str, tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Whether the link leaves the repository, or stays on its page.
+/// Whether the link leaves the repository.
 fn is_elsewhere(target: &str) -> bool {
-    target.contains("://") || target.starts_with("mailto:") || target.starts_with('#')
+    target.contains("://") || target.starts_with("mailto:")
+}
+
+/// What headings are called in links, as forges derive it: lower case, blanks as
+/// hyphens, without what is neither letter nor digit.
+fn anchors(page: &str) -> impl Iterator<Item = String> {
+    let mut is_code = false;
+    page.lines().filter_map(move |line| {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+        }
+        let heading = line.strip_prefix('#').filter(|_| !is_code)?.trim_start_matches('#');
+        let heading = heading.strip_prefix(' ')?.trim();
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        Some(kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect())
+    })
 }
 
 /// The line without what stands between backticks, where brackets are code.
@@ -84,7 +118,8 @@ mod tests {
 
     #[track_caller]
     fn check_one(text: &str, expected: &[&str]) {
-        let tree = Tree::of(&[("README.md", ""), ("docs/format.md", ""), ("docs/a/b.md", "")]);
+        let readme = ("README.md", "# A `top`, and more\n```\n# none\n```\n");
+        let tree = Tree::of(&[readme, ("docs/format.md", ""), ("docs/a/b.md", "")]);
         let found = check("docs/a.md", text, &tree);
         let found: Vec<&str> = found.iter().map(|finding| finding.rule.as_str()).collect();
         assert_eq!(found, expected);
@@ -92,8 +127,9 @@ mod tests {
 
     #[test]
     fn links_that_lead_somewhere() {
-        check_one("[a](format.md) and [b](../README.md#top), [c](a/), [d](/docs/a/b.md)", &[]);
-        check_one("[a](https://example.com/x) [b](#here) [c](mailto:a@example.com)", &[]);
+        let anchored = "../README.md#a-top-and-more";
+        check_one(&format!("[a](format.md) and [b]({anchored}), [c](a/), [d](/docs/a/b.md)"), &[]);
+        check_one("## Here\n[a](https://example.com/x) [b](#here) [c](mailto:a@example.com)", &[]);
         check_one("[a]: format.md", &[]);
     }
 
@@ -103,6 +139,9 @@ mod tests {
         check_one("x [a](format.md) [b](no.md)", &["the link to `no.md` leads nowhere"]);
         check_one("[a](../../README.md)", &["the link to `../../README.md` leads nowhere"]);
         check_one("[a]: no.md", &["the link to `no.md` leads nowhere"]);
+        check_one("[a](#here)", &["the link to `#here` leads nowhere"]);
+        let none = "the link to `../README.md#none` leads nowhere";
+        check_one("[a](../README.md#none)", &[none]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::Metrics;
 use super::process;
 use super::state::{Database, State, digest_number};
-use crate::health::Level;
+use crate::health::{FollowState, Following, Level};
 
 pub(super) fn render(metrics: Metrics) -> String {
     let mut registry = Registry::default();
@@ -50,6 +50,7 @@ impl Collector for Metrics {
         let mut page = Page { encoder };
         page.build()?;
         page.databases(&state)?;
+        page.following(&state)?;
         page.sums(&state)?;
         page.notify(&state)?;
         page.process(&state)
@@ -239,6 +240,78 @@ impl Page<'_> {
             "Requests of backups to stores since the agent began",
             counter,
             |one| whole(one.requests),
+        )
+    }
+
+    /// Of databases whose commits are followed.
+    fn following(&mut self, state: &State) -> fmt::Result {
+        let (gauge, counter) = (MetricType::Gauge, MetricType::Counter);
+        let of = |pick: fn(&Following) -> Option<Value>| {
+            move |one: &Database| one.following.as_ref().and_then(pick)
+        };
+        let help = "1 while every commit is taken, 0 while snapshots alone are";
+        self.each(
+            state,
+            "lifeboat_following",
+            help,
+            gauge,
+            of(|it| whole(u64::from(it.state == FollowState::Following))),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_lag_seconds",
+            "How long the oldest commit waits that is not stored yet",
+            gauge,
+            of(|it| Some(Value::Real(it.lag.as_seconds_f64()))),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_commits_behind",
+            "Commits that are not stored yet",
+            gauge,
+            of(|it| whole(it.commits_behind)),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_bytes_behind",
+            "Bytes of the commits that are not stored yet",
+            gauge,
+            of(|it| whole(it.bytes_behind)),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_spool_bytes",
+            "Bytes that wait on the disk for the destination",
+            gauge,
+            of(|it| whole(it.spool.0)),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_spool_limit_bytes",
+            "Bytes that may wait on the disk",
+            gauge,
+            of(|it| whole(it.spool.1)),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_stored_commit",
+            "The number of the last commit that is stored",
+            gauge,
+            of(|it| whole(it.stored)),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_stored_timestamp_seconds",
+            "Until when every commit is stored",
+            gauge,
+            of(|it| seconds(it.stored_until)),
+        )?;
+        self.each(
+            state,
+            "lifeboat_following_gaps",
+            "Times at which commits were lost between two states, since the agent began",
+            counter,
+            of(|it| whole(it.gaps)),
         )
     }
 

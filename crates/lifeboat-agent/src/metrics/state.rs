@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::event::{Backed, Event, What};
-use crate::health::Level;
+use crate::health::{Following, Level};
 use crate::planner::Job;
 
 /// Everything that was counted.
@@ -63,6 +63,7 @@ pub(super) struct Database {
     pub(super) bytes_read: u64,
     pub(super) pages_changed: u64,
     pub(super) requests: u64,
+    pub(super) following: Option<Following>,
 }
 
 impl State {

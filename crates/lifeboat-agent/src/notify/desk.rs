@@ -367,7 +367,7 @@ impl Lane {
 /// That these fail costs proof or the backup itself; the others only upkeep.
 fn kind_of(job: Job) -> Kind {
     match job {
-        Job::Backup | Job::Check | Job::Drill => Kind::Failure,
+        Job::Backup | Job::Check | Job::Drill | Job::Follow => Kind::Failure,
         _ => Kind::Warning,
     }
 }
@@ -379,5 +379,6 @@ fn named(job: Job) -> &'static str {
         Job::Prune => "the clean-up",
         Job::Check => "the verification",
         Job::Drill => "the restore drill",
+        Job::Follow => "the continuous capture",
     }
 }

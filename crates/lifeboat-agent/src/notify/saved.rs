@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -17,11 +19,14 @@ pub(super) struct Saved {
     text: String,
     at: Option<Instant>,
     writing: Option<JoinHandle<()>>,
+    /// The last attempt failed, and that was said.
+    fails: Arc<AtomicBool>,
 }
 
 impl Saved {
     pub(super) fn new(path: Option<PathBuf>, apart: Duration) -> Self {
-        Self { path, apart, text: String::new(), at: None, writing: None }
+        let fails = Arc::default();
+        Self { path, apart, text: String::new(), at: None, writing: None, fails }
     }
 
     pub(super) fn set_path(&mut self, path: Option<PathBuf>) {
@@ -53,10 +58,18 @@ impl Saved {
         let Some(text) = text().filter(|text| *text != self.text) else { return };
         self.at = Some(Instant::now());
         self.text.clone_from(&text);
-        let path = path.clone();
+        let (path, fails) = (path.clone(), Arc::clone(&self.fails));
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = write(&path, &text) {
-                tracing::warn!("failed to write {}: {error}", path.display());
+            let written = write(&path, &text);
+            // Said when it begins and when it is over, not with each attempt.
+            let failed_before = fails.swap(written.is_err(), Ordering::Relaxed);
+            let shown = path.display();
+            match written {
+                Err(error) if !failed_before => {
+                    tracing::warn!("failed to write {shown}: {error}; it is tried again");
+                }
+                Ok(()) if failed_before => tracing::warn!("{shown} is written again"),
+                _ => {}
             }
         }));
     }

@@ -16,12 +16,13 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Job(Job::Backup),
         Self::Job(Job::Return),
         Self::Job(Job::Prune),
         Self::Job(Job::Check),
         Self::Job(Job::Drill),
+        Self::Job(Job::Follow),
         Self::Fallback,
         Self::Health,
         Self::Disabled,
@@ -34,6 +35,7 @@ impl Topic {
             Self::Job(Job::Prune) => "prune",
             Self::Job(Job::Check) => "check",
             Self::Job(Job::Drill) => "drill",
+            Self::Job(Job::Follow) => "follow",
             Self::Fallback => "fallback",
             Self::Health => "health",
             Self::Disabled => "disabled",

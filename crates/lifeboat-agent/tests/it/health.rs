@@ -1,6 +1,6 @@
 //! The table of docs/agent.md, and each reason.
 
-use lifeboat_agent::{Facts, Level, Limits, Reason, judge};
+use lifeboat_agent::{Facts, FollowState, Following, Level, Limits, Reason, judge};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -79,7 +79,7 @@ fn documented() -> Vec<(String, Level)> {
 /// said of them. For the row that is healthy there is nothing before.
 type Row = (&'static str, fn(&mut Facts), fn(&mut Facts), &'static str);
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 22] = [
     (
         "the last good state is at most *i* + the smaller of an hour and *i*/2 old",
         |facts| facts.last_good = Some(NOW),
@@ -184,12 +184,39 @@ const ROWS: [Row; 19] = [
         "the WAL has grown to 67108865 bytes",
     ),
     (
+        "commits should be followed and cannot be, so that snapshots alone are taken",
+        |facts| facts.following = Some(Following::default()),
+        |facts| facts.following = Some(in_state(FollowState::Scanning("not WAL".into()))),
+        "commits are not followed, and backed up at the interval: not WAL",
+    ),
+    (
+        "commits wait for more than a minute to be stored",
+        |facts| facts.following = Some(behind(60)),
+        |facts| facts.following = Some(behind(61)),
+        "7 commits wait to be stored, the oldest for 1m1s",
+    ),
+    (
+        "commits are not followed any more, because another installation has the database",
+        |facts| facts.following = Some(in_state(FollowState::Following)),
+        |facts| facts.following = Some(in_state(FollowState::Stopped("taken".into()))),
+        "commits are not followed any more: taken",
+    ),
+    (
         "backups are disabled",
         |_| (),
         |facts| (facts.disabled, facts.last_good) = (Some("the disk goes".into()), None),
         "backups are disabled: the disk goes",
     ),
 ];
+
+fn in_state(state: FollowState) -> Following {
+    Following { state, ..Following::default() }
+}
+
+fn behind(seconds: i64) -> Following {
+    let lag = Duration::seconds(seconds);
+    Following { lag, commits_behind: 7, ..in_state(FollowState::Following) }
+}
 
 /// Each row of the document is held at its limit and just beyond it, and there is no
 /// other row.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration as Span;
 
-use lifeboat_agent::{Backed, Cause, Event, Job, Level, Metrics, What};
+use lifeboat_agent::{Backed, Cause, Event, FollowState, Following, Job, Level, Metrics, What};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
@@ -43,6 +43,11 @@ fn filled() -> Metrics {
     hear("other", failed);
     hear("other", What::Health { before: None, now: Level::Critical, reasons: vec![] });
     metrics.next_run("other", Some(NOW));
+    let mut following = Following { commits_behind: 3, gaps: 1, ..Following::default() };
+    following.state = FollowState::Following;
+    following.lag = time::Duration::milliseconds(1500);
+    following.stored_until = Some(NOW);
+    metrics.following("other", Some(following));
     metrics.sent("webhook", true);
     metrics.sent("webhook", false);
     metrics
@@ -66,6 +71,11 @@ fn figures() {
         "lifeboat_failures_in_a_row{database=\"other\"} 2",
         "lifeboat_health{database=\"other\"} 2",
         "lifeboat_next_run_timestamp_seconds{database=\"other\"} 1795255200",
+        "lifeboat_following{database=\"other\"} 1",
+        "lifeboat_following_lag_seconds{database=\"other\"} 1.5",
+        "lifeboat_following_commits_behind{database=\"other\"} 3",
+        "lifeboat_following_stored_timestamp_seconds{database=\"other\"} 1795255200",
+        "lifeboat_following_gaps_total{database=\"other\"} 1",
         "lifeboat_databases{health=\"critical\"} 1",
         "lifeboat_databases{health=\"unknown\"} 2",
         "lifeboat_runs_total{job=\"backup\",result=\"success\"} 2",

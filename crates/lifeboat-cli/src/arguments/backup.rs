@@ -6,6 +6,10 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
+    /// Which of several destinations, by its name in the settings [default: the first]
+    #[arg(value_name = "DESTINATION")]
+    pub(crate) destination: Option<String>,
+
     /// Make the bucket first, if there is none; only its owner can read it
     #[arg(long)]
     pub(crate) create_bucket: bool,

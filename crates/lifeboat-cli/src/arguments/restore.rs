@@ -75,6 +75,15 @@ pub(crate) struct RestoreArguments {
     #[arg(long)]
     pub(crate) no_links: bool,
 
+    /// Afterwards put back the files that the snapshot has beside the database (backup = true in
+    /// [[links]]), where they are missing; nothing is overwritten
+    #[arg(long, conflicts_with_all = ["all", "undo", "salvage", "dry_run"])]
+    pub(crate) media: bool,
+
+    /// The same, to another path or URL: all of them
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["media", "all", "undo", "salvage", "dry_run"])]
+    pub(crate) media_to: Option<String>,
+
     /// Every database of the repository
     #[arg(
         long,

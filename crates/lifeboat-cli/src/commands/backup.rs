@@ -1,5 +1,6 @@
 //! `lifeboat backup`: one database after the other.
 
+mod closing;
 mod tell;
 
 use std::time::Instant;
@@ -12,6 +13,7 @@ use crate::exit::Exit;
 use crate::progress;
 use crate::report::Reporter;
 use crate::targets;
+use closing::Closing;
 use lifeboat::hint::About;
 pub(crate) use tell::{Teller, forgotten, thinned};
 
@@ -36,6 +38,11 @@ pub(crate) async fn run(
         exits.push(run.one(target).await);
     }
     let exit = Exit::of_all(&exits);
+    if reporter.is_for_a_person()
+        && let Some(line) = run.closing.line().await
+    {
+        reporter.say(&line);
+    }
     let failed = targets.len() - run.done.len() - run.skipped;
     // The last object of a single failure is its error.
     if targets.len() > 1 || failed == 0 {
@@ -51,6 +58,7 @@ struct Run<'a> {
     /// Opened, and perhaps made, for the first source that can be used.
     destinations: Destinations,
     teller: Teller,
+    closing: Closing,
     done: Vec<serde_json::Value>,
     skipped: usize,
 }
@@ -63,6 +71,7 @@ impl<'a> Run<'a> {
             reporter,
             destinations: super::destinations(arguments),
             teller: Teller::new(arguments, *reporter, false),
+            closing: Closing::default(),
             done: Vec::new(),
             skipped: 0,
         }
@@ -96,6 +105,7 @@ impl Run<'_> {
         drop(settings);
         let (exit, tally) = self.teller.placed(&placed, started.elapsed());
         self.done.push(tally);
+        self.closing.add(&placed, started.elapsed());
         let collect = self.arguments.setup().collecting(&target.name);
         for thinned in self.destinations.thin_after(&placed, &target.name, collect).await {
             tell::thinned(self.reporter, &target.name, &thinned);
@@ -121,6 +131,7 @@ impl Run<'_> {
         settings.explain = backup.explain;
         settings.take_over = backup.take_over;
         settings.adopt = self.arguments.setup().adopts();
+        settings.compression = self.arguments.setup().compression();
         settings.expect = backup.expect;
         settings.progress = progress::show(self.reporter.progress(), name);
         settings

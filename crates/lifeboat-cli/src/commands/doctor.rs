@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::report::{Reporter, causes};
+use crate::secrets;
 use crate::text::{age, several};
-use crate::{secrets, unused};
 use lifeboat::setup::{Place, Setup};
 
 /// The time that each request to a place has, tries included: a page is read by
@@ -79,10 +79,6 @@ async fn examine(arguments: &Arguments, typed: &[PathBuf], page: &mut Page<'_>) 
     if let Some(reason) = setup.configuration().fallback_reason() {
         let fix = "export BACKUP_S3_BUCKET=my-backups    # or set BACKUP_USE_AWS=false";
         page.add(&Finding::bad(Level::Warning, "settings", reason, fix));
-    }
-    for unused in unused::find(setup.configuration()) {
-        let words = unused.words();
-        page.add(&Finding::bad(Level::Warning, "settings", words, unused.instead));
     }
     let directories = setup.directories();
     let databases = match setup.named(typed) {

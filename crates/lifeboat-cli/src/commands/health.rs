@@ -130,7 +130,7 @@ pub(super) async fn judged(
     let destinations = super::destinations(arguments);
     let mut error = None;
     if name.is_none() {
-        match destinations.databases().await {
+        match super::patiently(arguments, destinations.databases()).await {
             Ok((stored, _)) => names.extend(stored),
             Err(why) => error = Some(why),
         }
@@ -139,7 +139,7 @@ pub(super) async fn judged(
     }
     let expected: Vec<Expected> =
         names.iter().map(|name| setup.expected(name, target_of(name))).collect();
-    let looks = destinations.look_at_all(&expected).await;
+    let looks = super::patiently(arguments, destinations.look_at_all(&expected)).await;
     let judge_one = |(name, look): (String, Look)| {
         let health = judge(&look.facts, &limits, now);
         Judged { name, look, health }
@@ -166,6 +166,8 @@ fn tell(one: &Judged, now: OffsetDateTime, reporter: &Reporter) {
     let facts = &look.facts;
     let last = match facts.last_good {
         Some(at) => age(at, now),
+        // Nothing was asked.
+        None if facts.disabled.is_some() => "not looked for".to_owned(),
         None if facts.unreadable.is_some() => "not known".to_owned(),
         None => "never".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use lifeboat::doctor::{Level, open_to_all};
 use lifeboat::remote::{MadeBucket, Remote, without_secrets};
-use lifeboat::{Destination, Error, Missing};
+use lifeboat::{Destination, Error};
 
 use crate::arguments::{Arguments, InitArguments, Refusal};
 use crate::exit::Exit;
@@ -12,18 +12,22 @@ use lifeboat::hint::About;
 use lifeboat::setup::Place;
 
 pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &Reporter) -> Exit {
-    // Another place than the first is named with -r.
-    let first = &arguments.setup().places()[0];
+    let meant = match place(arguments, init) {
+        Ok(meant) => meant,
+        Err(refusal) => {
+            reporter.refuse(&refusal);
+            return refusal.exit;
+        }
+    };
     if init.create_bucket
-        && let Err(exit) = make_bucket(first, reporter).await
+        && let Err(exit) = make_bucket(meant, reporter).await
     {
         return exit;
     }
     let made = async {
-        let names = [first.name.clone()];
-        let chosen = super::choose(arguments, Missing::Create, &names).await?;
-        find_out(&chosen.destination).await?;
-        Ok(chosen.destination)
+        let destination = super::destinations(arguments).begin(&meant.name).await?;
+        find_out(&destination).await?;
+        Ok(destination)
     };
     match made.await {
         Ok(destination) => {
@@ -46,6 +50,21 @@ pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &
         }
         Err(error) => reporter.error("", &error, About::Reading),
     }
+}
+
+/// The destination that is meant: a mirror only by its name.
+fn place<'a>(arguments: &'a Arguments, init: &InitArguments) -> Result<&'a Place, Refusal> {
+    let setup = arguments.setup();
+    let Some(name) = &init.destination else { return Ok(&setup.places()[0]) };
+    let all = || setup.places().iter().chain(setup.mirrors());
+    all().find(|place| place.name == *name).ok_or_else(|| {
+        let names: Vec<&str> = all().map(|place| place.name.as_str()).collect();
+        Refusal {
+            exit: Exit::Usage,
+            message: format!("no destination is called {name:?}"),
+            hint: format!("there are: {}; -r takes any directory or URL", names.join(", ")),
+        }
+    })
 }
 
 /// A repository that was there, and that nobody probed the store of: one that was

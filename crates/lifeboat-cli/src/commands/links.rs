@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, LinksArguments, LinksCommand, ListArguments, Refusal};
 use crate::exit::Exit;
+use crate::out::errln;
 use crate::report::Reporter;
 use found::Printed;
 
@@ -88,7 +89,7 @@ impl Command<'_> {
             if let Some(key) = store.create_test().await? {
                 let line = format!("{}: {key} is there, and a row that mentions it", store.shown);
                 let object = json!({ "store": store.shown, "key": key });
-                self.reporter.found("test", object, &line);
+                self.found("test", object, &line);
                 made.push(key);
             }
         }
@@ -101,7 +102,7 @@ impl Command<'_> {
                     .into(),
             }));
         }
-        self.reporter.say("every `lifeboat links check` says from now on whether both survived");
+        self.say("every `lifeboat links check` says from now on whether both survived");
         self.reporter.summary(json!({ "tests": made, "code": 0 }));
         Ok(Exit::Ok)
     }
@@ -113,10 +114,10 @@ impl Command<'_> {
             removed.extend(checked.probes.iter().map(|probe| probe.key.clone()));
         }
         for key in &removed {
-            self.reporter.say(&format!("{key} is gone, and its row"));
+            self.say(&format!("{key} is gone, and its row"));
         }
         if removed.is_empty() {
-            self.reporter.say("there is no test");
+            self.say("there is no test");
         }
         self.reporter.summary(json!({ "tests_removed": removed, "code": 0 }));
         Ok(Exit::Ok)
@@ -136,7 +137,7 @@ impl Command<'_> {
                 report.run
             );
             let object = json!({ "store": store.shown, "run": report.run, "back": report.back });
-            self.reporter.found("brought_back", object, &line);
+            self.found("brought_back", object, &line);
             for (key, why) in &report.failed {
                 self.reporter.warn(&format!("{key} stays in quarantine: {why}"));
             }
@@ -205,6 +206,22 @@ impl Command<'_> {
     }
 
     /// Prints what was found, in the form that was asked for.
+    /// A line for people; in a table it would be a row.
+    fn say(&self, line: &str) {
+        match self.csv {
+            true => errln!("{line}"),
+            false => self.reporter.say(line),
+        }
+    }
+
+    /// An object for programs, or a line for people.
+    fn found(&self, kind: &str, object: serde_json::Value, line: &str) {
+        match self.csv {
+            true => errln!("{line}"),
+            false => self.reporter.found(kind, object, line),
+        }
+    }
+
     fn print(&self, links: &Links, all: &mut [Checked]) -> Result<(), Stopped> {
         let mut printed = Printed::new(self.reporter, self.csv);
         for (store, checked) in links.stores().iter().zip(all) {

@@ -177,6 +177,10 @@ fn cannot(name: &str, finding: &Finding, report: &RepairReport) -> String {
             "pages of this snapshot are lost; forget it, or restore what is left with --salvage"
                 .to_owned()
         }
+        "records" if rest.is_empty() => format!(
+            "what is there is not what was seen there before; where that is meant, `lifeboat check \
+             {name} --expect N` accepts record N as the newest"
+        ),
         "records" => format!(
             "nothing else holds what a record says; `lifeboat forget {name} {}` takes its snapshot \
              out, if it is one",

@@ -3,6 +3,7 @@
 mod all;
 mod in_place;
 mod links;
+mod media;
 mod salvage;
 
 use std::path::Path;
@@ -116,7 +117,8 @@ impl Command<'_> {
         let Whole { report, destination, failed, .. } = done;
         // The bars are gone before anything is printed.
         drop(settings);
-        let linked = self.linked(target).await;
+        let media = self.media(&destination, &report.snapshot_id).await;
+        let linked = Exit::of_all(&[media, self.linked(target).await]);
         self.reporter.restored(&Brought {
             report: &report,
             name: &self.name,

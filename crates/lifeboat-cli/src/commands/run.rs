@@ -2,7 +2,7 @@
 
 mod child;
 mod log;
-mod page;
+pub(crate) mod page;
 mod tell;
 
 use std::sync::Arc;
@@ -70,18 +70,25 @@ async fn begin(
     let tell = Tell::begin(arguments, &service, metrics)?;
     service.start();
     ready();
-    let again = || {
-        if let Err(refusal) = reload(&service, &tell) {
+    let again = || match reload(&service, &tell) {
+        Ok(()) => {
+            let count = several(service.databases().len() as u64, "database");
+            reporter.note(&format!("the settings were read anew; {count} to watch"));
+        }
+        Err(refusal) => {
             reporter.refuse(&refusal);
             reporter.warn("the settings from before stay in use");
         }
     };
     let exit = match &mut child {
         Some(child) => child.wait(&mut signals, again).await,
-        None => {
-            stopped(&mut signals, again).await;
-            Exit::Ok
-        }
+        None => tokio::select! {
+            () = stopped(&mut signals, again) => Exit::Ok,
+            () = service.lost() => {
+                reporter.warn("all databases belong to other installations now: nothing is left to do");
+                Exit::HeldByOther
+            }
+        },
     };
     stopping();
     if let Some(page) = page {
@@ -93,7 +100,7 @@ async fn begin(
     if child.is_some() {
         // What the application did last. Who asks for the end again means it.
         tokio::select! {
-            _ = service.trigger_all() => {}
+            _ = service.trigger_rest() => {}
             _ = signals.terminate.recv() => reporter.warn(CUT_OFF),
             _ = signals.interrupt.recv() => reporter.warn(CUT_OFF),
         }

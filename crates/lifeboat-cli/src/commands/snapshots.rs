@@ -20,8 +20,8 @@ pub(crate) async fn run(
     let several = arguments.setup().places().len() + arguments.setup().mirrors().len() > 1;
     let read = match list.expect {
         // A number is of one destination.
-        None if several => of_all(arguments, list, reporter).await,
-        _ => of_one(arguments, list).await,
+        None if several => super::patiently(arguments, of_all(arguments, list, reporter)).await,
+        _ => super::patiently(arguments, of_one(arguments, list)).await,
     };
     let (all, shown) = match read {
         Ok(read) => read,
@@ -38,7 +38,7 @@ async fn of_one(
     arguments: &Arguments,
     list: &SnapshotsArguments,
 ) -> Result<(Vec<Listed>, String), Error> {
-    let destination = super::open(arguments, Missing::Refuse).await?;
+    let destination = super::choose(arguments, Missing::Refuse, &[]).await?.destination;
     let names = super::names(arguments, &destination, list.name.as_deref()).await?;
     let mut all = Vec::new();
     for name in names {

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use lifeboat::config::Role;
-use lifeboat::{DestinationSettings, Destinations, Error, SyncReport};
+use lifeboat::config::{Mode, Role};
+use lifeboat::setup::Target;
+use lifeboat::{
+    BackupSettings, DestinationSettings, Destinations, Error, Missing, SyncReport, continuous,
+};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::backup;
-use crate::arguments::{Arguments, CopyArguments};
+use crate::arguments::{Arguments, CopyArguments, Refusal};
 use crate::exit::Exit;
 use crate::report::Reporter;
-use crate::text::several;
+use crate::text::{several, utc};
 use lifeboat::hint::About;
 
 /// How long `--wait` leaves a destination alone that does not answer.
@@ -24,6 +28,17 @@ pub(crate) async fn run(
     reporter: &Reporter,
 ) -> Exit {
     let destinations = super::destinations(arguments);
+    let stored = match wait {
+        true => match wait_stored(arguments, &destinations, name, reporter).await {
+            Ok(stored) => stored,
+            Err(exit) => return exit,
+        },
+        false => 0,
+    };
+    if destinations.settings().count() < 2 && stored > 0 {
+        summary(0, 0, Exit::Ok, reporter);
+        return Exit::Ok;
+    }
     if destinations.settings().count() < 2 {
         reporter.say("there is one destination: nothing to copy");
         summary(0, 0, Exit::Ok, reporter);
@@ -56,6 +71,72 @@ pub(crate) async fn run(
             }
             Err(error) => reporter.error("", &error, About::Reading),
         };
+    }
+}
+
+/// Waits until everything that was committed is stored, of databases whose mode is
+/// continuous: whoever follows them is asked, and where nobody does a snapshot is taken.
+/// How many there were, or how the command ends.
+async fn wait_stored(
+    arguments: &Arguments,
+    destinations: &Destinations,
+    name: Option<&str>,
+    reporter: &Reporter,
+) -> Result<usize, Exit> {
+    let setup = arguments.setup();
+    let configured = &setup.configuration().settings().databases;
+    let targets = setup.targets().map_err(|error| {
+        let refusal = Refusal::from(error);
+        reporter.refuse(&refusal);
+        refusal.exit
+    })?;
+    let wanted = name.map(|name| super::restore::name_of(arguments, name));
+    let state = setup.directories().state;
+    let mut count = 0;
+    for target in targets {
+        let is_meant = wanted.as_ref().is_none_or(|name| *name == target.name);
+        let mode = target.index.and_then(|at| configured.get(at)).map(|one| one.mode);
+        if !is_meant || mode != Some(Mode::Continuous) {
+            continue;
+        }
+        let name = &target.name;
+        let (commit, until) = match continuous::wait_stored(&state, name).await {
+            Some(Ok(durable)) => (Some(durable.commit), durable.until),
+            Some(Err(error)) => return Err(reporter.error(name, &error, About::Backup)),
+            None => (None, Some(by_snapshot(arguments, destinations, &target, reporter).await?)),
+        };
+        count += 1;
+        let object = json!({ "database": name, "commit": commit, "until": until.map(utc) });
+        let line = match commit {
+            Some(commit) => format!("{name}: stored, up to commit {commit}"),
+            None => format!("{name}: stored as a snapshot; no agent follows it"),
+        };
+        reporter.found("stored", object, &line);
+    }
+    Ok(count)
+}
+
+/// Backs a database up that nobody follows; the time of what is stored.
+async fn by_snapshot(
+    arguments: &Arguments,
+    destinations: &Destinations,
+    target: &Target,
+    reporter: &Reporter,
+) -> Result<OffsetDateTime, Exit> {
+    let mut settings = BackupSettings::default();
+    settings.name = Some(target.name.clone());
+    settings.adopt = arguments.setup().adopts();
+    let began = OffsetDateTime::now_utc();
+    let (path, places) = (&target.path, &target.places);
+    let placed = destinations.backup(path, &settings, places, Missing::CreateIfLocal).await;
+    let placed = placed.map_err(|error| reporter.error(&target.name, &error, About::Backup))?;
+    match placed.fallback_reason {
+        None => Ok(began),
+        // What lies there alone may be superseded.
+        Some(why) => {
+            reporter.warn(&format!("{}: stored at a fallback only: {why}", target.name));
+            Err(Exit::Fallback)
+        }
     }
 }
 
@@ -134,6 +215,9 @@ pub(crate) fn tell(report: &SyncReport, reporter: &Reporter) {
     }
     for cause in &report.troubles {
         reporter.warn(&format!("not copied: {cause}"));
+        if let Some(hint) = lifeboat::hint::hint(&cause.error) {
+            reporter.note(&format!(" HINT: {hint}"));
+        }
     }
     for (name, healed) in &report.healed {
         super::tell_healed(reporter, name, healed);

@@ -78,6 +78,17 @@ pub(super) fn backup(done: &Backed<'_>) -> Value {
     if let Some(archive) = &report.archive {
         object["archive"] = archive.as_str().into();
     }
+    if let Some(media) = &report.media {
+        object["media"] = json!({
+            "files": media.files,
+            "bytes": media.bytes,
+            "copied": media.copied,
+            "bytes_copied": media.bytes_copied,
+            "missing": media.missing.count,
+            "unread": media.unread.count,
+            "unusable": media.unusable.count,
+        });
+    }
     if let Some(lifeboat::Explanation::Objects(objects)) = &report.explanation {
         let rows: Vec<Value> = objects
             .iter()
@@ -141,6 +152,8 @@ fn snapshot(name: &str, snapshot: &Snapshot, proof: &Proof, destination: &str) -
         "drill_failure": proof.failed_drill.as_ref().map(|drill| &drill.what),
         "damage": proof.damage,
         "origin": body.origin,
+        "media_files": snapshot.attachments().map(|media| media.files),
+        "media_bytes": snapshot.attachments().map(|media| media.bytes),
         "destination": destination,
     })
 }

@@ -11,6 +11,7 @@ use crate::settings::{Links, Mail, MailTls, Settings};
 impl Finder<'_> {
     pub(super) fn agent(&mut self, settings: &Settings) {
         self.health(settings);
+        self.continuous(settings);
         self.notify(settings);
         self.http(settings);
         for (at, links) in settings.links.iter().enumerate() {
@@ -28,6 +29,18 @@ impl Finder<'_> {
                 "health.warn_age is above health.max_age: there would be no warning before it is \
                  critical",
             );
+        }
+    }
+
+    fn continuous(&mut self, settings: &Settings) {
+        let continuous = &settings.continuous;
+        let is_short = |interval: std::time::Duration| interval.as_millis() < 10;
+        if continuous.interval.is_some_and(is_short) {
+            self.contradiction("continuous.interval", "continuous.interval is at least 10ms");
+        }
+        // One segment has up to 4 MiB, and one transaction needs several.
+        if continuous.spool.is_some_and(|bytes| bytes < 16 << 20) {
+            self.contradiction("continuous.spool", "continuous.spool is at least 16MiB");
         }
     }
 

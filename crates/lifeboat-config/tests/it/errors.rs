@@ -156,6 +156,11 @@ fn when_to_back_up() {
         &format!("lifeboat.toml:2: schedule.cron {cron} this text"),
     );
     check(
+        "[schedule]\ncron = \"0 0 31 2 *\"\n",
+        "lifeboat.toml:2: schedule.cron names a day that never comes, as 31 February does; no \
+         backup would be made",
+    );
+    check(
         "[[database]]\npath = \"x\"\n[database.schedule]\ncron = 5\n",
         &format!("lifeboat.toml:4: database.schedule.cron {cron} the number 5"),
     );

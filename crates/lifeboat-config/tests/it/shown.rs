@@ -24,6 +24,7 @@ fn everything_with_its_origin_and_no_secret() {
             "enabled = true (default)",
             "local_disk = \"auto\" (default)",
             "take_over = \"never\" (default)",
+            "compression = \"balanced\" (default)",
             "fallback_exit = 14 (default)",
             "destination[0].name = \"off\" (lifeboat.toml:2)",
             "destination[0].url = \"s3://********@b/p\" (lifeboat.toml:3)",

@@ -59,8 +59,10 @@ impl FrameEncoder {
     pub fn encode(&mut self, frame: RawFrame) -> Result<EncodedFrame, PackError> {
         let RawFrame { mut bytes, blocks, number, last, level, cipher } = frame;
         self.compressed.resize(zstd::zstd_safe::compress_bound(MAX_FRAME_LEN as usize), 0);
+        // A slice: given the vector, zstd would make it shorter, and the next frame
+        // fill it with zeros again.
         let len = made_for(level, &mut self.compressor)?
-            .compress_to_buffer(&bytes, &mut self.compressed)
+            .compress_to_buffer(&bytes, &mut self.compressed[..])
             .map_err(PackError::Compress)?;
         // Decoding costs time as well: what saves less than 1/64 is stored raw.
         let encoding = if len + len / 64 < bytes.len() {

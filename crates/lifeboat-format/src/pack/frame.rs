@@ -83,10 +83,14 @@ impl Frame {
             }
         };
         let len = self.blocks as usize * block_size as usize;
-        out.clear();
         match self.encoding {
-            Encoding::Raw => out.extend_from_slice(&opened),
+            Encoding::Raw => {
+                out.clear();
+                out.extend_from_slice(&opened);
+            }
             Encoding::Zstd => {
+                // Not emptied before: frames follow of the same size, and filling each
+                // with zeros first costs as much as anything else here.
                 out.resize(len, 0);
                 let written = zstd::bulk::decompress_to_buffer(&opened, out.as_mut_slice())
                     .map_err(|_| damaged("compressed frame"))?;

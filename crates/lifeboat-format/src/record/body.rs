@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::LogPlace;
 use crate::archive::{ArchiveEncoding, ArchiveName};
 use crate::digest::Digest;
 use crate::geometry::{Geometry, PageSize};
@@ -47,6 +48,9 @@ pub struct SnapshotBody {
     pub sqlite: SqliteFacts,
     /// What taking the snapshot cost.
     pub statistics: Statistics,
+    /// Where the image stands in the commit log, where that was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogPlace>,
 }
 
 impl SnapshotBody {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::Epoch;
+use crate::attached::Attachments;
 use crate::digest::Digest;
 use crate::id::{DatabaseName, InstallationId, Nonce, RepositoryId};
 use crate::list::PackListRef;
@@ -72,6 +74,9 @@ pub struct Envelope {
     /// The packs of a snapshot or a partial upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packs: Option<PackListRef>,
+    /// The files that a snapshot has beside the database, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Attachments>,
     /// BLAKE3 of the body, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_digest: Option<Digest>,
@@ -101,6 +106,9 @@ pub struct State {
     /// The partial upload that no snapshot has superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<RecordNo>,
+    /// The epochs of the commit log, oldest first; only the last may be open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<Epoch>,
 }
 
 /// A snapshot in the trash.

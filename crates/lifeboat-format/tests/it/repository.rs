@@ -256,6 +256,7 @@ impl Writer {
             tags: BTreeMap::new(),
             sqlite: SqliteFacts::default(),
             statistics: Statistics::default(),
+            log: None,
         }
     }
 
@@ -303,6 +304,7 @@ impl Writer {
             subject: NumberSet::default(),
             condemned: Vec::new(),
             packs,
+            attachments: None,
             body_digest: None,
         };
         let object = encode(envelope, body.map(body_text).as_deref(), None);

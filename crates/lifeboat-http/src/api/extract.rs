@@ -12,7 +12,8 @@ use crate::problem::Problem;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Database(pub(crate) String);
 
-/// The name of a database, and a snapshot: `latest`, an id, or a prefix of one.
+/// The name of a database, and a snapshot: `latest`, `latest~N`, an id, or a prefix
+/// of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot(pub(crate) String, pub(crate) String);
 
@@ -31,7 +32,8 @@ fn database(name: &str) -> Result<String, Problem> {
 }
 
 fn snapshot(id: &str) -> Result<String, Problem> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    // An id, a prefix of one, `latest`, `latest~1`.
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'~');
     if !(1..=64).contains(&id.len()) || !id.bytes().all(fits) {
         return Err(Problem::not_found("there is no snapshot of this id"));
     }
@@ -84,7 +86,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Problem::usage(error.body_text())),
+            Err(error) => {
+                // What the library says in front of the reason is about itself.
+                let text = error.body_text();
+                let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
+                Err(Problem::usage(format!("the query is not what is expected: {why}")))
+            }
         }
     }
 }

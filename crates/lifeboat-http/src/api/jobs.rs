@@ -15,7 +15,7 @@ use super::work::noted;
 use crate::Shared;
 use crate::model::{Job, JobList, JobState};
 use crate::problem::{Problem, Refusals};
-use crate::security::{Caller, Operator, Reader, Restorer, Role};
+use crate::security::{Asker, Operator, Reader, Restorer, Role};
 use crate::stream;
 
 fn unknown() -> Problem {
@@ -24,7 +24,7 @@ fn unknown() -> Problem {
 }
 
 /// Where files of the host lie is for those who may restore.
-fn seen_by(caller: &Caller, mut job: Job) -> Job {
+fn seen_by(caller: &Asker, mut job: Job) -> Job {
     if caller.role < Role::Restore {
         job.download = None;
         if let Some(restore) = &mut job.restore {
@@ -72,7 +72,7 @@ pub(super) async fn cancel(
     JobId(id): JobId,
 ) -> Result<Json<Job>, Problem> {
     let job = shared.jobs.cancel(&id).ok_or_else(unknown)??;
-    noted(&shared, &caller.name, "cancel", Some(&job.database), None, "done", None);
+    noted(&shared, &caller, "cancel", Some(&job.database), None, "done", None);
     Ok(Json(seen_by(&caller, job)))
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn file(
     })?;
     if method == Method::GET {
         let snapshot = Some(file.snapshot_id.as_str());
-        noted(&shared, &caller.name, "fetch", Some(&job.database), snapshot, "begun", None);
+        noted(&shared, &caller, "fetch", Some(&job.database), snapshot, "begun", None);
     }
     let name = format!("{}_{}.db", job.database, file.snapshot_id);
     stream::file(&method, &headers, &file, &name)

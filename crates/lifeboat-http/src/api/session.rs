@@ -9,7 +9,7 @@ use super::extract::Body;
 use crate::Shared;
 use crate::model::{AuditEntry, Moment, SessionInfo, SignIn};
 use crate::problem::{Problem, Refusals};
-use crate::security::{Caller, Known, Peer};
+use crate::security::{Caller, Known, Peer, wrong_token};
 
 fn info(shared: &Shared, caller: Option<&Caller>, sign_out: bool) -> SessionInfo {
     SessionInfo {
@@ -52,9 +52,6 @@ pub(super) async fn sign_in(
     let now = std::time::Instant::now();
     let peer = peer.map(|Extension(Peer(peer))| peer);
     let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
-    if !shared.limits.may_try(address, now) {
-        return Err(Problem::too_many("too many tokens that are not known"));
-    }
     let entry = |by: &str, outcome: &str| AuditEntry {
         at: Moment::now(),
         by: by.to_owned(),
@@ -66,9 +63,8 @@ pub(super) async fn sign_in(
         detail: None,
     };
     let Some(caller) = shared.security.sign_in(wanted.token.trim()) else {
-        shared.limits.failed(address, now);
         shared.audit.add(entry("unknown", "refused"));
-        return Err(Problem::unknown_caller());
+        return Err(wrong_token(&shared, address, now));
     };
     shared.audit.add(entry(&caller.name, "done"));
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());

@@ -71,7 +71,7 @@ pub(super) async fn back_up(
         Err(_) => Err(Problem::failed(1, "it ended for a reason that nobody foresaw")),
     };
     let outcome = if made.is_ok() { "done" } else { "failed" };
-    noted(&shared, &caller.name, "backup", Some(&name), None, outcome, None);
+    noted(&shared, &caller, "backup", Some(&name), None, outcome, None);
     let made = made?;
     let taken_at = match shared.admin.snapshot(&name, &made.snapshot_id).await {
         Ok(detail) => detail.snapshot.taken_at,

@@ -12,7 +12,7 @@ use crate::model::{
     Change, Changed, Confirmed, Moment, SnapshotDetail, SnapshotInfo, SnapshotPage, TrashList,
 };
 use crate::problem::{Problem, Refusals};
-use crate::security::{Operator, Reader, Restorer, Role};
+use crate::security::{Asker, Operator, Reader, Restorer, Role};
 
 /// Which snapshots are meant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -129,7 +129,7 @@ pub(super) async fn forget(
     Body(wanted): Body<Confirmed>,
 ) -> Result<Json<Changed>, Problem> {
     confirmed(Some(&wanted.confirm), &name)?;
-    change(&shared, &caller.name, name, &id, Change::Forget).await
+    change(&shared, &caller, name, &id, Change::Forget).await
 }
 
 /// Bring a snapshot back from the trash
@@ -141,7 +141,7 @@ pub(super) async fn undelete(
     State(shared): State<Shared>,
     Snapshot(name, id): Snapshot,
 ) -> Result<Json<Changed>, Problem> {
-    change(&shared, &caller.name, name, &id, Change::Undelete).await
+    change(&shared, &caller, name, &id, Change::Undelete).await
 }
 
 /// Pin a snapshot
@@ -155,7 +155,7 @@ pub(super) async fn pin(
     State(shared): State<Shared>,
     Snapshot(name, id): Snapshot,
 ) -> Result<Json<Changed>, Problem> {
-    change(&shared, &caller.name, name, &id, Change::Pin).await
+    change(&shared, &caller, name, &id, Change::Pin).await
 }
 
 /// Unpin a snapshot
@@ -167,12 +167,12 @@ pub(super) async fn unpin(
     State(shared): State<Shared>,
     Snapshot(name, id): Snapshot,
 ) -> Result<Json<Changed>, Problem> {
-    change(&shared, &caller.name, name, &id, Change::Unpin).await
+    change(&shared, &caller, name, &id, Change::Unpin).await
 }
 
 async fn change(
     shared: &Shared,
-    by: &str,
+    by: &Asker,
     database: String,
     snapshot: &str,
     change: Change,

@@ -18,7 +18,7 @@ use crate::model::{
     RestoreTo,
 };
 use crate::problem::{Problem, Refusals};
-use crate::security::{Caller, Operator, Reader, Restorer};
+use crate::security::{Asker, Operator, Reader, Restorer};
 
 /// A snapshot of a database.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,7 +34,7 @@ pub(super) struct Whole {
 /// Notes what somebody did.
 pub(super) fn noted(
     shared: &Shared,
-    by: &str,
+    by: &Asker,
     action: &str,
     database: Option<&str>,
     snapshot: Option<&str>,
@@ -43,8 +43,8 @@ pub(super) fn noted(
 ) {
     shared.audit.add(AuditEntry {
         at: Moment::now(),
-        by: by.to_owned(),
-        from: None,
+        by: by.name.clone(),
+        from: by.from.clone(),
         action: action.to_owned(),
         database: database.map(str::to_owned),
         snapshot_id: snapshot.map(str::to_owned),
@@ -56,7 +56,7 @@ pub(super) fn noted(
 /// Begins a job and answers 202 with it.
 fn begin<F>(
     shared: &Shared,
-    caller: &Caller,
+    caller: &Asker,
     kind: JobKind,
     database: &str,
     snapshot: Option<&str>,
@@ -73,7 +73,7 @@ where
         by: caller.name.clone(),
         cancellable,
     };
-    let after = shared.clone();
+    let (after, asker) = (shared.clone(), caller.clone());
     let ended = move |job: &Job| {
         let outcome = match job.state {
             JobState::Cancelled => "cancelled",
@@ -82,10 +82,10 @@ where
         };
         let detail = job.error.as_ref().map(|error| error.message.clone());
         let snapshot = job.snapshot_id.as_deref();
-        noted(&after, &job.by, kind.name(), Some(&job.database), snapshot, outcome, detail);
+        noted(&after, &asker, kind.name(), Some(&job.database), snapshot, outcome, detail);
     };
     let job = shared.jobs.begin(wanted, ended, work)?;
-    noted(shared, &caller.name, kind.name(), Some(database), snapshot, "begun", None);
+    noted(shared, caller, kind.name(), Some(database), snapshot, "begun", None);
     let place = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id)).expect("an id is hex");
     let mut response = (StatusCode::ACCEPTED, Json(job)).into_response();
     response.headers_mut().insert(header::LOCATION, place);

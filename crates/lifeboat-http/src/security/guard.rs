@@ -142,19 +142,13 @@ fn who(
     }
     let security = &shared.security;
     if let Some(shown) = parts.headers.get(header::AUTHORIZATION) {
-        if !shared.limits.may_try(address, now) {
-            return Err(Problem::too_many("too many tokens that are not known"));
-        }
         let shown = shown.to_str().unwrap_or_default();
         let token = shown.split_once(' ').filter(|(way, _)| way.eq_ignore_ascii_case("bearer"));
         let caller = token.and_then(|(_, token)| security.sign_in(token.trim()));
         // Whoever shows a wrong one is not taken for somebody without one.
         return match caller {
             Some(caller) => Ok(Some((caller, Known::Token))),
-            None => {
-                shared.limits.failed(address, now);
-                Err(Problem::unknown_caller())
-            }
+            None => Err(wrong_token(shared, address, now)),
         };
     }
     if let Some((id, caller)) = shared.sessions.find(&parts.headers) {
@@ -174,6 +168,17 @@ fn who(
     }
     let here = security.without_token.filter(|_| from_this_machine(parts));
     Ok(here.map(|role| (Caller { name: "this machine".into(), role }, Known::Otherwise)))
+}
+
+/// What is said of a token that is not known. Whoever shows one too often is told to
+/// wait; whoever shows one that is known is let in whatever others try from there: an
+/// address may be that of a proxy for everybody.
+pub(crate) fn wrong_token(shared: &Shared, address: IpAddr, now: Instant) -> Problem {
+    if !shared.limits.may_try(address, now) {
+        return Problem::too_many("too many tokens that are not known");
+    }
+    shared.limits.failed(address, now);
+    Problem::unknown_caller()
 }
 
 /// What a proxy of this machine hands on comes from anywhere.

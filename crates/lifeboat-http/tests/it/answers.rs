@@ -156,6 +156,10 @@ async fn who_did_what_is_remembered() {
     let audit = lifeboat_http::Audit::in_file(&path).expect("a file");
     let tried = Tried { script: script.clone(), router: router(audit) };
     let log = tried.get(RESTORE, "/api/v1/audit").await.json();
+    // From where, too.
+    for entry in log["entries"].as_array().expect("a list") {
+        assert_eq!(entry["from"], "127.0.0.1", "{entry}");
+    }
     let told: Vec<String> = log["entries"]
         .as_array()
         .expect("a list")

@@ -8,6 +8,7 @@ use lifeboat_links::{
     Origin, Removal, Rule, fix,
 };
 use lifeboat_remote::Remote;
+use lifeboat_sqlite::Value;
 
 const NOW: i64 = 4_000_000_000;
 
@@ -277,6 +278,42 @@ async fn orphans_go_and_come_back() {
     assert_eq!((back.back, back.failed.len()), (0, 1));
     let kept = app.store.get(".lifeboat/quarantine/run-2/a/orphan", 100).await.expect("reads");
     assert_eq!(kept.as_deref(), Some(&b"a/orphan"[..]));
+}
+
+#[tokio::test]
+async fn rows_without_a_key_are_named_and_sizes_may_be_in_some_tables() {
+    let app = app("CREATE TABLE d(file, bytes); INSERT INTO d VALUES('a/1', 9), ('x//y', 1);
+         CREATE TABLE u(avatar); INSERT INTO u VALUES('a/2'), ('a/2'), ('gone')");
+    app.put(&["a/1", "a/2", "a/3"]).await;
+    let mut rule = columns(&["d.file", "u.avatar"]);
+    rule.size_column = Some("bytes".to_owned());
+    let group = app.group(vec![rule.clone()]).expect("one table has it");
+    let all = found(&group).await;
+    assert_eq!(
+        all,
+        ["broken gone", "duplicate a/2", "orphaned a/3", "unusable x//y", "wrong_size a/1"]
+    );
+    let mut rows = Vec::new();
+    let mut checked = group.check().await.expect("is compared");
+    let read = checked.findings.read(|finding| -> Result<(), LinksError> {
+        if finding.kind == Kind::Unusable {
+            rows.push(finding.mention.expect("says which row it is").row);
+        }
+        Ok(())
+    });
+    read.expect("is read");
+    assert_eq!(rows, [[Value::Integer(2)]]);
+    // What rows name, once each and in order, with what the listing shows.
+    let mut mentioned = group.mentioned().await.expect("is read");
+    let mut named = Vec::new();
+    while let Some((key, seen)) = mentioned.advance().expect("is read") {
+        named.push((key, seen.map(|seen| seen.size)));
+    }
+    let expected = [("a/1", Some(3)), ("a/2", Some(3)), ("gone", None)];
+    assert_eq!(named, expected.map(|(key, size)| (key.to_owned(), size)));
+    assert_eq!((mentioned.unusable.count, mentioned.unlisted), (1, None));
+    rule.size_column = Some("length".to_owned());
+    assert!(app.group(vec![rule]).is_err(), "no table has it");
 }
 
 #[tokio::test]

@@ -141,6 +141,12 @@ impl FallbackStore {
         Ok(Placement::of(member.provider.name(), &placement.key, info))
     }
 
+    /// The name of the provider that has an object now, and what it says of it.
+    pub async fn about(&self, placement: &Placement) -> Result<(String, ObjectInfo), ObjectError> {
+        let (member, info) = self.locate("look for", placement).await?;
+        Ok((member.provider.name().to_owned(), info))
+    }
+
     pub(super) async fn locate(
         &self,
         operation: &'static str,

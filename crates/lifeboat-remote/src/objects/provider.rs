@@ -24,6 +24,8 @@ pub struct ObjectInfo {
     pub content_type: Option<String>,
     /// What is kept beside it.
     pub metadata: BTreeMap<String, String>,
+    /// When it was stored, in seconds since 1970, where the provider says so.
+    pub modified: Option<i64>,
 }
 
 impl ObjectInfo {

@@ -238,6 +238,7 @@ impl Remote {
 fn info(meta: &object_store::ObjectMeta, attributes: &Attributes) -> ObjectInfo {
     let mut info = ObjectInfo::of(meta.size);
     info.etag.clone_from(&meta.e_tag);
+    info.modified = Some(meta.last_modified.timestamp());
     for (name, value) in attributes {
         match name {
             Attribute::ContentType => info.content_type = Some(value.to_string()),

@@ -97,6 +97,7 @@ impl Base {
             packs_listed: self.list.packs.len() as u64,
             bytes_read,
             bytes_sent: 0,
+            attachments: parent.envelope.attachments,
             ..report
         })
     }

@@ -94,21 +94,32 @@ impl Database {
     ) -> Result<Option<BackupReport>, WriteError> {
         let (reference, new_list) = self.write_list(&base.list, &taken.packs).await?;
         let list_len = new_list.as_ref().map_or(0, |(_, len)| *len);
+        let attached = self.attach(head, options.attach.as_deref()).await?;
         let mut body = describe(&image, options);
         body.page_size = taken.geometry.page_size().bytes();
         body.page_count = taken.geometry.page_count();
         body.image_digest = taken.image_digest;
         body.content = Content::Pages { packs_digest: packs_digest(&taken.packs) };
         body.statistics.pages_changed = pages_changed(&taken);
-        body.statistics.bytes_sent = taken.new_bytes + list_len;
+        body.statistics.bytes_sent = taken.new_bytes + list_len + attached.bytes_sent;
+        body.log = taken.place;
+        let follower = options.follower();
         for _ in 0..MAX_TRIES {
             let list_is_gone =
                 new_list.as_ref().is_some_and(|(key, _)| base.condemned.contains(key));
-            if list_is_gone || !base.may_be_referenced(&taken.packs, head) {
+            let may_be = base.may_be_referenced(&taken.packs, head)
+                && attached.may_be_committed(&head.state(), &base.condemned);
+            if list_is_gone || !may_be {
                 return Ok(None);
+            }
+            if let Some(follower) = &follower {
+                self.end_other_epoch(head, follower).await?;
             }
             let mut state = head.state();
             let number = head.next();
+            if let Some(follower) = &follower {
+                follower.open(&mut state, number);
+            }
             body.generation = self.next_generation(&state)?;
             state.generation = body.generation;
             state.owner = Some(self.local().installation()?.clone());
@@ -118,14 +129,17 @@ impl Database {
             let text = body_text(&body);
             let mut draft = Draft::new(RecordKind::Snapshot, state);
             draft.packs = Some(reference.clone());
+            draft.attachments = attached.files;
             draft.body = Some(&text);
             match self.commit(head, draft).await? {
                 Committed::Done(record) => {
-                    let objects = taken.new_packs as u64 + u64::from(new_list.is_some()) + 1;
+                    let lists = u64::from(new_list.is_some());
+                    let objects = taken.new_packs as u64 + lists + attached.objects + 1;
                     let resumed = base.resumed.len() as u64;
                     let report = BackupReport {
                         objects_written: objects,
                         packs_resumed: resumed,
+                        attachments: attached.files,
                         bytes_sent: body.statistics.bytes_sent + record.object_len() as u64,
                         ..report(&body, &taken, &base, record.number())
                     };
@@ -166,6 +180,7 @@ pub(crate) fn describe(image: &CapturedImage, options: &BackupOptions) -> Snapsh
         tags: options.tags.clone(),
         sqlite: image.sqlite.clone(),
         statistics: Statistics { bytes_read: image.bytes_read, ..Statistics::default() },
+        log: None,
     }
 }
 

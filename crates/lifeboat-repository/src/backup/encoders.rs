@@ -14,6 +14,11 @@ const MOST_THREADS: usize = 4;
 /// database makes the same packs everywhere.
 const WINDOW: usize = MOST_THREADS + 2;
 
+/// Enough for others to go first; but on a busy machine a backup must get on as well,
+/// because as long as it reads, the WAL grows.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 type Encoded = Result<EncodedFrame, PackError>;
 type Jobs = (RawFrame, SyncSender<Encoded>);
 
@@ -43,6 +48,7 @@ impl Threads {
         let receiver = Arc::new(Mutex::new(receiver));
         let work = |receiver: Arc<Mutex<Receiver<Jobs>>>| {
             move || {
+                give_way();
                 let mut encoder = FrameEncoder::default();
                 loop {
                     let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -59,6 +65,17 @@ impl Threads {
             })
             .collect();
         Self { jobs: Some(sender), handles }
+    }
+}
+
+/// Lets everything else on the machine go first: the application whose database it
+/// is waits for a processor otherwise. Whoever holds the database is not one of
+/// these threads, so that nobody waits for them but the upload.
+fn give_way() {
+    // Linux counts niceness by thread; elsewhere this would be the whole program.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the threads that compress run at the usual priority");
     }
 }
 

@@ -9,6 +9,7 @@ use lifeboat_format::geometry::{BlockNo, Geometry, GroupNo};
 use lifeboat_format::id::{PackId, Suffix};
 use lifeboat_format::list::PackEntry;
 use lifeboat_format::pack::{PackError, PackOptions, PackWriter};
+use lifeboat_format::record::LogPlace;
 use lifeboat_format::source::{ChangeSink, ScannedGroup, Stopped};
 
 use held::Held;
@@ -17,6 +18,7 @@ use resend::Resend;
 use super::encoders::Encoders;
 use super::queue::{QueueIn, Refused};
 use crate::error::LocalError;
+use crate::following::Follower;
 use crate::local::{FinishedTable, Footer, Row, TableReader, TableWriter, random};
 use crate::progress::{Event, Listener};
 use crate::repository::Database;
@@ -47,6 +49,8 @@ pub(super) struct Taken {
     pub(super) changed: Vec<(BlockNo, u32)>,
     pub(super) table: FinishedTable,
     pub(super) footer: Footer,
+    /// Where the image stands in the commit log, where that is followed.
+    pub(super) place: Option<LogPlace>,
 }
 
 /// Takes the groups of one image.
@@ -64,6 +68,9 @@ pub(super) struct Sink {
     listener: Listener,
     fault: Option<Fault>,
     image: Option<Image>,
+    follower: Option<Follower>,
+    placing: Option<Box<dyn FnOnce() -> LogPlace + Send>>,
+    place: Option<LogPlace>,
 }
 
 /// What grows with each group.
@@ -119,7 +126,15 @@ impl Sink {
             listener,
             fault: None,
             image: None,
+            follower: options.follower(),
+            placing: None,
+            place: None,
         }
+    }
+
+    /// To be called before the read begins that fixes the image.
+    pub(super) fn before_the_read(&mut self) {
+        self.placing = self.follower.as_ref().map(|follower| Box::new(follower.begin()) as _);
     }
 
     /// Why the source was stopped.
@@ -165,6 +180,7 @@ impl Sink {
             changed: image.changed,
             table,
             footer,
+            place: self.place,
         })
     }
 
@@ -252,6 +268,8 @@ impl Sink {
 
 impl ChangeSink for Sink {
     fn begin(&mut self, geometry: Geometry) -> Result<(), Stopped> {
+        // The shape is known because the read began.
+        self.place = self.placing.take().map(|place| place());
         // Blocks of another size cannot be compared: a new base.
         if self.base.as_ref().is_none_or(|b| b.geometry().block_size() != geometry.block_size()) {
             self.base = None;

@@ -177,7 +177,8 @@ impl Database {
             parent.image_digest == taken.image_digest && parent.geometry() == Some(taken.geometry)
         });
         // The same image again, but what it was built of is not whole any more.
-        if !same || options.full || options.always || !base.is_sound() {
+        let opens = options.follower().is_some_and(|follower| follower.opens_after(head));
+        if !same || options.full || options.always || opens || !base.is_sound() {
             return self.commit_snapshot(image, taken, base, head, options).await;
         }
         let report = base.unchanged_report(image.bytes_read);
@@ -221,6 +222,7 @@ fn capture<S: PageSource>(
     mut known: Known,
     mut sink: Sink,
 ) -> Captured<S::Error> {
+    sink.before_the_read();
     match source.capture(key, &mut known, &mut sink) {
         Ok(image) => match sink.finish() {
             Ok(taken) => Ok((image, taken)),

@@ -77,8 +77,18 @@ pub(crate) struct Datum {
 #[derive(Clone, Debug)]
 pub(crate) enum Data {
     Pack(PackEntry),
-    Archive { name: ArchiveName, size: u64, snapshot: RecordNo },
-    Attachment { id: String, size: u64, digest: Digest },
+    Archive {
+        name: ArchiveName,
+        size: u64,
+        snapshot: RecordNo,
+    },
+    /// A part of a file, or what names such.
+    Attachment {
+        id: String,
+        size: u64,
+        digest: Digest,
+        is_list: bool,
+    },
     List(ListRef),
 }
 
@@ -154,6 +164,7 @@ impl Database {
         survey.lost.extend((first..=seen).map(|number| (RecordNo(number), Lost::Absent)));
         survey.repairs = self.repairs().await?;
         self.survey_snapshots(&mut survey).await?;
+        self.survey_attached(&mut survey).await?;
         self.survey_repairs(&mut survey);
         self.survey_results(&mut survey).await?;
         Ok(survey)
@@ -317,7 +328,8 @@ impl Database {
         }
         for attachment in &body.attachments {
             let (id, size) = (attachment.id.clone(), attachment.size);
-            survey.need(Data::Attachment { id, size, digest: attachment.digest }, number);
+            let digest = attachment.digest;
+            survey.need(Data::Attachment { id, size, digest, is_list: false }, number);
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt};
 use lifeboat_format::archive::ArchiveName;
-use lifeboat_format::id::{ListId, PackId, Suffix};
+use lifeboat_format::attached;
+use lifeboat_format::hex;
+use lifeboat_format::id::{AttachedId, ListId, PackId, Suffix};
 use lifeboat_format::key;
 use lifeboat_format::list::{ListRef, PackEntry, PackListRef};
 use lifeboat_format::numbers::NumberSet;
@@ -25,6 +27,10 @@ pub(crate) enum Object {
     List(ListId),
     Archive(ArchiveName),
     Repair(PackId, u32),
+    /// A part of a file, or what names such.
+    Attached(AttachedId, Suffix),
+    /// What a record names by itself.
+    Attachment([u8; 16]),
 }
 
 /// An object in a listing.
@@ -45,6 +51,10 @@ impl Object {
             }
             "lists" => Some(Self::List(name.parse().ok()?)),
             "archives" => Some(Self::Archive(name.parse().ok()?)),
+            "attachments" => match attached::parse_key(relative) {
+                Some((id, suffix)) => Some(Self::Attached(id, suffix)),
+                None => hex::decode(name).map(Self::Attachment),
+            },
             "repairs" => repair::parse_key(relative).map(|(pack, k)| Self::Repair(pack, k)),
             _ => None,
         }
@@ -53,7 +63,11 @@ impl Object {
     fn pack(&self) -> Option<PackId> {
         match self {
             Self::Pack(pack, _) => Some(*pack),
-            Self::List(_) | Self::Archive(_) | Self::Repair(..) => None,
+            Self::List(_)
+            | Self::Archive(_)
+            | Self::Repair(..)
+            | Self::Attached(..)
+            | Self::Attachment(_) => None,
         }
     }
 
@@ -64,6 +78,8 @@ impl Object {
             Self::List(list) => key::list(*list),
             Self::Archive(name) => key::archive(name),
             Self::Repair(pack, k) => repair::key(*pack, *k),
+            Self::Attached(id, suffix) => attached::key(*id, *suffix),
+            Self::Attachment(id) => format!("attachments/{}", hex::encode(id)),
         }
     }
 }
@@ -82,6 +98,8 @@ pub(crate) struct Needed {
     ids: HashSet<PackId>,
     lists: HashSet<ListId>,
     archives: HashSet<ArchiveName>,
+    attached: HashSet<(AttachedId, Suffix)>,
+    attachments: HashSet<[u8; 16]>,
 }
 
 impl Needed {
@@ -101,6 +119,10 @@ impl Needed {
         );
         while let Some(record) = records.try_next().await? {
             needed.archives.extend(archive_of(&record));
+            let attached = &mut needed.attached;
+            database.needed_by_attached(&record, |name| attached.insert(name)).await?;
+            let named = record.body.iter().flat_map(|body| &body.attachments);
+            needed.attachments.extend(named.filter_map(|one| hex::decode(&one.id)));
             let reference = record.envelope.packs.clone().unwrap_or_default();
             match reference.list {
                 None => needed.add(&reference.resolve(Vec::new())),
@@ -148,6 +170,8 @@ impl Needed {
             Object::List(list) => self.lists.contains(list),
             Object::Archive(name) => self.archives.contains(name),
             Object::Repair(pack, _) => self.ids.contains(pack),
+            Object::Attached(id, suffix) => self.attached.contains(&(*id, *suffix)),
+            Object::Attachment(id) => self.attachments.contains(id),
         }
     }
 }

@@ -65,10 +65,16 @@ impl Database {
         let mut listless = NumberSet::default();
         let mut lists = false;
         for (object, datum) in &survey.data {
-            let Data::List(reference) = &datum.data else { continue };
             if !survey.findings.names(object) {
                 continue;
             }
+            if let Data::Attachment { is_list: true, .. } = &datum.data {
+                // Others name the same files by lists of their own.
+                datum.needed_by.iter().for_each(|number| {
+                    listless.insert(number);
+                });
+            }
+            let Data::List(reference) = &datum.data else { continue };
             let put = match self.list_anew(reference, survey).await? {
                 Ok(bytes) => self.put_anew(object, bytes).await?,
                 Err(why) => Err(why),
@@ -234,7 +240,10 @@ impl Database {
             match listed.object {
                 Object::Pack(pack, _) => drop(here.packs.insert(pack)),
                 Object::Archive(name) => drop(here.archives.insert(name.to_string())),
-                Object::List(_) | Object::Repair(..) => {}
+                Object::List(_)
+                | Object::Repair(..)
+                | Object::Attached(..)
+                | Object::Attachment(_) => {}
             }
         }
         here.named.extend(survey.repairs.iter().map(|(pack, ..)| pack));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use lifeboat_format::attached::{self, AttachedPart};
 use lifeboat_format::digest::{Digest, StreamDigester};
 use lifeboat_format::id::Suffix;
 use lifeboat_format::key;
@@ -52,6 +53,10 @@ impl Database {
                         Some(snapshot) => self.heal_archive(&snapshot).await?,
                         None => Err("its record cannot be read".to_owned()),
                     }
+                }
+                // Its snapshots are written again, if another has them.
+                Data::Attachment { is_list: true, .. } => {
+                    Err("no other destination has its snapshots".to_owned())
                 }
                 Data::Attachment { size, digest, .. } => {
                     self.heal_attachment(&object, *size, digest).await?
@@ -230,10 +235,15 @@ impl Database {
         let key = self.keys.at(relative);
         for other in self.others() {
             let read = other.remote().get(&key, size.min(MAX_ATTACHMENT_LEN)).await;
-            let Ok(Some(bytes)) = read else { continue };
-            if Digest::of(&bytes) != *digest {
-                continue;
-            }
+            let same = read.ok().flatten().filter(|bytes| Digest::of(bytes) == *digest);
+            let like = match attached::parse_key(relative) {
+                Some((id, suffix)) if same.is_none() => {
+                    let part = AttachedPart { id, suffix, size, digest: *digest };
+                    other.attached_like(&part).await
+                }
+                _ => None,
+            };
+            let Some(bytes) = same.or(like) else { continue };
             return match self.remote().put_own(&key, bytes).await {
                 Ok(()) => Ok(Ok(())),
                 Err(error) if error.what == Failure::Denied => Ok(Err(NO_REPLACING.to_owned())),

@@ -14,6 +14,7 @@ use lifeboat_remote::Created;
 use time::OffsetDateTime;
 
 use super::{StoredSlot, slot_keys};
+use crate::backup::MAX_TRIES;
 use crate::error::{KeyError, ReadError, WriteError};
 use crate::local::random;
 use crate::repository::Repository;
@@ -226,6 +227,23 @@ impl Repository {
         secret: &Secret,
         only_for: bool,
     ) -> Result<Repository, WriteError> {
+        let mut repository = self.clone();
+        for _ in 0..MAX_TRIES {
+            if repository.try_data_key(secret, only_for).await? == Created::New {
+                return Ok(repository.again(secret).await?);
+            }
+            // Somebody else began one, who may be dead: where writers agree in rounds,
+            // it was this call that put it for them. The new one comes after it.
+            repository = repository.again(secret).await?;
+        }
+        Err(WriteError::Contention { tries: MAX_TRIES })
+    }
+
+    async fn again(&self, secret: &Secret) -> Result<Repository, ReadError> {
+        Self::open_with(self.remote().clone(), self.local().clone(), Some(secret)).await
+    }
+
+    async fn try_data_key(&self, secret: &Secret, only_for: bool) -> Result<Created, WriteError> {
         let keys = self.keys()?;
         let next = keys.current().successor();
         if only_for {
@@ -244,14 +262,7 @@ impl Repository {
         let mut info =
             RepositoryInfo::sealed(self.info().repository, *next.id(), self.info().created_at);
         info.store = self.finding().cloned();
-        let number = self.format_count() + 1;
-        match claim_format(self.remote(), number, &info).await? {
-            Created::New => {
-                let remote = self.remote().clone();
-                Ok(Self::open_with(remote, self.local().clone(), Some(secret)).await?)
-            }
-            Created::Exists => Err(WriteError::Contention { tries: 1 }),
-        }
+        Ok(claim_format(self.remote(), self.format_count() + 1, &info).await?)
     }
 
     /// Puts the slot of a secret for a data key; false if it has one already.

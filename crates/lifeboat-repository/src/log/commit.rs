@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lifeboat_format::attached::Attachments;
 use lifeboat_format::id::Nonce;
 use lifeboat_format::list::PackListRef;
 use lifeboat_format::numbers::NumberSet;
@@ -23,6 +24,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) subject: NumberSet,
     pub(crate) condemned: Vec<String>,
     pub(crate) packs: Option<PackListRef>,
+    pub(crate) attachments: Option<Attachments>,
     pub(crate) body: Option<&'a str>,
 }
 
@@ -30,7 +32,7 @@ impl<'a> Draft<'a> {
     /// A record of a kind that leads to a state.
     pub(crate) fn new(kind: RecordKind, state: State) -> Self {
         let (subject, condemned) = (NumberSet::default(), Vec::new());
-        Self { kind, state, subject, condemned, packs: None, body: None }
+        Self { kind, state, subject, condemned, packs: None, attachments: None, body: None }
     }
 }
 
@@ -69,6 +71,7 @@ impl Database {
             subject: draft.subject,
             condemned: draft.condemned,
             packs: draft.packs,
+            attachments: draft.attachments,
             body_digest: None,
         };
         let object = encode(envelope, draft.body, self.keyring());
@@ -94,6 +97,7 @@ impl Database {
                     newest: Some(number),
                     record: Some(Arc::clone(&record)),
                     burnt: Vec::new(),
+                    ended: None,
                 };
                 Ok(Committed::Done(record))
             }

@@ -10,7 +10,7 @@ use lifeboat_format::object::ObjectKind;
 use lifeboat_format::record::Content;
 
 use super::held::{Held, Shared, share};
-use super::plan::{Wanted, chunks};
+use super::plan::{CHUNK_LEN, Wanted, chunks};
 use super::{FETCHERS, INDEX_READERS};
 use crate::archive::READ_LEN;
 use crate::error::{ReadError, RestoreError};
@@ -120,7 +120,7 @@ impl Database {
                 planned.packs += 1;
                 wanted.give_up(list.lost.get(&read.entry.pack));
                 let read_whole = read.whole.is_some();
-                let (chunks, spared) = chunks(read, &mut wanted);
+                let (chunks, spared) = chunks(read, &mut wanted, CHUNK_LEN);
                 planned.blocks_kept += spared;
                 for chunk in chunks {
                     let range = chunk.range();

@@ -16,7 +16,7 @@ use super::held::ReadPack;
 use crate::repository::Database;
 
 /// The most bytes that one request fetches.
-const CHUNK_LEN: u64 = 4 * 1024 * 1024;
+pub(super) const CHUNK_LEN: u64 = 4 * 1024 * 1024;
 
 /// The blocks of an image that no pack has given yet: one bit each.
 #[derive(Debug)]
@@ -139,8 +139,8 @@ impl Chunk {
 }
 
 /// Takes out of `wanted` what a pack holds, and says which frames give it, and
-/// how many blocks need none: those that are kept.
-pub(super) fn chunks(read: ReadPack, wanted: &mut Wanted) -> (Vec<Chunk>, u64) {
+/// how many blocks need none: those that are kept. A chunk has at most so many bytes.
+pub(super) fn chunks(read: ReadPack, wanted: &mut Wanted, most: u64) -> (Vec<Chunk>, u64) {
     let ReadPack { at: place, entry, index, whole, kept } = read;
     let key: Arc<str> = place.keys.at(&key::pack(&entry)).into();
     let index = Arc::new(index);
@@ -161,7 +161,7 @@ pub(super) fn chunks(read: ReadPack, wanted: &mut Wanted) -> (Vec<Chunk>, u64) {
         }
         let stored = u64::from(frame.stored_len);
         match chunks.last_mut() {
-            Some(last) if last.frames.end == at && span(last) + stored <= CHUNK_LEN => {
+            Some(last) if last.frames.end == at && span(last) + stored <= most => {
                 last.frames.end += 1;
                 last.wanted.append(&mut blocks);
             }

@@ -9,7 +9,7 @@ use lifeboat_format::source::PageSink;
 use lifeboat_format::{key, object::DecodeError, object::ObjectKind};
 
 use super::RestoreOptions;
-use super::plan::{Chunk, Wanted, chunks};
+use super::plan::{CHUNK_LEN, Chunk, Wanted, chunks};
 use crate::error::{ReadError, RestoreError};
 use crate::progress::{Event, Listener};
 use crate::repository::Database;
@@ -121,7 +121,7 @@ impl Database {
                 return Ok(false);
             }
         };
-        let (chunks, _) = chunks(read, &mut saving.wanted);
+        let (chunks, _) = chunks(read, &mut saving.wanted, CHUNK_LEN);
         for chunk in chunks {
             for chunk in single_frames(chunk) {
                 self.save_frame(chunk, saving, sink).await?;

@@ -14,6 +14,7 @@ use lifeboat_repository::{
 use lifeboat_testing::script::World;
 
 use crate::image::Image;
+use crate::model::reference::closure;
 use crate::world::{Host, name, options};
 
 const ALL: Depth = Depth::Data(Share::All);
@@ -212,8 +213,8 @@ impl Whole {
         let named = heals.map_or(key, |(damaged, _)| damaged);
         let mut numbers = BTreeSet::new();
         for number in (1..=self.newest()).filter(|number| *number != FORGET) {
-            let keys =
-                crate::model::reference::closure(&self.world, &self.database, RecordNo(number));
+            let remote = self.world.client("model");
+            let keys = closure(&remote, &self.database, RecordNo(number));
             if keys.await.iter().any(|needed| needed == named) {
                 numbers.insert(number);
             }

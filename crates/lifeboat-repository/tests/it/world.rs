@@ -1,5 +1,6 @@
 //! A repository to test in: a store, and installations that use it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -35,6 +36,17 @@ impl Host {
         Local::open(options).with_clock(Arc::new(move || *clock.lock().expect("never poisoned")))
     }
 
+    /// Another one with the same id, memory, cache and time: what it does changes
+    /// nothing here.
+    pub(crate) fn fork(&self) -> Self {
+        let dir = directory();
+        copy_folder(self.dir.path(), dir.path());
+        let clock = Arc::new(Mutex::new(*self.clock.lock().expect("never poisoned")));
+        let id = self.local.installation().expect("was given").to_string();
+        let local = Self::local(dir.path(), &id, &clock);
+        Self { dir, clock, local }
+    }
+
     pub(crate) fn advance(&self, by: std::time::Duration) {
         *self.clock.lock().expect("never poisoned") += by;
     }
@@ -54,6 +66,18 @@ impl Host {
     pub(crate) async fn open(&self, remote: Remote) -> Database {
         let repository = Repository::open(remote, self.local.clone()).await.expect("opens");
         repository.database(name())
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("lists").flatten() {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            std::fs::create_dir_all(&to).expect("makes");
+            copy_folder(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).expect("copies");
+        }
     }
 }
 

@@ -50,6 +50,22 @@ struct Rule {
     fault: Fault,
     /// For how many requests it still holds; none: for all.
     left: Option<u32>,
+    /// Of so many matching requests one is hit.
+    every: u32,
+    /// How many matched since the last one that was hit.
+    spared: u32,
+}
+
+impl Rule {
+    /// Whether the next matching request is one that is hit.
+    fn hits(&mut self) -> bool {
+        self.spared += 1;
+        if self.spared < self.every {
+            return false;
+        }
+        self.spared = 0;
+        true
+    }
 }
 
 impl Rules {
@@ -57,9 +73,10 @@ impl Rules {
     /// used, and used up.
     pub(super) fn take(&self, request: &Request) -> Option<Fault> {
         let mut rules = self.0.lock().expect("nothing panics while holding it");
-        let matching =
-            |rule: &&mut Rule| rule.left != Some(0) && request.matches(rule.kind, &rule.part);
-        let rule = rules.iter_mut().find(matching)?;
+        let rule = rules.iter_mut().find_map(|rule| {
+            let matches = rule.left != Some(0) && request.matches(rule.kind, &rule.part);
+            (matches && rule.hits()).then_some(rule)
+        })?;
         rule.left = rule.left.map(|left| left - 1);
         Some(rule.fault)
     }
@@ -92,16 +109,21 @@ impl When {
 
     /// For the next so many such requests.
     pub fn times(self, times: u32, fault: Fault) {
-        self.add(Some(times), fault);
+        self.add(Some(times), 1, fault);
     }
 
     /// For every such request from now on.
     pub fn always(self, fault: Fault) {
-        self.add(None, fault);
+        self.add(None, 1, fault);
     }
 
-    fn add(self, left: Option<u32>, fault: Fault) {
-        let rule = Rule { kind: self.kind, part: self.part, fault, left };
+    /// For one of so many such requests from now on.
+    pub fn one_in(self, every: u32, fault: Fault) {
+        self.add(None, every, fault);
+    }
+
+    fn add(self, left: Option<u32>, every: u32, fault: Fault) {
+        let rule = Rule { kind: self.kind, part: self.part, fault, left, every, spared: 0 };
         self.rules.0.lock().expect("nothing panics while holding it").push(rule);
     }
 }
@@ -144,5 +166,8 @@ mod tests {
         assert_eq!(rules.waiting(), 0);
         rules.clear();
         assert_eq!(put("a"), None);
+        when(Kind::Put, "a").one_in(3, Fault::Hang);
+        let hit: Vec<bool> = (0..7).map(|_| put("a").is_some()).collect();
+        assert_eq!(hit, [false, false, true, false, false, true, false]);
     }
 }

@@ -29,7 +29,7 @@ pub enum Op {
 
 impl Op {
     /// Whether it may change which objects there are, or their bytes.
-    pub(super) fn changes(self) -> bool {
+    pub fn changes(self) -> bool {
         matches!(self, Self::Put | Self::Delete | Self::Copy | Self::Complete)
     }
 }

@@ -55,6 +55,10 @@ impl Client {
         received: impl FnOnce(&T) -> u64,
     ) -> Result<T> {
         let Asked { op, key, range, sent } = asked;
+        let gate = self.world.state().gates.get(&self.name).cloned();
+        if let Some(gate) = gate {
+            gate.wait().await;
+        }
         let (number, fate) = {
             let mut state = self.world.state();
             let (client, key_noted) = (self.name.clone(), key.to_owned());
@@ -71,7 +75,7 @@ impl Client {
         let dead = self.is_dead() && !fate.last;
         let refusal = match fate.fault {
             Some(Fault::Fail) => Some(broken()),
-            _ if dead => Some(broken()),
+            _ if dead || self.is_down(key) => Some(broken()),
             Some(Fault::Refuse) => Some(Error::PermissionDenied {
                 path: key.to_owned(),
                 source: "refused by the script".into(),
@@ -142,6 +146,12 @@ impl Client {
 
     fn is_dead(&self) -> bool {
         self.world.state().rules.is_dead(&self.name)
+    }
+
+    fn is_down(&self, key: &str) -> bool {
+        let state = self.world.state();
+        let reaches = |folder: &String| key.starts_with(folder) || *folder == format!("{key}/");
+        state.gates.contains_key(&self.name) && state.down.iter().any(reaches)
     }
 
     async fn listed(&self, prefix: Option<&Path>) -> Result<Vec<ObjectMeta>> {

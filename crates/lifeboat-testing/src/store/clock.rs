@@ -11,7 +11,7 @@ use super::ScriptedStore;
 /// When a world begins, in seconds since 1970: 2026-11-20 10:00 UTC.
 pub const START: i64 = 1_795_168_800;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Clock {
     now: DateTime<Utc>,
     put: BTreeMap<String, DateTime<Utc>>,

@@ -23,7 +23,12 @@ impl ScriptedStore {
         let mut keys = self.keys(end).await;
         keys.retain(|key| key.ends_with(end));
         let [key] = &keys[..] else { panic!("{end}: {keys:?}") };
-        let stored = self.inner.get(&Path::from(key.as_str())).await.expect("it is there");
+        self.object(key).await
+    }
+
+    /// The bytes of the object under a key.
+    pub async fn object(&self, key: &str) -> Vec<u8> {
+        let stored = self.inner.get(&Path::from(key)).await.expect("it is there");
         stored.bytes().await.expect("the store below reads").to_vec()
     }
 

@@ -166,6 +166,36 @@ impl ScriptedStore {
         self.die(client, Calls::All, n.saturating_sub(1), true);
     }
 
+    /// The client's `n`-th call, counted from now beginning with 1, fails without
+    /// being applied.
+    pub fn fail_at(&self, client: &str, n: usize) {
+        self.at(client, n, 1, What::Fault(Fault::Fail));
+    }
+
+    /// The client's `n`-th call is applied, and its answer lost.
+    pub fn lose_answer_at(&self, client: &str, n: usize) {
+        self.at(client, n, 1, What::Fault(Fault::LoseAnswer));
+    }
+
+    /// The client's `n`-th call and all after it are refused, permission denied,
+    /// until [`Self::revive`].
+    pub fn refuse_from(&self, client: &str, n: usize) {
+        self.at(client, n, usize::MAX, What::Fault(Fault::Refuse));
+    }
+
+    /// The client's `n`-th call waits before it is applied.
+    pub fn pause_at(&self, client: &str, n: usize) -> Pause {
+        let pause = Pause::new();
+        self.at(client, n, 1, What::PauseBefore(pause.clone()));
+        pause
+    }
+
+    fn at(&self, client: &str, n: usize, times: usize, what: What) {
+        let (client, key, skip) = (client.to_owned(), String::new(), n.saturating_sub(1));
+        let rule = Rule { client, calls: Calls::All, key, skip, times, what };
+        self.state().rules.rules.push(rule);
+    }
+
     /// After so many more calls that change what is stored the client's process
     /// is dead. Calls that only read are not counted.
     pub fn crash_after(&self, client: &str, changes: usize) {

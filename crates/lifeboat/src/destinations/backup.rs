@@ -1,6 +1,7 @@
 //! A backup to the first destination that works, to the end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lifeboat_config::Role;
 use lifeboat_format::id::DatabaseName;
@@ -10,6 +11,7 @@ use time::OffsetDateTime;
 use super::{Destinations, SyncReport, means_elsewhere};
 use crate::destination::{Destination, Missing};
 use crate::error::{Cause, Error, ErrorKind, causes_of};
+use crate::media::Media;
 use crate::take::{BackupReport, BackupSettings, open_source};
 
 /// A backup, and where it went.
@@ -73,6 +75,11 @@ impl Destinations {
         missing: Missing,
     ) -> Result<Placed, Error> {
         let cache = self.inner.installation.cache_dir.clone();
+        let mut settings = settings.clone();
+        if settings.media.is_none() {
+            settings.media = Media::of(&self.inner.media, name, path, &cache).map(Arc::new);
+        }
+        let settings = &settings;
         // What is wrong with a source is known before a destination is asked.
         let mut source = Some(open_source(path, &cache, settings).await?);
         let mut choice = self.choice(names);
@@ -105,7 +112,9 @@ impl Destinations {
                 None => open_source(path, &cache, settings).await?,
             };
             let before = destination.repository().remote().requests();
-            let error = match destination.backup_source(live, path, settings).await {
+            let mut here = settings.clone();
+            here.following = here.following.filter(|following| following.at == at);
+            let error = match destination.backup_source(live, path, &here).await {
                 Ok(report) => {
                     let position = at;
                     let requests = destination.repository().remote().requests() - before;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,16 +27,22 @@ fn told(error: ObjectError) -> Problem {
     explained(About::Object)(Error::Object(error))
 }
 
+/// A time in seconds since 1970.
+fn at(seconds: i64) -> Option<SystemTime> {
+    let since = Duration::from_secs(u64::try_from(seconds).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
 #[async_trait]
 impl Objects for Shelf {
     async fn stat(&self, key: &str) -> Result<Option<ObjectFacts>, Problem> {
-        match self.store.stat(&Placement::unknown(key)).await {
-            Ok(found) => Ok(Some(ObjectFacts {
-                size: found.size.unwrap_or_default(),
+        match self.store.about(&Placement::unknown(key)).await {
+            Ok((provider, found)) => Ok(Some(ObjectFacts {
+                size: found.size,
                 etag: found.etag,
                 content_type: found.content_type,
-                modified: None,
-                provider: found.provider,
+                modified: found.modified.and_then(at),
+                provider: Some(provider),
             })),
             Err(ObjectError::Missing { .. }) => Ok(None),
             Err(error) if error.is_usage() => Ok(None),

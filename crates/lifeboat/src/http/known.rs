@@ -273,8 +273,13 @@ impl Known {
     /// One of them: `latest`, an id, or a prefix of one that is unique.
     pub(super) fn detail(&self, asked: &str) -> Result<SnapshotDetail, Problem> {
         let fits = |one: &SnapshotInfo| one.snapshot_id.starts_with(asked);
-        let at = if asked == "latest" {
-            (!self.snapshots.is_empty()).then_some(0)
+        let back = match asked.strip_prefix("latest") {
+            Some("") => Some(0),
+            Some(back) => back.strip_prefix('~').and_then(|back| back.parse::<usize>().ok()),
+            None => None,
+        };
+        let at = if let Some(back) = back {
+            (back < self.snapshots.len()).then_some(back)
         } else {
             let mut found = (0..self.snapshots.len()).filter(|at| fits(&self.snapshots[*at]));
             let first = found.next();

@@ -106,6 +106,7 @@ impl ServiceAdmin {
             let done = self.service.restore_in_place(database, &exactly(id), &settings).await;
             let done = done.map_err(explained(About::InPlace))?;
             let mut result = self.result(database, &done.restored, &done.target);
+            result.destination = self.name_of_shown(&done.destination);
             replaced(&mut result, &done.replaced);
             result.safety_snapshot_id = match &done.safety {
                 Safety::Taken(report) => Some(report.snapshot_id.to_string()),

@@ -38,7 +38,7 @@ pub async fn audit(
     if rules.is_empty() {
         return Ok(Vec::new());
     }
-    let scratch = scratch(directories)?;
+    let scratch = scratch(&directories.cache)?;
     let database = LinkedDatabase::new(name, path);
     let links = super::blocking(move || settings::open(&rules, &[database], &scratch)).await?;
     let mut all = Vec::new();

@@ -122,7 +122,7 @@ fn refuse_nested(all: &[Collected]) -> Result<(), Error> {
     Ok(())
 }
 
-fn options(url: &str, given: &config::Options) -> Result<RemoteOptions, Error> {
+pub(super) fn options(url: &str, given: &config::Options) -> Result<RemoteOptions, Error> {
     RemoteOptions::from_pairs(&given.0).map_err(|source| Error::Destination {
         place: without_secrets(url),
         source: OpenError::Option(source),

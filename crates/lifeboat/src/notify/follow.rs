@@ -96,6 +96,7 @@ impl Followed {
         }
         for name in &names {
             metrics.next_run(name, service.next_run(name).await);
+            metrics.following(name, service.following(name));
         }
     }
 }

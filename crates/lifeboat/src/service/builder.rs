@@ -12,6 +12,7 @@ use lifeboat_snapshot::default_name;
 use super::Service;
 use super::plan::{AT_ONCE, Drills, ServicePlan, Watched};
 use super::witness::{Nobody, Witness};
+use crate::continuous::Continuous;
 use crate::destinations::{DestinationSettings, Destinations};
 use crate::directories::Directories;
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub struct ServiceBuilder {
     schedule: Option<Schedule>,
     kept: Kept,
     drills: Drills,
+    follow: Option<Continuous>,
     limits: Limits,
     disabled: Option<Disabled>,
     at_once: usize,
@@ -49,6 +51,7 @@ impl Default for ServiceBuilder {
             schedule: None,
             kept: Kept::default(),
             drills: Drills::default(),
+            follow: None,
             limits: Limits::default(),
             disabled: None,
             at_once: AT_ONCE,
@@ -128,6 +131,12 @@ impl ServiceBuilder {
         self
     }
 
+    /// Every commit is backed up as it comes, and snapshots are taken by the schedule.
+    pub fn continuous(mut self, how: Continuous) -> Self {
+        self.follow = Some(how);
+        self
+    }
+
     /// When to worry.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -179,6 +188,7 @@ impl ServiceBuilder {
             let mut one = Watched::new(name, path, schedule.clone());
             one.keeping = Arc::clone(&kept);
             one.drills = Arc::clone(&drills);
+            one.follow = self.follow;
             databases.push(one);
         }
         let mut members = self.destinations;

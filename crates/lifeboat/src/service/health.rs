@@ -58,6 +58,11 @@ impl Service {
         if facts.disabled.is_none() {
             let status = self.status(name);
             facts.last_good = facts.last_good.max(status.last_good);
+            facts.following = self.following(name);
+            if let Some(following) = &facts.following {
+                // What is in the log can be restored as a snapshot can.
+                facts.last_good = facts.last_good.max(following.stored_until);
+            }
             facts.fallback = facts.fallback.or(status.fallback().map(str::to_owned));
             if status.backup_failures() > facts.failures {
                 facts.failures = status.backup_failures();

@@ -8,10 +8,12 @@ use std::time::Duration;
 use lifeboat_agent::{Job, Limits, Planned, Schedule};
 use lifeboat_repository::Secret;
 
+use crate::continuous::Continuous;
 use crate::destinations::Destinations;
 use crate::error::Error;
 use crate::health::Expected;
 use crate::setup::{Disabled, Kept, Setup, SetupError, Target, is_motherduck};
+use crate::take::Compression;
 
 /// How many backups run at once.
 pub(super) const AT_ONCE: usize = 2;
@@ -32,6 +34,8 @@ pub struct Watched {
     pub keeping: Arc<Kept>,
     /// How its backups are put to the test.
     pub drills: Arc<Drills>,
+    /// How its commits are followed; none where snapshots are enough.
+    pub follow: Option<Continuous>,
 }
 
 /// How backups of a database are put to the test.
@@ -60,6 +64,7 @@ impl Watched {
             schedule,
             keeping: Arc::default(),
             drills: Arc::default(),
+            follow: None,
         }
     }
 
@@ -95,6 +100,8 @@ pub struct ServicePlan {
     pub destinations: Destinations,
     /// Whether databases of other installations are taken over.
     pub adopt: bool,
+    /// How much work is put into making backups small.
+    pub compression: Compression,
     /// When to worry.
     pub limits: Limits,
     /// Why there are no backups here, if so.
@@ -117,6 +124,7 @@ impl ServicePlan {
             databases: Vec::new(),
             destinations,
             adopt: false,
+            compression: Compression::default(),
             limits: Limits::default(),
             disabled: None,
             #[cfg(feature = "commands")]
@@ -142,6 +150,7 @@ impl ServicePlan {
             databases: watched(&setup)?,
             destinations: setup.destinations(secret),
             adopt: setup.adopts(),
+            compression: setup.compression(),
             limits: setup.limits(),
             disabled: setup.disabled(&paths),
             #[cfg(feature = "commands")]
@@ -160,6 +169,13 @@ impl ServicePlan {
         Ok(found)
     }
 
+    /// The databases whose commits are followed.
+    pub(super) fn followed(&self) -> impl Iterator<Item = &Watched> {
+        let here = self.disabled.is_none();
+        let all = self.databases.iter().filter(move |one| here && one.follow.is_some());
+        all.filter(|one| one.out_of_reach().is_none())
+    }
+
     /// The jobs of all databases.
     pub(super) fn jobs(&self, now: time::OffsetDateTime) -> Vec<Planned> {
         if self.disabled.is_some() {
@@ -168,7 +184,10 @@ impl ServicePlan {
         let mut jobs = Vec::new();
         let returns = self.destinations.settings().count() > 1;
         for one in self.databases.iter().filter(|one| one.out_of_reach().is_none()) {
-            jobs.push(Planned::new(&one.name, Job::Backup, one.schedule.clone()));
+            // Following begins with a snapshot of its own.
+            let schedule = one.schedule.clone();
+            let schedule = if one.follow.is_some() { schedule.with_start(false) } else { schedule };
+            jobs.push(Planned::new(&one.name, Job::Backup, schedule));
             super::upkeep::plan(one, &self.state, returns, now, &mut jobs);
         }
         jobs
@@ -197,6 +216,7 @@ fn first(setup: &Setup, target: &Target) -> Result<Watched, SetupError> {
     if let Some(index) = target.index {
         like.keeping = Arc::clone(setup.kept(index));
         like.drills = Arc::new(setup.drills(index));
+        like.follow = setup.follow(index);
     }
     Ok(like)
 }

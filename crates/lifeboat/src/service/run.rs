@@ -16,7 +16,7 @@ use crate::destination::Missing;
 use crate::destinations::{Destinations, Placed, Thinned};
 use crate::error::{Error, ErrorKind, causes_of};
 use crate::hint::{About, hint, safety};
-use crate::take::BackupSettings;
+use crate::take::{BackupSettings, Compression};
 
 /// Heartbeats are at least this far apart.
 const BEAT: time::Duration = time::Duration::HOUR;
@@ -128,6 +128,12 @@ impl Inner {
         let destinations = asked.destinations.as_ref().unwrap_or(&plan.destinations);
         settings.name = Some(name.to_owned());
         settings.adopt |= plan.adopt;
+        if settings.compression == Compression::default() {
+            settings.compression = plan.compression;
+        }
+        if settings.following.is_none() && asked.destinations.is_none() {
+            settings.following = self.keepers.of(name).and_then(|shared| shared.followed_by());
+        }
         let around = Around::new(self, &plan, watched, asked.cause);
         let clock = Instant::now();
         let (places, missing) = (&watched.destinations, Missing::CreateIfLocal);

@@ -56,6 +56,7 @@ impl Service {
             driver.run(&worker, until, GRACE).await
         });
         let looks = tokio::spawn(self.clone().look_for_newcomers());
+        self.follow_by(&plan);
         *running = Some(Running { handle, stop, task, looks });
     }
 
@@ -68,7 +69,8 @@ impl Service {
         looks.abort();
         let _ = stop.send(());
         // It keeps the limit itself; one that panicked has ended.
-        task.await.unwrap_or(0)
+        let (interrupted, ()) = tokio::join!(task, self.follow_no_more(GRACE));
+        interrupted.unwrap_or(0)
     }
 
     /// Goes by another plan from the next run on, whole or not at all. What runs
@@ -84,6 +86,7 @@ impl Service {
         *inner.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
         if let Some(handle) = self.handle() {
             handle.replace(jobs);
+            self.follow_by(&inner.plan());
         }
     }
 

@@ -58,6 +58,8 @@ pub enum Happening<'a> {
         /// What was put back, and what not.
         report: &'a HealReport,
     },
+    /// Commits are followed, or no longer.
+    Following(Progress<'a>),
     /// Something failed.
     Failed {
         /// What was being done.
@@ -67,6 +69,30 @@ pub enum Happening<'a> {
     },
     /// Something to know that makes nothing fail.
     Warning(&'a str),
+}
+
+/// What becomes of following the commits of a database.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// Every commit is taken from now on.
+    Began {
+        /// It goes on where it ended, and nothing is missing in between.
+        resumed: bool,
+        /// The number of the next commit.
+        next: u64,
+    },
+    /// Commits are missing: the states before and after can be restored, those
+    /// between cannot.
+    Gap {
+        /// Why.
+        why: &'a str,
+    },
+    /// It cannot be followed, and is backed up at the interval.
+    Scanning {
+        /// Why.
+        why: &'a str,
+    },
 }
 
 /// Nobody looks.

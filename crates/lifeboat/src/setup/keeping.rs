@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use lifeboat_config::{Configuration, FoundDatabase, Retention};
+use lifeboat_config::{Configuration, FoundDatabase, Mode, Retention};
 use lifeboat_repository::CollectOptions;
 use lifeboat_retention::Policy;
 
 use super::targets::name_of;
 use super::{Place, Setup, SetupError};
+use crate::continuous::Continuous;
 use crate::error::causes_of;
 use crate::keep::Keeping;
 use crate::service::Drills;
@@ -162,6 +163,19 @@ impl Setup {
         let own = found.and_then(|found| settings.databases[found.index].drill.as_ref());
         let own = own.map(|drill| &drill.assert[..]).unwrap_or_default();
         settings.drill.assert.iter().chain(own).cloned().collect()
+    }
+
+    /// How the commits of one of the configured databases are followed, if they are.
+    pub(crate) fn follow(&self, index: usize) -> Option<Continuous> {
+        let settings = self.configuration.settings();
+        if settings.databases[index].mode != Mode::Continuous {
+            return None;
+        }
+        let (set, mut follow) = (&settings.continuous, Continuous::default());
+        follow.interval = set.interval.unwrap_or(follow.interval);
+        follow.spool.limit = set.spool.unwrap_or(follow.spool.limit);
+        follow.keep = set.keep.unwrap_or(follow.keep);
+        Some(follow)
     }
 
     /// How backups of one of the configured databases are put to the test.

@@ -26,6 +26,7 @@ impl Setup {
         let members = self.places().iter().chain(self.mirrors()).map(member).collect();
         Destinations::new(members, self.installation(), secret.cloned())
             .because(self.configuration.fallback_reason().map(str::to_owned))
+            .with_links(&self.configuration.settings().links)
     }
 
     /// Whether a first backup makes the repository there. Without a key that is

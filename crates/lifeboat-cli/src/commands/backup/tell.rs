@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lifeboat::crypto::Secret;
+use lifeboat::media::MediaReport;
 use lifeboat::remote::Fencing;
 use lifeboat::snapshot::Notice;
 use lifeboat::{Destination, Placed, Thinned};
@@ -12,6 +13,7 @@ use crate::commands::sync;
 use crate::exit::Exit;
 use crate::report::{Backed, Reporter};
 use crate::secrets;
+use crate::text::{count, several, shown, size};
 
 /// Says what backups did.
 pub(crate) struct Teller {
@@ -97,8 +99,52 @@ impl Teller {
                  ones may not: `lifeboat repair {name}` says what can be mended"
             ));
         }
+        let mut behind = false;
+        if let Some(media) = &report.media {
+            behind = self.media(name, media);
+        }
         let sound = report.damaged_records.is_empty() && report.damaged_objects.is_empty();
-        if sound { Exit::Ok } else { Exit::Damage }
+        match (sound, behind) {
+            (false, _) => Exit::Damage,
+            (true, true) => Exit::PartlyDone,
+            (true, false) => Exit::Ok,
+        }
+    }
+
+    /// Says what became of the files beside a database; whether some are yet to come.
+    fn media(&self, name: &str, media: &MediaReport) -> bool {
+        let reporter = &self.reporter;
+        reporter.say(&format!(
+            "  with {}, {}; {} copied now ({})",
+            several(media.files, "file"),
+            size(media.bytes),
+            count(media.copied),
+            size(media.bytes_copied)
+        ));
+        if media.missing.count > 0 {
+            reporter.warn(&format!(
+                "{name}: {} that rows mention are not there, such as {}: `lifeboat links check` names \
+                 them",
+                several(media.missing.count, "file"),
+                shown(&media.missing.example)
+            ));
+        }
+        if media.unusable.count > 0 {
+            reporter.warn(&format!(
+                "{name}: {} what is no key, such as {}",
+                several(media.unusable.count, "row") + " that should mention a file hold",
+                shown(&media.unusable.example)
+            ));
+        }
+        if media.unread.count > 0 {
+            reporter.warn(&format!(
+                "{name}: the database is backed up, and {} beside it could not be read ({}); the \
+                 next backup tries again",
+                several(media.unread.count, "file"),
+                shown(&media.unread.example)
+            ));
+        }
+        media.unread.count > 0
     }
 }
 

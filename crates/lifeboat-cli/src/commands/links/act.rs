@@ -139,14 +139,14 @@ impl Command<'_> {
                 "nowhere": report.nowhere,
                 "failed": report.failed.len(),
             });
-            self.reporter.found("recovered", object, &line);
+            self.found("recovered", object, &line);
             for (key, why) in &report.failed {
                 self.reporter.warn(&format!("{key} is not back: {why}"));
                 exits.push(Exit::PartlyDone);
             }
         }
         if !apply && found > 0 {
-            self.reporter.say("nothing was changed: --apply does it");
+            self.say("nothing was changed: --apply does it");
         }
         // What is nowhere, or not back yet, is missing.
         exits.push(if nowhere > 0 || (!apply && found > 0) { Exit::Damage } else { Exit::Ok });
@@ -205,12 +205,12 @@ impl Command<'_> {
             may_clean(&all, wanted.expect_orphaned)?;
         }
         if !fix && !clean {
-            self.reporter.say("there is nothing to do");
+            self.say("there is nothing to do");
             self.reporter.summary(self.summary(&all, &[], 0, false, Exit::Ok));
             return Ok(Exit::Ok);
         }
         if !self.is_meant(wanted, fix.then_some(broken), clean.then_some(orphaned)) {
-            self.reporter.say(match wanted.apply {
+            self.say(match wanted.apply {
                 true => {
                     "nothing was changed: it was asked and not answered with yes; --yes does so"
                 }
@@ -226,7 +226,15 @@ impl Command<'_> {
         if clean {
             let removal = if wanted.delete { Removal::Delete } else { Removal::Quarantine };
             for (store, checked) in links.stores().iter().zip(all) {
-                let (report, checked) = store.clean(checked, removal).await?;
+                let run = store.next_run().await?;
+                if !wanted.delete && checked.orphaned > 0 {
+                    // Now, because nobody may be there afterwards to say it.
+                    let undo = format!("lifeboat links clean --undo {run}");
+                    let line = format!("{}: to bring back what is moved: {undo}", store.shown);
+                    let object = json!({ "store": store.shown, "run": run, "undo": undo });
+                    self.found("cleaning", object, &line);
+                }
+                let (report, checked) = store.clean(checked, removal, &run).await?;
                 removed += report.removed;
                 let done = if wanted.delete { "deleted" } else { "moved to quarantine" };
                 let mut line = format!(
@@ -243,12 +251,6 @@ impl Command<'_> {
                         line.push_str(&format!("; {number} {what}"));
                     }
                 }
-                if !wanted.delete && report.removed > 0 {
-                    line.push_str(&format!(
-                        "\nto bring them back: lifeboat links clean --undo {}",
-                        report.run
-                    ));
-                }
                 let object = json!({
                     "store": store.shown,
                     "run": report.run,
@@ -259,7 +261,7 @@ impl Command<'_> {
                     "changed": report.changed,
                     "failed": report.failed.len(),
                 });
-                self.reporter.found("cleaned", object, &line);
+                self.found("cleaned", object, &line);
                 for (key, why) in &report.failed {
                     self.reporter.warn(&format!("{key} stays where it is: {why}"));
                     exits.push(Exit::PartlyDone);
@@ -393,7 +395,7 @@ impl Command<'_> {
             "destination": fixed.snapshot.as_ref().map(|(_, place)| place),
             "undo": undo,
         });
-        self.reporter.found("fixed", object, &line);
+        self.found("fixed", object, &line);
     }
 }
 

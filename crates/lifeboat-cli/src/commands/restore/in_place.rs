@@ -28,7 +28,8 @@ impl Command<'_> {
         let Whole { report, destination, failed, .. } = self.at_first_whole(job).await?;
         // The bars are gone before anything is printed.
         drop(settings);
-        let linked = self.linked(&report.target).await;
+        let media = self.media(&destination, &report.restored.snapshot_id).await;
+        let linked = Exit::of_all(&[media, self.linked(&report.target).await]);
         self.reporter.restored_in_place(&BroughtInPlace {
             report: &report,
             name,

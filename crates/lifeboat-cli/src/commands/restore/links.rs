@@ -83,6 +83,10 @@ pub(super) async fn audit(
                  an earlier version, and with --apply puts it back; `lifeboat links check` finds all",
             );
         }
+        let is_kept = |links: &lifeboat::config::Links| links.database == name && links.backup;
+        if !sampled.missing.is_empty() && settings.links.iter().any(is_kept) {
+            line.push_str("\n  --media puts back what the snapshot has of them");
+        }
         reporter.found("links", object, &line);
         if restore.links && !sampled.missing.is_empty() {
             exit = Exit::Damage;

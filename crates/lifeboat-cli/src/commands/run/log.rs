@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lifeboat::agent::Job;
 use lifeboat::hint::About;
-use lifeboat::service::{Happening, Watched, Witness};
+use lifeboat::service::{Happening, Progress, Watched, Witness};
 
 use crate::arguments::Arguments;
 use crate::commands::backup::{Teller, forgotten};
@@ -61,8 +61,9 @@ impl Witness for Log {
                     reporter.warn(&format!("{name}: {object} at {place} stays damaged: {why}"));
                 }
             }
+            Happening::Following(progress) => following(reporter, name, *progress),
             // Upkeep that fails is a warning: the backups count.
-            Happening::Failed { job: Job::Backup, error } => {
+            Happening::Failed { job: Job::Backup | Job::Follow, error } => {
                 reporter.error(&database.path.display().to_string(), error, About::Backup);
             }
             Happening::Failed { job, error } => {
@@ -73,5 +74,25 @@ impl Witness for Log {
             // There may be more.
             _ => {}
         }
+    }
+}
+
+/// Says what becomes of following a database.
+fn following(reporter: &Reporter, name: &str, progress: Progress<'_>) {
+    match progress {
+        Progress::Began { resumed: true, next } => {
+            reporter.say(&format!("{name}: followed again from commit {next} on, without a gap"));
+        }
+        Progress::Began { next, .. } => {
+            reporter.say(&format!("{name}: every commit is backed up, from number {next} on"));
+        }
+        Progress::Gap { why } => reporter.warn(&format!(
+            "{name}: a gap: {why}; states before and after it can be restored, those in it cannot"
+        )),
+        Progress::Scanning { why } => {
+            reporter.warn(&format!("{name}: not followed, but backed up at the interval: {why}"));
+        }
+        // There may be more.
+        _ => {}
     }
 }

@@ -87,6 +87,15 @@ pub(super) async fn open(
     Ok(Some(Page { stop, serving }))
 }
 
+/// Refuses settings of the page with which it would not be served.
+pub(crate) fn check(arguments: &Arguments) -> Result<(), Refusal> {
+    let http = settings(arguments);
+    if http.listen.is_none() {
+        return Ok(());
+    }
+    security(http).map(drop)
+}
+
 /// Who did what is kept beside the other state; in memory where that fails.
 fn audit(state: &Path, reporter: &Reporter) -> Audit {
     let path = state.join("audit.jsonl");
@@ -117,8 +126,9 @@ fn security(http: &Http) -> Result<Security, Refusal> {
         let Some(token) = token(name, text.as_ref(), file.as_deref())? else { continue };
         security = security.token(role, &token).map_err(|error| {
             let hint = "`head -c 24 /dev/urandom | base64 > FILE` makes one";
+            let setting = if text.is_some() { name.to_owned() } else { format!("{name}_file") };
             let mut refusal = refusal(Exit::Usage, &error, hint);
-            refusal.message = format!("http.{name}: {}", refusal.message);
+            refusal.message = format!("http.{setting}: {}", refusal.message);
             refusal
         })?;
         security = security.only_known();

@@ -94,7 +94,8 @@ async fn lists_that_stay_lost() {
     // Of a list and a pack that only it names not all can be had.
     let (scene, _) = with_lists(false).await;
     let newest = scene_latest(&scene).await;
-    let needed = |number| closure(&scene.world, &scene.database, RecordNo(number));
+    let remote = scene.world.client("model");
+    let needed = |number| closure(&remote, &scene.database, RecordNo(number));
     let (with, without) = (needed(newest).await, needed(newest - 20).await);
     let key = with.iter().find(|key| key.contains("/lists/")).expect("has one");
     scene.world.remove(key).await;

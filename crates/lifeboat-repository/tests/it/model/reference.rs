@@ -8,6 +8,7 @@ use lifeboat_format::list;
 use lifeboat_format::numbers::RecordNo;
 use lifeboat_format::record::{Content, Record, RecordPlace};
 use lifeboat_format::seal::Home;
+use lifeboat_remote::Remote;
 use lifeboat_repository::{CollectOptions, Database};
 use lifeboat_testing::script::World;
 use time::OffsetDateTime;
@@ -108,7 +109,8 @@ impl Objects {
     pub(super) async fn check(&mut self, world: &World, database: &Database, holders: Vec<u64>) {
         for number in &holders {
             if !self.of.contains_key(number) {
-                let keys = closure(world, database, RecordNo(*number)).await;
+                let remote = world.client("model");
+                let keys = closure(&remote, database, RecordNo(*number)).await;
                 self.of.insert(*number, keys);
             }
         }
@@ -140,13 +142,24 @@ impl Objects {
     }
 }
 
-async fn bytes(world: &World, key: &str) -> Vec<u8> {
-    let object = world.client("model").get(key, u64::MAX).await.expect("reads");
+async fn bytes(remote: &Remote, key: &str) -> Vec<u8> {
+    let object = remote.get(key, u64::MAX).await.expect("reads");
     object.unwrap_or_else(|| panic!("{key} is gone")).to_vec()
 }
 
+/// A record, read by this code alone.
+pub(crate) async fn record(remote: &Remote, database: &Database, number: RecordNo) -> Record {
+    let key = format!("databases/{}/records/{:020}", database.name().key(), number.0);
+    let home = Home {
+        repository: database.repository().info().repository,
+        database: database.name(),
+        keys: None,
+    };
+    Record::decode(&bytes(remote, &key).await, RecordPlace { home, number }).expect("is whole")
+}
+
 /// The keys of all objects that a snapshot needs.
-pub(crate) async fn closure(world: &World, database: &Database, number: RecordNo) -> Vec<String> {
+pub(crate) async fn closure(remote: &Remote, database: &Database, number: RecordNo) -> Vec<String> {
     let root = format!("databases/{}", database.name().key());
     let record_key = format!("{root}/records/{:020}", number.0);
     let home = Home {
@@ -154,14 +167,13 @@ pub(crate) async fn closure(world: &World, database: &Database, number: RecordNo
         database: database.name(),
         keys: None,
     };
-    let object = bytes(world, &record_key).await;
-    let record = Record::decode(&object, RecordPlace { home, number }).expect("is whole");
+    let record = record(remote, database, number).await;
     let packs = record.envelope.packs.clone().unwrap_or_default();
     let mut keys = vec![record_key];
     let mut base = Vec::new();
     if let Some(list) = &packs.list {
         let list_key = format!("{root}/{}", key::list(list.id));
-        let object = bytes(world, &list_key).await;
+        let object = bytes(remote, &list_key).await;
         base = list::decode(&object, list, &home).expect("is whole");
         keys.push(list_key);
     }
