@@ -29,9 +29,9 @@ path = "app.db"
 "#;
 
 /// Another program that is ended with the test.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Server {
@@ -78,14 +78,14 @@ impl Clock {
     }
 }
 
-/// moto: S3 in memory, in Python.
-fn moto(clock: &Clock) -> Server {
+/// moto: S3 in memory, in Python; whatever it is to know is told to its command.
+pub(crate) fn moto(tell: impl FnOnce(&mut Command)) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
     let address = listener.local_addr().expect("has one");
     drop(listener);
     let port = address.port().to_string();
     let mut command = Command::new("python3");
-    clock.tell(&mut command);
+    tell(&mut command);
     let process = command
         .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port])
         .stdout(Stdio::null())
@@ -120,7 +120,7 @@ impl Story {
     fn begin() -> Self {
         let folder = Folder::new();
         let clock = Clock::new(folder.path("clock"));
-        let server = moto(&clock);
+        let server = moto(|command| clock.tell(command));
         Self { folder, clock, server }
     }
 

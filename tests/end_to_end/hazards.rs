@@ -6,7 +6,7 @@ use std::process::Command;
 use lifeboat_testing::databases::{begin_churn, churn, one_row_a_page, open, overwrite};
 use lifeboat_testing::writer::{Other, commit_shown};
 
-use crate::command::{Folder, as_nobody, same_bytes};
+use crate::command::{Folder, Ran, as_nobody, binary, same_bytes};
 use crate::place::{Place, in_every_folder, in_every_place};
 
 in_every_place!(the_file_was_replaced, killed_writers, nothing_is_left_beside_the_database);
@@ -176,4 +176,43 @@ fn a_read_only_directory() {
     let ran = as_nobody(&folder, &["-r", "nobody/backups", "backup", "wal.db"]);
     assert_eq!(ran.code, 15, "{ran:?}");
     assert!(ran.err.contains("permissions forbid the -wal and -shm files"), "{}", ran.err);
+}
+
+/// A backup that was said to be there survives a power cut: each object's bytes were
+/// synced before it got its name, and each directory after it got an entry.
+#[test]
+fn what_was_said_to_be_stored_is_on_the_disk() {
+    let folder = Folder::new();
+    drop(one_row_a_page(&folder.path("app.db"), "wal", 50, 1));
+    let trace = folder.path("trace");
+    let mut strace = Command::new("strace");
+    let calls = "trace=fsync,fdatasync,link,linkat,rename,renameat,renameat2";
+    strace.args(["-f", "-y", "-qq", "-s", "4096", "-e", calls, "-o"]).arg(&trace);
+    strace.arg(binary()).args(["backup", "app.db"]);
+    let ran: Ran = folder.under(strace).output().expect("strace is installed").into();
+    ran.ok();
+    let trace = std::fs::read_to_string(&trace).expect("was written");
+    // What is synced is shown by its path between angle brackets, what gets a name
+    // between quotes. Calls that others interrupted are shown in two pieces, of which
+    // the second has neither.
+    let position = |wanted: &dyn Fn(&str) -> bool| trace.lines().position(wanted);
+    let synced = |path: &Path, after: usize| {
+        let shown = format!("<{}>", path.display());
+        trace.lines().skip(after).position(|line| line.contains("sync(") && line.contains(&shown))
+    };
+    let objects = folder.objects();
+    assert!(objects.len() >= 3, "{objects:?}");
+    for object in objects {
+        let shown = format!("\"{}\"", object.display());
+        let named = position(&|line: &str| {
+            (line.contains("link") || line.contains("rename")) && line.contains(&shown)
+        });
+        let named = named.unwrap_or_else(|| panic!("{object:?} got no name:\n{trace}"));
+        let line = trace.lines().nth(named).unwrap_or_default();
+        let draft = line.split('"').nth(1).unwrap_or_default();
+        let before = synced(Path::new(draft), 0);
+        assert!(before.is_some_and(|at| at < named), "{object:?} was named first:\n{trace}");
+        let home = object.parent().expect("has one");
+        assert!(synced(home, named).is_some(), "{home:?} was never synced:\n{trace}");
+    }
 }

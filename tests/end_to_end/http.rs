@@ -18,13 +18,13 @@ const OPERATE: &str = "operate-operate-operate";
 const READ: &str = "read-read-read-read-read";
 
 /// A running `lifeboat run` with the interface.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     address: String,
 }
 
 impl Served {
-    fn start(folder: &Folder, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(folder: &Folder, variables: &[(&str, &str)]) -> Self {
         let mut command = folder.command();
         command.arg("run").envs(variables.iter().copied());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -46,7 +46,7 @@ impl Served {
     }
 
     /// Status and body of what is answered to a request.
-    fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: \

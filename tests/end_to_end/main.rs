@@ -24,6 +24,7 @@ mod examples;
 mod failover;
 mod families;
 mod faults;
+mod golden;
 mod hazards;
 mod healing;
 mod health;

@@ -27,6 +27,13 @@ pub(crate) fn release_binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// The binary that the tests run, built before.
+pub(crate) fn debug_binary() -> Result<PathBuf> {
+    let binary = target_directory()?.join("debug/lifeboat");
+    ensure!(binary.is_file(), "{} is not built", binary.display());
+    Ok(binary)
+}
+
 /// Builds the release binary and runs one end-to-end test against it, which is told
 /// by a variable how much it measures.
 pub(crate) fn measure(test: &str, variable: &str, amount: u32) -> Result<()> {

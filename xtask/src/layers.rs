@@ -43,6 +43,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("lifeboat-config", &[]),
     // Beside: nothing that is published rests on these.
     layer(TESTING, &["lifeboat-repository", "lifeboat-snapshot", "lifeboat-wal"]),
+    layer("lifeboat-fuzz", &["lifeboat-format", "lifeboat-crypto", "lifeboat-config"]),
     layer("lifeboat-end-to-end", &["lifeboat-cli"]),
     // Nothing, so that it builds in seconds and checks crates that do not compile.
     layer("xtask", &[]),

@@ -7,12 +7,17 @@ mod bench;
 mod build;
 mod conformance;
 mod consolidation;
+mod damage;
 mod demo;
 mod dist;
 mod embed;
+mod fuzz;
+mod golden;
+mod hazards;
 mod idle;
 mod layers;
 mod memory;
+mod mutants;
 mod package;
 mod process;
 mod simulate;
@@ -41,6 +46,13 @@ Usage: cargo xtask COMMAND
   bench                  what backups cost, beside other tools (heavy: gigabytes and minutes);
                          `bench --help` has the options
   idle [DATABASES]       what databases cost that do nothing (1,000 if not said; takes minutes)
+  damage                 every test that damages objects, and how many it damaged
+  fuzz [--minutes N] [--target NAME]
+                         libFuzzer on every decoder (5 minutes in all if not said; compiles C++)
+  golden FOLDER          a golden repository of this version of the format, which is then kept
+  hazards [NUMBER…]      takes each guard of docs/reliability.md out, and sees its test fail
+                         (hours); `--table` prints the table
+  mutants [CRATE…]       changes in the code that no test notices, by cargo-mutants (hours)
   crashes                every crash point, also those of stores that ignore conditions
   simulate --minutes N   histories of several writers, faults and deaths, one seed after the
                          other; `simulate --seed S` repeats one
@@ -49,7 +61,8 @@ Usage: cargo xtask COMMAND
                          docs/consolidation.md
   conformance --with STORE
                          the tests against a real store that is started for it (heavy, and
-                         needs other registries: not part of `test`); `--list` names them
+                         needs other registries: not part of `test`); `--list` names them;
+                         `--story garage-cluster`: only nodes that die while a backup runs
 
 `test` runs the others' checks too: layers, tidy, formatting, lints, licences, docs.";
 
@@ -93,6 +106,11 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Ok(databases) => idle::run(databases),
             Err(_) => bail!("`{databases}` is no number of databases"),
         },
+        ["damage"] => damage::run(),
+        ["fuzz", arguments @ ..] => fuzz::run(arguments),
+        ["golden", folder] => golden::run(folder),
+        ["hazards", numbers @ ..] => hazards::run(numbers),
+        ["mutants", crates @ ..] => mutants::run(crates),
         ["crashes"] => simulate::crashes(),
         ["simulate", "--minutes", minutes] => simulate::minutes(minutes),
         ["simulate", "--seed", seed] => simulate::seed(seed),
@@ -107,6 +125,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             Ok(())
         }
         ["conformance", "--with", store] => conformance::run(store),
+        ["conformance", "--story", store] => conformance::story(store),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())

@@ -5,6 +5,7 @@
 
 mod crates;
 mod markdown;
+pub(crate) mod named;
 mod rust;
 mod text;
 mod tree;
@@ -57,6 +58,7 @@ pub(crate) fn run() -> Result<()> {
 
 fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = crates::check(tree);
+    findings.extend(named::check(tree));
     findings.extend(variables::check(tree));
     for (path, content) in tree.texts() {
         findings.extend(text::check(path, content));

@@ -27,8 +27,8 @@
 //!
 //! # Limitations
 //!
-//! Keys and ciphers come from outside, through the traits of [`seal`]. Version 1
-//! of the format is not yet frozen.
+//! Keys and ciphers come from outside, through the traits of [`seal`]. What
+//! version 1 wrote stays readable.
 //!
 //! # Code map
 //!

@@ -140,3 +140,92 @@ fn the_list_of_processes() {
         assert!(!seen.contains(secret), "{seen}");
     }
 }
+
+/// Secrets of settings, each in the place where it belongs.
+const OF_SETTINGS: [(&str, &str); 4] = [
+    ("token = ", "canary-of-the-page-1234"),
+    ("webhook_secret = ", "canary-of-the-webhook-12"),
+    ("password = ", "canary-of-the-mail"),
+    ("secret_access_key = ", "canary-of-the-store"),
+];
+
+/// A configuration with a secret wherever one may stand, and an encrypted repository.
+fn configured_with_canaries() -> Folder {
+    let folder = with_canaries();
+    let [page, webhook, mail, store] =
+        OF_SETTINGS.map(|(name, secret)| format!("{name}\"{secret}\""));
+    let nobody = "http://127.0.0.1:9";
+    let text = format!(
+        "[[database]]\npath = \"app.db\"\n[encryption]\nkey = \"{KEY}\"\n[schedule]\nevery = \"1d\"\n\
+         on_start = false\n[[destination]]\nname = \"one\"\nrole = \"primary\"\nurl = \"./backups\"\n[[destination]]\n\
+         name = \"two\"\nrole = \"fallback\"\nurl = \"s3://bucket/x\"\n[destination.options]\nendpoint = \"{nobody}\"\n\
+         allow_http = true\nregion = \"x\"\naccess_key_id = \"shown\"\nretry_budget = \"1s\"\n{store}\n\
+         [notify]\nwebhook_url = \"{nobody}/canary-in-a-url\"\n{webhook}\n[notify.mail]\n\
+         server = \"127.0.0.1\"\nport = 9\ntls = \"starttls\"\nfrom = \"a@b.example\"\nto = [\"a@b.example\"]\n\
+         user = \"shown\"\n{mail}\n[http]\nlisten = \"127.0.0.1:0\"\n{page}\n"
+    );
+    std::fs::write(folder.path("lifeboat.toml"), text).expect("writes");
+    folder
+}
+
+/// What anybody may ask for, on the command line and over HTTP, at the highest level of
+/// detail, says no secret: of the repository, of the settings, of stores and channels.
+#[test]
+fn nothing_that_anybody_asks_for_shows_a_secret() {
+    let folder = configured_with_canaries();
+    let mut said = Vec::new();
+    let mut ask = |arguments: &[&str]| {
+        let ran = folder.run(&[&["-vvv"], arguments].concat());
+        assert_ne!(ran.code, 2, "{arguments:?}: {ran:?}");
+        said.push((arguments.join(" "), ran.out + &ran.err));
+    };
+    ask(&["backup", "app"]);
+    for arguments in [
+        &["config", "check"][..],
+        &["config", "show", "--origin"],
+        &["--json", "config", "show"],
+        &["doctor"],
+        &["--json", "doctor"],
+        &["health"],
+        &["status"],
+        &["check", "--read-data"],
+        &["sync"],
+        &["notify", "test"],
+        &["storage", "probe", "s3://bucket/x"],
+        &["restore", "app", "--target", "a.db", "--at", "2001-01-01"],
+    ] {
+        ask(arguments);
+    }
+    let (_, token) = OF_SETTINGS[0];
+    let served = crate::http::Served::start(&folder, &[]);
+    for path in [
+        "/",
+        "/api/v1/databases",
+        "/api/v1/databases/app",
+        "/api/v1/databases/app/snapshots",
+        "/api/v1/health",
+        "/api/v1/jobs",
+        "/api/v1/destinations",
+        "/api/v1/configuration",
+        "/api/v1/audit",
+        "/api/v1/session",
+        "/api/admin/backups",
+        "/metrics",
+        "/nothing",
+    ] {
+        for shown in [token, "wrong-token-wrong-token-x"] {
+            let (status, body) = served.ask("GET", path, shown, "");
+            assert!(status < 500, "{path}: {status}");
+            said.push((format!("GET {path}"), body));
+        }
+    }
+    drop(served);
+    let [page, webhook, mail, store] = OF_SETTINGS.map(|(_, secret)| secret);
+    for secret in [KEY, page, webhook, mail, store, "canary-in-a-url", ROW] {
+        for (asked, said) in &said {
+            assert!(!said.contains(secret), "{asked} says {secret}:\n{said}");
+        }
+    }
+    assert_eq!(found(&folder, "state", &SECRETS), []);
+    assert_eq!(found(&folder, "cache", &SECRETS), []);
+}

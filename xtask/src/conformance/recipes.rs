@@ -1,11 +1,13 @@
 //! How each store starts, and what is known of it.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
 use super::running::{Running, free_address, make_bucket, program};
-use super::{Recipe, ceph};
+use super::{Recipe, ceph, cluster};
 use crate::process;
 
 const MOTO: &str = "python3 -m pip install --quiet --disable-pip-version-check 'moto[server]'";
@@ -16,7 +18,7 @@ const CEPH: &str = "apt-get install -y --no-install-recommends radosgw ceph-mon 
                     ceph-mgr ceph-common";
 
 /// Made up, as all credentials here; Garage wants this form.
-const GARAGE_KEYS: [&str; 2] = [
+pub(super) const GARAGE_KEYS: [&str; 2] = [
     "GK0123456789abcdef01234567",
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 ];
@@ -33,11 +35,18 @@ const S3RVER_KNOWN: &[(&str, &str)] = &[
 ];
 
 pub(crate) const ALL: &[Recipe] = &[
-    Recipe { name: "moto", get: MOTO, start: moto, known: &[] },
-    Recipe { name: "azurite", get: AZURITE, start: azurite, known: &[] },
-    Recipe { name: "s3rver", get: S3RVER, start: s3rver, known: S3RVER_KNOWN },
-    Recipe { name: "garage", get: GARAGE, start: garage, known: &[] },
-    Recipe { name: "ceph", get: CEPH, start: || ceph::start(CEPH), known: &[] },
+    Recipe { name: "moto", get: MOTO, start: moto, known: &[], story: None },
+    Recipe { name: "azurite", get: AZURITE, start: azurite, known: &[], story: None },
+    Recipe { name: "s3rver", get: S3RVER, start: s3rver, known: S3RVER_KNOWN, story: None },
+    Recipe { name: "garage", get: GARAGE, start: garage, known: &[], story: None },
+    Recipe {
+        name: "garage-cluster",
+        get: GARAGE,
+        start: cluster::start,
+        known: &[],
+        story: Some(cluster::story),
+    },
+    Recipe { name: "ceph", get: CEPH, start: || ceph::start(CEPH), known: &[], story: None },
 ];
 
 fn moto() -> Result<Running> {
@@ -99,22 +108,38 @@ fn s3rver() -> Result<Running> {
     Ok(store)
 }
 
-fn garage() -> Result<Running> {
+/// The program, and its version.
+pub(super) fn garage_program() -> Result<(PathBuf, String)> {
     let server = program("garage", GARAGE)?;
     let version = process::output(Command::new(&server).arg("--version"))?;
     let version = version.split_whitespace().nth(1).unwrap_or_default().replace("cargo:", "");
+    Ok((server, version))
+}
+
+/// The settings of one node of so many, each of which holds everything.
+pub(super) fn garage_settings(
+    node: usize,
+    nodes: usize,
+    s3: SocketAddr,
+    rpc: SocketAddr,
+    admin: SocketAddr,
+) -> String {
+    let secret = GARAGE_KEYS[1];
+    format!(
+        "metadata_dir = \"meta-{node}\"\ndata_dir = \"data-{node}\"\ndb_engine = \"sqlite\"\n\
+         replication_factor = {nodes}\nrpc_bind_addr = \"{rpc}\"\nrpc_public_addr = \"{rpc}\"\n\
+         rpc_secret = \"{secret}\"\n\n[s3_api]\ns3_region = \"garage\"\n\
+         api_bind_addr = \"{s3}\"\nroot_domain = \".s3.garage\"\n\n[admin]\n\
+         api_bind_addr = \"{admin}\"\nadmin_token = \"made-up\"\n"
+    )
+}
+
+fn garage() -> Result<Running> {
+    let (server, version) = garage_program()?;
     let (address, rpc, admin) = (free_address()?, free_address()?, free_address()?);
     let mut store = Running::new("garage")?;
     let settings = store.folder().join("garage.toml");
-    let secret = GARAGE_KEYS[1];
-    let text = format!(
-        "metadata_dir = \"meta\"\ndata_dir = \"data\"\ndb_engine = \"sqlite\"\n\
-         replication_factor = 1\nrpc_bind_addr = \"{rpc}\"\nrpc_public_addr = \"{rpc}\"\n\
-         rpc_secret = \"{secret}\"\n\n[s3_api]\ns3_region = \"garage\"\n\
-         api_bind_addr = \"{address}\"\nroot_domain = \".s3.garage\"\n\n[admin]\n\
-         api_bind_addr = \"{admin}\"\nadmin_token = \"made-up\"\n"
-    );
-    std::fs::write(&settings, text)?;
+    std::fs::write(&settings, garage_settings(0, 1, address, rpc, admin))?;
     let mut command = Command::new(server);
     command.arg("-c").arg(&settings).args(["server", "--single-node", "--default-bucket"]);
     command.env("GARAGE_DEFAULT_ACCESS_KEY", GARAGE_KEYS[0]);

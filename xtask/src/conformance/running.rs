@@ -23,8 +23,33 @@ pub(crate) struct Running {
     pub(crate) url: String,
     /// What the command needs to know to reach it.
     pub(crate) environment: Vec<(&'static str, String)>,
-    processes: Vec<Child>,
+    processes: Vec<Process>,
     folder: PathBuf,
+}
+
+/// A program of a store, and how it was started.
+#[derive(Debug)]
+struct Process {
+    command: Command,
+    address: SocketAddr,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    fn wait_until_it_listens(&mut self) -> Result<()> {
+        let program = self.command.get_program().to_string_lossy().into_owned();
+        let start = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+                bail!("{program} ended with {status}: {}", said.trim());
+            }
+            ensure!(start.elapsed() < PATIENCE, "{program} does not listen at {}", self.address);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
 }
 
 impl Running {
@@ -40,25 +65,29 @@ impl Running {
         &self.folder
     }
 
-    /// Starts a program of the store and waits until it listens there.
+    /// Starts a program of the store and waits until it listens there. The command is
+    /// kept, for when it is to start again, and another is left in its place.
     pub(crate) fn start(&mut self, command: &mut Command, address: SocketAddr) -> Result<()> {
-        let program = command.get_program().to_string_lossy().into_owned();
+        let mut command = std::mem::replace(command, Command::new("false"));
         let log = self.folder.join(format!("log-{}", self.processes.len()));
-        let file = File::create(&log).context("no log can be made")?;
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let child = command.current_dir(&self.folder).spawn();
-        self.processes.push(child.with_context(|| format!("{program} could not be started"))?);
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let child = self.processes.last_mut().context("one was just started")?;
-            if let Some(status) = child.try_wait()? {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                bail!("{program} ended with {status}: {}", said.trim());
-            }
-            ensure!(start.elapsed() < PATIENCE, "{program} does not listen at {address}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let child = spawn(&mut command, &self.folder, &log)?;
+        self.processes.push(Process { command, address, log, child });
+        self.processes.last_mut().context("one was just started")?.wait_until_it_listens()
+    }
+
+    /// Ends one of its programs as a crash does, in the order in which they started.
+    pub(super) fn end(&mut self, number: usize) -> Result<()> {
+        let child = &mut self.processes.get_mut(number).context("no such program")?.child;
+        child.kill()?;
+        child.wait()?;
         Ok(())
+    }
+
+    /// Starts a program again that has ended.
+    pub(super) fn start_again(&mut self, number: usize) -> Result<()> {
+        let process = self.processes.get_mut(number).context("no such program")?;
+        process.child = spawn(&mut process.command, &self.folder, &process.log)?;
+        process.wait_until_it_listens()
     }
 
     /// How the command reaches an S3 server.
@@ -76,7 +105,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for child in self.processes.iter_mut().rev() {
+        for Process { child, .. } in self.processes.iter_mut().rev() {
             // One that has ended by itself is no trouble, and neither is a
             // folder that stays in the temporary directory.
             let _ = child.kill();
@@ -84,6 +113,13 @@ impl Drop for Running {
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn spawn(command: &mut Command, folder: &Path, log: &Path) -> Result<Child> {
+    let file = File::options().create(true).append(true).open(log).context("no log can be made")?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).current_dir(folder);
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.spawn().with_context(|| format!("{program} could not be started"))
 }
 
 /// An address of this machine that is free now.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lifeboat_format::record::Content;
 use lifeboat_remote::Remote;
 use lifeboat_repository::{CollectOptions, Database, Ownership, Selector};
-use lifeboat_testing::script::World;
+use lifeboat_testing::script::{Op, World};
 
 use crate::image::Image;
 use crate::world::{Host, backup, check_all_restore, check_restores, name, options, resolve};
@@ -42,6 +42,23 @@ async fn an_archive_lives_as_long_as_its_snapshot() {
     assert_eq!(collected.dropped, [number]);
     assert_eq!(stored(&database).await, [""; 0]);
     assert_eq!(check_all_restore(&database).await, 1);
+}
+
+/// What goes up in parts is ended or given up: nobody sees parts, and somebody pays
+/// for them.
+#[tokio::test]
+async fn parts_of_an_archive_that_failed_are_given_up() {
+    let world = World::new();
+    let host = Host::new("a");
+    let database = host.create(world.client("W")).await;
+    world.refuse("W", Op::Part, "archives/");
+    database.archive(Image::new(3000), options()).await.expect_err("no part is taken");
+    let calls = world.take_calls();
+    let count = |op| calls.iter().filter(|call| call.op == op).count();
+    assert_eq!((count(Op::Begin), count(Op::Abort)), (1, 1), "{calls:?}");
+    assert_eq!(count(Op::Complete), 0);
+    world.revive("W");
+    assert_eq!(stored(&database).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -64,8 +64,14 @@ fn places(len: usize) -> impl Iterator<Item = usize> {
     (0..len).filter(move |at| *at < 20 || *at + 36 >= len || at % step == 7 % step)
 }
 
+/// For `cargo xtask damage`, which adds these up.
+fn tell(what: &str, sealed: bool, count: usize) {
+    println!("damaged: {what}, {}: {count}", if sealed { "sealed" } else { "plain" });
+}
+
 async fn every_byte_class(sealed: bool) {
     let whole = Whole::new(sealed).await;
+    let mut count = 0;
     for (key, hit) in one_of_each(&whole).await {
         let good = whole.bytes(&key).await;
         for at in places(good.len()) {
@@ -74,9 +80,12 @@ async fn every_byte_class(sealed: bool) {
             whole.set(&key, &bad).await;
             let found = whole.check(ALL).await;
             assert!(names(&found, &key, hit.as_ref()), "{key} {at}: {hit:?} {found:?}");
+            count += 1;
         }
         whole.set(&key, &good).await;
     }
+    assert!(count > 600, "{count}");
+    tell("a bit of each byte class", sealed, count);
     let found = whole.check(ALL).await.expect("checks");
     assert_eq!(found.result.findings, [], "nothing is left of it");
 }
@@ -97,18 +106,22 @@ async fn every_byte_class_of_every_sealed_kind() {
 async fn every_cut() {
     for sealed in [false, true] {
         let whole = Whole::new(sealed).await;
+        let mut count = 0;
         for (key, hit) in one_of_each(&whole).await {
             let good = whole.bytes(&key).await;
             for len in [0, 1, 15, 16, 96, good.len() / 2, good.len() - 32, good.len() - 1] {
                 whole.set(&key, &good[..len.min(good.len() - 1)]).await;
                 let found = whole.check(ALL).await;
                 assert!(names(&found, &key, hit.as_ref()), "{key} {len}: {hit:?} {found:?}");
+                count += 1;
             }
             whole.set(&key, &[&good[..], b"x"].concat()).await;
             let found = whole.check(ALL).await;
             assert!(names(&found, &key, hit.as_ref()), "{key}, longer: {found:?}");
+            count += 1;
             whole.set(&key, &good).await;
         }
+        tell("cut, or longer", sealed, count);
     }
 }
 
@@ -144,6 +157,7 @@ async fn every_object_missing() {
             let _ = remote.create(&key, good.into()).await.expect("is put back");
         }
         assert!(counted > 40, "{counted}");
+        tell("missing", sealed, counted);
         // Without the repair the damaged pack is read, and named.
         for (key, (damaged, _)) in
             whole.world.keys("/repairs/").await.iter().zip(whole.mended().await)
@@ -198,6 +212,7 @@ async fn objects_swapped() {
             swapped += 1;
         }
         assert_eq!(swapped, KINDS.len() - usize::from(sealed));
+        tell("in each other's place", sealed, 2 * swapped);
         assert_eq!(whole.check(ALL).await.expect("checks").result.findings, []);
     }
 }
@@ -217,6 +232,7 @@ async fn objects_from_elsewhere() {
         }
         other.check(&CheckOptions::default()).await.expect("checks");
         let mended = whole.mended().await;
+        let mut count = 0;
         for part in KINDS {
             let mut own = whole.world.keys(&format!("databases/app{part}")).await;
             own.retain(|key| mended.iter().all(|(damaged, _)| damaged != key));
@@ -238,9 +254,11 @@ async fn objects_from_elsewhere() {
                 whole.set(key, &bytes).await;
                 let found = whole.check(ALL).await;
                 assert!(names(&found, key, None), "{key}: {found:?}");
+                count += 1;
             }
             whole.set(key, &good).await;
         }
+        tell("from elsewhere", sealed, count);
         // What says what the repository is, and the slot of who checks. That of
         // somebody else cannot be told from one of another repository: only its
         // holder could open it.
