@@ -116,6 +116,10 @@ fn many_databases_and_a_store_that_fails() {
 
 /// What the databases hold now is backed up, still through that store, and comes back.
 fn nothing_is_lost(folder: &Folder, count: usize, path: &dyn Fn(usize) -> PathBuf) {
+    // What is compared are files: nothing of them is in a WAL.
+    for n in 0..count {
+        open(&path(n), "wal").execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("copies");
+    }
     let names: Vec<String> = (0..count).map(|n| format!("data/{n:05}.db")).collect();
     let mut arguments = vec!["backup"];
     arguments.extend(names.iter().map(String::as_str));

@@ -5,8 +5,10 @@ use std::process::Command;
 
 use crate::command::{Folder, Ran, binary, same_bytes};
 
-/// The promise, in KiB.
-const MOST: u64 = 64 * 1024;
+/// The promise is 64 MiB, and `cargo xtask memory` holds the release binary to it.
+/// The binary of the tests may have 16 MiB more, in KiB: so much more are its
+/// instructions, of which the system keeps in memory what was used.
+const MOST: u64 = if cfg!(debug_assertions) { 80 } else { 64 } * 1024;
 
 /// Runs a command and says how much of the machine's memory it had at its peak,
 /// in KiB. Python asks the system after the command has ended.

@@ -81,7 +81,7 @@ async function draw(moved, focus = moved) {
 /** Somebody is in the middle of something, which must not vanish under their fingers. */
 function busy() {
   const active = document.activeElement;
-  return document.querySelector("dialog[open], details.more[open]") !== null
+  return document.querySelector("dialog[open], details.more[open], #main :active") !== null
     || (main.contains(active) && active !== main && active.matches("input, select"));
 }
 

@@ -175,6 +175,8 @@ export async function trash(name) {
       await post(snapshot(name, one.snapshot_id, "undelete"));
       say("The snapshot is back.");
       event.target.closest("tr").remove();
+      // The view may have been drawn again meanwhile, from before.
+      document.dispatchEvent(new Event("draw"));
     } catch (error) {
       event.target.disabled = false;
       complain(error);

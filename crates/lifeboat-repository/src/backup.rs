@@ -212,14 +212,20 @@ impl Database {
     pub async fn backup<S: PageSource + 'static>(
         &self,
         mut source: S,
-        options: BackupOptions,
+        mut options: BackupOptions,
     ) -> Result<Backup<S>, BackupError<S::Error>> {
+        // Whose it is from now on, and which file it is of, is for a record to say.
+        options.always |= matches!(options.ownership, Ownership::TakeOver(_));
         let listener = Listener(options.progress.clone());
         let mut head = self.head(options.expect).await?;
         let damaged_records = head.burnt.clone();
         let follower = options.follower();
         if follower.is_some() {
             self.check_can_keep_log()?;
+        }
+        if options.ownership == Ownership::Refuse {
+            // Who has it comes before which file it is of.
+            self.own(&mut head, &Ownership::Refuse).await?;
         }
         self.check_origin(&head, &options).await?;
         let adopted_from = self.own(&mut head, &options.ownership).await?;

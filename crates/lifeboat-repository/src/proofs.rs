@@ -95,7 +95,7 @@ struct Inquiry {
 
 impl Inquiry {
     fn is_settled(&self) -> bool {
-        self.verified && self.drilled
+        self.proof.damage.is_some() || (self.verified && self.drilled && is_all(&self.covered))
     }
 
     /// Takes the next older result into account.
@@ -103,13 +103,15 @@ impl Inquiry {
         let at = result.finished_at;
         let drill = result.drill.as_ref().filter(|drill| drill.snapshot == number);
         let found = result.findings.iter().find(|finding| finding.snapshots.contains(number));
-        if let Some(found) = found.filter(|_| !self.verified) {
+        if let Some(found) = found.filter(|_| self.proof.damage.is_none()) {
+            // A drill reads what it restores, and so says nothing of the rest.
             let read_since = self.covers(check::position(&found.object));
             if !read_since {
                 self.proof
                     .damage
                     .get_or_insert_with(|| format!("{}: {}", found.object, found.what));
                 // What was proven before the damage is proven no more.
+                self.proof.verified_at = None;
                 (self.verified, self.drilled) = (true, true);
                 return;
             }

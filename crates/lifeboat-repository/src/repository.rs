@@ -343,6 +343,17 @@ impl Repository {
     }
 }
 
+impl Repository {
+    /// Fails where the repository lies no more: nothing is to be put there then.
+    pub(crate) async fn check_is_there(&self) -> Result<(), ReadError> {
+        if self.remote().size(&key::format(self.format_count())).await?.is_some() {
+            return Ok(());
+        }
+        let (place, repository) = (self.remote().shown().to_owned(), self.info().repository);
+        Err(ReadError::Vanished { place, repository })
+    }
+}
+
 /// All format objects, proven, oldest first.
 pub(crate) async fn format_objects(remote: &Remote) -> Result<Vec<RepositoryInfo>, ReadError> {
     let mut infos = Vec::new();

@@ -142,9 +142,13 @@ impl Database {
     /// missing; nothing can be said where it is there itself, and that one was collected.
     async fn check_follows(&self, segment: &Segment) -> Result<(), WriteError> {
         let SegmentHead { epoch, number, previous, .. } = *segment.head();
-        let Some(previous) = previous else { return Ok(()) };
+        let Some(previous) = previous else { return Ok(self.repository.check_is_there().await?) };
         let before = SegmentNo(number.0 - 1);
-        if self.noted_end(epoch) == Some(LastSegment { segment: before, digest: previous }) {
+        // What was put is not enough: a disk that was unmounted, or a bucket that was
+        // emptied, would take what follows and leave a hole.
+        if self.noted_end(epoch) == Some(LastSegment { segment: before, digest: previous })
+            && self.has_segment(epoch, before).await?
+        {
             return Ok(());
         }
         match self.read_segment(epoch, before).await {

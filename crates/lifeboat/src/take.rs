@@ -39,6 +39,9 @@ pub struct BackupSettings {
     /// Take it over from whichever installation owns it: for single containers
     /// that keep no state.
     pub adopt: bool,
+    /// Leave it to another installation that owns it, also in a plain directory,
+    /// where a new machine takes over by itself.
+    pub never_adopt: bool,
     /// The newest record that is meant, where it is not the highest seen.
     pub expect: Option<u64>,
     /// How much work is put into making it small.
@@ -214,7 +217,9 @@ impl Destination {
             Some(number) => Ownership::TakeOver(lifeboat_format::numbers::RecordNo(number)),
             // A plain local directory has one user: who comes with a new
             // installation there is that user with a new machine.
-            None if self.is_local() || settings.adopt => Ownership::Adopt,
+            None if (self.is_local() || settings.adopt) && !settings.never_adopt => {
+                Ownership::Adopt
+            }
             None => Ownership::Refuse,
         };
         options

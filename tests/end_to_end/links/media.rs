@@ -52,7 +52,7 @@ fn objects_are_backed_up_once_and_put_back_with_the_database() {
     let original = app.folder.path("original");
     fs::rename(&bucket, &original).expect("moves");
     fs::create_dir_all(&bucket).expect("makes it");
-    put_into(&bucket, "docs/10/a b3");
+    put_into(&bucket, "docs/13/a b3");
     let restore = ["restore", "app", "--target", "new.db", "--media"];
     let ran = app.run(&[&["--json"], &restore[..]].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -112,7 +112,7 @@ fn nothing_of_them_can_be_read_without_the_key_and_mirrors_have_them() {
     with_backup(&app);
     let path = app.folder.path("lifeboat.toml");
     let rules = fs::read_to_string(&path).expect("reads");
-    let places = "[[destination]]\nname = \"main\"\nurl = \"main\"\n[[destination]]\nname = \
+    let places = "[[destination]]\nname = \"main\"\nurl = \"main\"\nrole = \"primary\"\n[[destination]]\nname = \
                   \"second\"\nurl = \"second\"\nrole = \"mirror\"\n";
     fs::write(&path, format!("{rules}\n{places}")).expect("writes");
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

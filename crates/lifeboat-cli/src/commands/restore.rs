@@ -217,6 +217,9 @@ fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector,
                 .into(),
         })?;
         reporter.say(&format!("at {}", moment.echo));
+        if restore.salvage {
+            reporter.warn("a snapshot is salvaged: commits between it and that time are not in it");
+        }
         return Ok(Selector::At(moment.time));
     }
     if let Some(commit) = restore.commit {
@@ -226,6 +229,14 @@ fn selector(restore: &RestoreArguments, reporter: &Reporter) -> Result<Selector,
         return Ok(Selector::Before(words.clone()));
     }
     if restore.snapshot.as_deref() == Some("newest") {
+        if restore.salvage {
+            return Err(Refusal {
+                exit: Exit::Usage,
+                message: "of commits between snapshots nothing is salvaged".into(),
+                hint: "name a snapshot, such as `latest`; the commits after it are not in it"
+                    .into(),
+            });
+        }
         return Ok(Selector::Newest);
     }
     named(restore.snapshot.as_deref())

@@ -125,7 +125,9 @@ async fn by_snapshot(
 ) -> Result<OffsetDateTime, Exit> {
     let mut settings = BackupSettings::default();
     settings.name = Some(target.name.clone());
+    // Who only waits takes nothing away from whoever follows it.
     settings.adopt = arguments.setup().adopts();
+    settings.never_adopt = !settings.adopt;
     let began = OffsetDateTime::now_utc();
     let (path, places) = (&target.path, &target.places);
     let placed = destinations.backup(path, &settings, places, Missing::CreateIfLocal).await;

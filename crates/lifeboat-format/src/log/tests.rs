@@ -259,6 +259,29 @@ fn vectors() -> Vec<(Vec<u8>, Vec<u8>)> {
     rows.iter().map(|row| (hex(&row["bytes"]), hex(&row["digest"]))).collect()
 }
 
+/// A spool that is full, or a kill, may end an epoch in the middle of a commit.
+#[test]
+fn a_seal_after_half_a_commit() {
+    let mut writer =
+        SegmentWriter::new(head(1, None), SegmentOptions::default(), &home(None)).expect("begins");
+    writer.page(PageNo(1), &noise(1, 512)).expect("fits");
+    let half = writer.finish(at(1), &[]).expect("fits");
+    let whole = |written: &WrittenSegment| {
+        let len = written.bytes.len() as u64;
+        Segment::decode(&written.bytes, len, (epoch(), written.number), &home(None))
+    };
+    let before = whole(&half).expect("is whole");
+    assert!(before.is_open());
+    let mut head = head(2, Some(half.digest));
+    head.kind = SegmentKind::Seal;
+    (head.continues, head.observed_from) = (true, at(1));
+    let seal = SegmentWriter::new(head, SegmentOptions::default(), &home(None)).expect("begins");
+    let seal = whole(&seal.finish(at(1), &[]).expect("fits")).expect("is whole");
+    seal.follows(&before).expect("it does");
+    assert!(seal.commits().is_empty() && !seal.is_open());
+    assert_eq!(seal.next_commit(), before.next_commit());
+}
+
 #[test]
 fn segments_of_another_program() {
     let vectors = vectors();

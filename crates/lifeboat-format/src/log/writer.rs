@@ -253,7 +253,9 @@ impl SegmentWriter {
             return Err(SegmentError::Time);
         }
         let commits = self.commit_count;
-        let is_open = self.open_pages > 0 || (self.head.continues && commits == 0);
+        // A seal has no rows, also after a commit that nobody will end any more.
+        let goes_on = self.head.continues && self.head.kind != SegmentKind::Seal;
+        let is_open = self.open_pages > 0 || (goes_on && commits == 0);
         if is_open {
             if commits >= MAX_COMMITS {
                 return Err(SegmentError::Full);

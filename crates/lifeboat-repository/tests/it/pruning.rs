@@ -54,7 +54,7 @@ async fn a_thousand_snapshots() {
     let of = |op| calls.iter().filter(move |((o, _), _)| *o == op);
     let lists: Vec<&str> = of(Op::List).map(|((_, key), _)| key.as_str()).collect();
     let root = "databases/app";
-    let expected = ["archives", "checks", "lists", "packs", "repairs"];
+    let expected = ["archives", "attachments", "checks", "lists", "packs", "repairs"];
     assert_eq!(lists, expected.map(|folder| format!("{root}/{folder}")));
     assert!(of(Op::List).all(|(_, times)| *times == 1), "each prefix once");
     // The newest record is looked at when it is found, and once as the state.

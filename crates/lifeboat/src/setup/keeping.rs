@@ -69,7 +69,9 @@ impl Keepings {
                     refusal(configuration, path, Some("timezone"), &why)
                 })?,
             };
-            Ok(Arc::new(Kept { policy: keeping.policy, zone, collect: keeping.collect }))
+            let log = settings.continuous.keep.unwrap_or(Continuous::default().keep);
+            let collect = keeping.collect.with_log(log);
+            Ok(Arc::new(Kept { policy: keeping.policy, zone, collect }))
         };
         let common = read(settings.retention.as_ref(), "retention")?;
         let mut own = Vec::new();
@@ -148,6 +150,7 @@ impl Setup {
         all.map(|keeping| keeping.collect).fold(CollectOptions::default(), |a, b| {
             a.with_times(a.trash.max(b.trash), a.grace.max(b.grace))
                 .with_floor(a.floor_snapshots.max(b.floor_snapshots), a.floor_age.max(b.floor_age))
+                .with_log(a.log.max(b.log))
         })
     }
 
