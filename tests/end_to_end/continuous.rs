@@ -45,6 +45,31 @@ fn while_writing<T>(path: &Path, work: impl FnOnce(&AtomicU64) -> T) -> T {
     })
 }
 
+/// A disk that is unmounted leaves a directory: nothing is begun there, commits wait,
+/// and nothing is missing when it is back.
+#[test]
+fn the_disk_is_unmounted_for_a_while() {
+    let (folder, mut ledger) = followed(Place::Directory);
+    let agent = Agent::start(&folder, "run");
+    until("it follows", || agent.says(BEGUN));
+    ledger.commit();
+    folder.run(&["sync", "app", "--wait"]).ok();
+    let (backups, disk) = (folder.path("backups"), folder.path("disk"));
+    std::fs::rename(&backups, &disk).expect("is unmounted");
+    std::fs::create_dir(&backups).expect("makes the empty directory that is there then");
+    ledger.commit();
+    until("it waits", || agent.says("commits wait on the disk"));
+    let there = std::fs::read_dir(&backups).expect("is a directory").count();
+    assert_eq!(there, 0, "something was begun there");
+    std::fs::remove_dir(&backups).expect("is empty");
+    std::fs::rename(&disk, &backups).expect("is mounted");
+    let last = ledger.commit();
+    folder.run(&["sync", "app", "--wait"]).ok();
+    assert_eq!((agent.says(GAP), agent.stop()), (false, 0));
+    folder.run(&["restore", "app", "newest", "--target", "back.db"]).ok();
+    assert_eq!(Ledger::shown(&folder.path("back.db")), Some(last));
+}
+
 /// Killed hard again and again while an application writes: what is stored are its
 /// commits, each of them exactly, and where some are missing that is said.
 #[test]
