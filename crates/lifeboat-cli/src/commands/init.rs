@@ -19,6 +19,14 @@ pub(crate) async fn run(arguments: &Arguments, init: &InitArguments, reporter: &
             return refusal.exit;
         }
     };
+    if init.no_encryption && arguments.secret.is_some() {
+        reporter.refuse(&Refusal {
+            exit: Exit::Usage,
+            message: "a key is set, and --no-encryption is to do without one".into(),
+            hint: "leave one of them out: with the key the repository is encrypted".into(),
+        });
+        return Exit::Usage;
+    }
     if init.create_bucket
         && let Err(exit) = make_bucket(meant, reporter).await
     {
