@@ -223,11 +223,13 @@ impl Database {
         if follower.is_some() {
             self.check_can_keep_log()?;
         }
-        if options.ownership == Ownership::Refuse {
-            // Who has it comes before which file it is of.
-            self.own(&mut head, &Ownership::Refuse).await?;
+        if let Err(error) = self.check_origin(&head, &options).await {
+            // Who has it matters more than which file it is of.
+            if options.ownership == Ownership::Refuse {
+                self.own(&mut head, &Ownership::Refuse).await?;
+            }
+            return Err(error.into());
         }
-        self.check_origin(&head, &options).await?;
         let adopted_from = self.own(&mut head, &options.ownership).await?;
         for attempt in 0..MAX_TRIES {
             if attempt > 0 {
